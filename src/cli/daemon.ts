@@ -1,0 +1,65 @@
+import { existsSync, mkdirSync, chmodSync } from 'node:fs';
+import { pino, type Logger } from 'pino';
+import { type Config, defaultConfig, loadConfig } from '../config.js';
+import { implement } from '../grpc/call.js';
+import { loadCri } from '../grpc/proto.js';
+import { listen, shutdown } from '../grpc/server.js';
+import { imageService } from '../cri/image-service.js';
+import { runtimeService } from '../cri/runtime-service.js';
+import { recover } from '../lifecycle/recover.js';
+import { compose } from './compose.js';
+
+const DRAIN_MS = 5_000;
+
+/** Serves until a signal; resolves to the exit code. The containers live on when it ends, however it ends. */
+export const runDaemon = async (configFile: string, mustExist: boolean): Promise<number> => {
+  const config = mustExist || existsSync(configFile) ? loadConfig(configFile) : defaultConfig();
+  const log = pino({ level: config.log.level }, pino.destination({ fd: 2, sync: true }));
+  if (process.getuid?.() !== 0) {
+    log.fatal('not root: namespaces, mounts and cgroups need it; start jangada as root');
+    return 1;
+  }
+  // A fault in one request must not end the daemon, and a crash would lose nothing but time (crash-only).
+  process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled rejection'));
+  try {
+    await serve(config, log);
+    return 0;
+  } catch (error) {
+    log.fatal({ err: error }, 'cannot serve');
+    return 1;
+  }
+};
+
+const serve = async (config: Config, log: Logger): Promise<void> => {
+  const stopped = signalled();
+  prepareDirectories(config);
+  const { runtime, close } = await compose(config, log);
+  await recover(runtime);
+  const services = loadCri();
+  const server = await listen(config.socket, [
+    { definition: services.runtime, implementation: implement(services.runtime, runtimeService(runtime), log) },
+    { definition: services.image, implementation: implement(services.image, imageService(runtime), log) },
+  ]);
+  log.info({ socket: config.socket, pid: process.pid }, 'serving');
+  log.info({ signal: await stopped }, 'stopping; containers go on running');
+  await shutdown(server, DRAIN_MS);
+  await close();
+};
+
+const signalled = (): Promise<NodeJS.Signals> =>
+  new Promise((resolve) => {
+    process.once('SIGTERM', resolve);
+    process.once('SIGINT', resolve);
+  });
+
+/** Modes are set on every start, whatever an older version or a umask left (CVE-2024-25621). */
+const prepareDirectories = (config: Config): void => {
+  process.umask(0o022);
+  for (const [directory, mode] of [
+    [config.root, 0o700],
+    [config.state, 0o711],
+  ] as const) {
+    mkdirSync(directory, { recursive: true, mode });
+    chmodSync(directory, mode);
+  }
+};

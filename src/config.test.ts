@@ -1,0 +1,37 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { defaultConfig, loadConfig } from './config.js';
+
+const write = (test: { teardown: (f: () => void) => void }, text: string, dropIns: Record<string, string> = {}): string => {
+  const directory = mkdtempSync(join(tmpdir(), 'jangada-config-'));
+  test.teardown(() => rmSync(directory, { recursive: true }));
+  mkdirSync(join(directory, 'config.d'));
+  for (const [name, content] of Object.entries(dropIns)) writeFileSync(join(directory, 'config.d', name), content);
+  writeFileSync(join(directory, 'config.toml'), text);
+  return join(directory, 'config.toml');
+};
+
+t.test('an empty file is the default configuration', async (t) => {
+  t.same(loadConfig(write(t, '')), defaultConfig());
+  t.equal(defaultConfig().socket, '/run/jangada/jangada.sock');
+});
+
+t.test('drop-ins are merged table by table, later ones winning', async (t) => {
+  const file = write(t, 'root = "/a"\n[containers]\npids_limit = 1\n', {
+    '10-a.toml': '[containers]\npids_limit = 10\n',
+    '20-b.toml': '[containers]\ndefault_cgroup_parent = "/b"\n',
+    'ignored.txt': 'nonsense',
+  });
+  const config = loadConfig(file);
+  t.equal(config.root, '/a');
+  t.same(config.containers, { pids_limit: 10, default_cgroup_parent: '/b' });
+});
+
+t.test('mistakes name the file, the line and the way out', async (t) => {
+  t.throws(() => loadConfig(write(t, 'version = 1\nsockt = "/x"\n')), { message: /^unknown key "sockt": .*config\.toml:2; did you mean "socket"\?$/ });
+  t.throws(() => loadConfig(write(t, '[containers]\npid_limit = 3\n')), { message: /^unknown key "containers\.pid_limit": .*:2; did you mean "pids_limit"\?$/ });
+  t.throws(() => loadConfig(write(t, '[log]\nlevel = "loud"\n')), { message: /^bad value of "log\.level": .*:2: / });
+  t.throws(() => loadConfig(write(t, 'root = \n')), { message: /^not TOML: .*config\.toml:1/ });
+});

@@ -1,0 +1,143 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse, TomlError } from 'smol-toml';
+import { z } from 'zod';
+
+const path = z.string().regex(/^\//, 'must be an absolute path');
+
+/** The daemon's configuration, version 1. Every key has a default; an unknown key is an error. */
+export const ConfigSchema = z.strictObject({
+  version: z.literal(1).default(1),
+  /** Images, layers, writable layers, journal: survives a reboot. */
+  root: path.default('/var/lib/jangada'),
+  /** Sockets, exit records, the pods' hosts and resolv.conf: a tmpfs, gone after a reboot. */
+  state: path.default('/run/jangada'),
+  socket: path.default('/run/jangada/jangada.sock'),
+  /** Where network namespaces are pinned; `ip netns` shows /run/netns. */
+  netns_dir: path.default('/run/netns'),
+  log: z
+    .strictObject({ level: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info') })
+    .prefault({}),
+  cni: z
+    .strictObject({
+      conf_dir: path.default('/etc/cni/net.d'),
+      bin_dirs: z.array(path).min(1).default(['/opt/cni/bin', '/usr/lib/cni']),
+      cache_dir: path.default('/var/lib/jangada/cni'),
+    })
+    .prefault({}),
+  registry: z
+    .strictObject({
+      /** Directory with `<host>/hosts.toml`, in containerd's layout. */
+      config_path: path.default('/etc/jangada/certs.d'),
+    })
+    .prefault({}),
+  containers: z
+    .strictObject({
+      /** Most processes and threads in one container; 0 leaves it to the node. */
+      pids_limit: z.number().int().min(0).max(4_194_304).default(0),
+      /** cgroup under which pods without a cgroup parent live. */
+      default_cgroup_parent: z
+        .string()
+        .regex(/^(\/[A-Za-z0-9._-]+)+$/, 'must be an absolute cgroup path')
+        .default('/jangada'),
+    })
+    .prefault({}),
+});
+
+export type Config = Readonly<z.infer<typeof ConfigSchema>>;
+
+/** A configuration that cannot be used; the message names file, line and the way out. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Reads `file` and then `file`'s sibling directory config.d/*.toml in lexical order, later keys winning. */
+export const loadConfig = (file: string): Config => {
+  const dropIns = listDropIns(join(file, '..', 'config.d'));
+  let merged: Record<string, unknown> = {};
+  for (const source of [file, ...dropIns]) {
+    const text = readFileSync(source, 'utf8');
+    const part = parseFile(source, text);
+    checkFile(source, text, part);
+    merged = merge(merged, part);
+  }
+  return ConfigSchema.parse(merged);
+};
+
+export const defaultConfig = (): Config => ConfigSchema.parse({});
+
+const listDropIns = (directory: string): string[] => {
+  try {
+    return readdirSync(directory)
+      .filter((name) => name.endsWith('.toml'))
+      .sort()
+      .map((name) => join(directory, name));
+  } catch {
+    return []; // no directory, no drop-ins
+  }
+};
+
+const parseFile = (file: string, text: string): Record<string, unknown> => {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (error instanceof TomlError) throw new ConfigError(`not TOML: ${file}:${error.line}:${error.column}: ${error.message.split('\n')[0]}`);
+    throw error;
+  }
+};
+
+const checkFile = (file: string, text: string, part: Record<string, unknown>): void => {
+  const result = ConfigSchema.safeParse(part);
+  const issue = result.error?.issues[0];
+  if (!issue) return;
+  if (issue.code === 'unrecognized_keys') {
+    const key = issue.keys[0] ?? '';
+    const near = nearest(key, knownKeys(issue.path));
+    throw new ConfigError(`unknown key "${[...issue.path, key].join('.')}": ${file}:${lineOf(text, key)}${near ? `; did you mean "${near}"?` : ''}`);
+  }
+  const key = String(issue.path.at(-1) ?? '');
+  throw new ConfigError(`bad value of "${issue.path.join('.')}": ${file}:${lineOf(text, key)}: ${issue.message}`);
+};
+
+const lineOf = (text: string, key: string): number => {
+  const index = text.split('\n').findIndex((line) => line.trimStart().startsWith(key) || line.trim() === `[${key}]`);
+  return index + 1;
+};
+
+const knownKeys = (at: PropertyKey[]): string[] => {
+  let value: unknown = defaultConfig();
+  for (const step of at) value = (value as Record<PropertyKey, unknown>)[step];
+  return Object.keys(value as object);
+};
+
+/** The known name at the smallest edit distance, when that is small enough to be a typing slip. */
+const nearest = (word: string, names: string[]): string | undefined => {
+  const ranked = names.map((name) => ({ name, distance: editDistance(word, name) })).sort((a, b) => a.distance - b.distance);
+  const best = ranked[0];
+  return best && best.distance <= Math.max(2, word.length / 3) ? best.name : undefined;
+};
+
+const editDistance = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitute = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitute, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+};
+
+const merge = (base: Record<string, unknown>, over: Record<string, unknown>): Record<string, unknown> => {
+  const result = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    const old = result[key];
+    result[key] = isTable(old) && isTable(value) ? merge(old, value) : value;
+  }
+  return result;
+};
+
+const isTable = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

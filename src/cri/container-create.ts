@@ -1,0 +1,13 @@
+import { invalidArgument } from '../errors.js';
+import type { CreateContainerRequest__Output } from '../gen/runtime/v1/CreateContainerRequest.js';
+import type { CreateContainerResponse } from '../gen/runtime/v1/CreateContainerResponse.js';
+import { createContainer } from '../lifecycle/container-create.js';
+import type { Runtime } from '../lifecycle/runtime.js';
+import { checkContainerConfig } from './check.js';
+
+export const createContainerRpc = async (runtime: Runtime, request: CreateContainerRequest__Output): Promise<CreateContainerResponse> => {
+  const config = checkContainerConfig(request.config);
+  if (request.podSandboxId === '') throw invalidArgument('missing pod_sandbox_id: CreateContainer must name a sandbox');
+  const sandbox = runtime.sandboxes.require(request.podSandboxId);
+  return { containerId: await createContainer(runtime, sandbox, config) };
+};

@@ -1,0 +1,12 @@
+import { invalidArgument } from '../errors.js';
+import type { ExecSyncRequest__Output } from '../gen/runtime/v1/ExecSyncRequest.js';
+import type { ExecSyncResponse } from '../gen/runtime/v1/ExecSyncResponse.js';
+import { execSync } from '../lifecycle/container-exec.js';
+import type { Runtime } from '../lifecycle/runtime.js';
+
+export const execSyncRpc = async (runtime: Runtime, request: ExecSyncRequest__Output): Promise<ExecSyncResponse> => {
+  if (request.cmd.length === 0) throw invalidArgument('missing cmd: ExecSync needs a command');
+  const timeoutSeconds = Number(request.timeout);
+  if (timeoutSeconds < 0) throw invalidArgument(`bad timeout: ${request.timeout} s; 0 means none`);
+  return execSync(runtime, runtime.containers.require(request.containerId), request.cmd, timeoutSeconds);
+};

@@ -1,0 +1,43 @@
+import { notFound } from '../errors.js';
+import type { PodSandboxStatus } from '../gen/runtime/v1/PodSandboxStatus.js';
+import type { PodSandboxStatusRequest__Output } from '../gen/runtime/v1/PodSandboxStatusRequest.js';
+import type { PodSandboxStatusResponse } from '../gen/runtime/v1/PodSandboxStatusResponse.js';
+import { now } from '../lifecycle/clock.js';
+import type { Runtime } from '../lifecycle/runtime.js';
+import { type Sandbox, isVisible, sandboxState } from '../store/sandbox.js';
+import { containerStatusOf } from './container-status.js';
+
+export const podSandboxStatus = async (
+  runtime: Pick<Runtime, 'sandboxes' | 'containers'>,
+  request: PodSandboxStatusRequest__Output,
+): Promise<PodSandboxStatusResponse> => {
+  const sandbox = runtime.sandboxes.require(request.podSandboxId);
+  if (!isVisible(sandbox)) throw notFound(`no such sandbox: "${request.podSandboxId}" is still being made or removed`);
+  const containers = runtime.containers.list().filter((container) => container.sandboxId === sandbox.id && container.stage === 'live');
+  return {
+    status: sandboxStatusOf(sandbox),
+    containersStatuses: containers.map(containerStatusOf),
+    timestamp: now(),
+    info: request.verbose ? { info: JSON.stringify(verbose(sandbox)) } : {},
+  };
+};
+
+const sandboxStatusOf = (sandbox: Sandbox): PodSandboxStatus => ({
+  id: sandbox.id,
+  metadata: sandbox.config.metadata,
+  state: sandboxState(sandbox),
+  createdAt: sandbox.createdAt,
+  network: { ip: sandbox.ips[0] ?? '', additionalIps: sandbox.ips.slice(1).map((ip) => ({ ip })) },
+  linux: { namespaces: { options: sandbox.config.linux?.securityContext?.namespaceOptions ?? null } },
+  labels: sandbox.config.labels,
+  annotations: sandbox.config.annotations,
+  runtimeHandler: sandbox.runtimeHandler,
+});
+
+const verbose = (sandbox: Sandbox) => ({
+  pid: sandbox.supervisorPid,
+  stage: sandbox.stage,
+  netns: sandbox.netnsPath,
+  cgroupParent: sandbox.cgroupParent,
+  config: sandbox.config,
+});

@@ -1,0 +1,61 @@
+import { chmodSync, mkdirSync, unlinkSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { dirname } from 'node:path';
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+
+/** The kubelet's own limit for messages (kubernetes cri-client), in bytes. */
+const MAX_MESSAGE = 16 << 20;
+
+export interface Service {
+  definition: ServiceDefinition;
+  implementation: UntypedServiceImplementation;
+}
+
+/** A gRPC server on a unix socket that only root and its group may connect to. */
+export const listen = async (socket: string, services: Service[]): Promise<Server> => {
+  mkdirSync(dirname(socket), { recursive: true, mode: 0o711 });
+  await removeStale(socket);
+  const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE, 'grpc.max_send_message_length': MAX_MESSAGE });
+  for (const { definition, implementation } of services) server.addService(definition, implementation);
+  // The mode must hold from the first moment, so bind under a umask instead of changing it afterwards.
+  const previous = process.umask(0o117);
+  try {
+    await bind(server, `unix:${socket}`);
+  } finally {
+    process.umask(previous);
+  }
+  chmodSync(socket, 0o660);
+  return server;
+};
+
+/** Lets running calls end, then cuts what is left after `graceMs`. */
+export const shutdown = async (server: Server, graceMs: number): Promise<void> => {
+  const timer = setTimeout(() => server.forceShutdown(), graceMs);
+  await new Promise<void>((resolve) => {
+    server.tryShutdown(() => resolve());
+  });
+  clearTimeout(timer);
+};
+
+const bind = (server: Server, address: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
+  });
+
+/** A socket file that nobody serves is left over from a killed daemon; one that answers belongs to a running one. */
+const removeStale = async (socket: string): Promise<void> => {
+  const answered = await new Promise<boolean>((resolve) => {
+    const probe = createConnection(socket);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
+  if (answered) throw new Error(`another daemon is serving ${socket}: stop it, or give this one another socket`);
+  try {
+    unlinkSync(socket);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+};

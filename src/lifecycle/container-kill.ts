@@ -1,0 +1,15 @@
+import { deadlineExceeded } from '../errors.js';
+import type { Container } from '../store/container.js';
+import type { Runtime } from './runtime.js';
+
+/** A killed process is gone at once unless the kernel holds it (uninterruptible I/O); then the caller is told instead of kept waiting. */
+const KILL_DEADLINE_MS = 20_000;
+
+/** SIGKILLs everything in a container and waits until its end is recorded. Of a container that never started, it ends the set-up process. */
+export const killContainer = async (parts: Pick<Runtime, 'supervisors' | 'exits'>, container: Container): Promise<void> => {
+  const supervisor = parts.supervisors.get(container.sandboxId);
+  if (!supervisor || container.finishedAt !== '0') return;
+  await supervisor.kill(container.id);
+  if (await parts.exits.wait(container.id, KILL_DEADLINE_MS)) return;
+  throw deadlineExceeded(`still not dead ${KILL_DEADLINE_MS / 1000} s after SIGKILL: container ${container.id}; a process hangs in the kernel, see its /proc/PID/stack`);
+};

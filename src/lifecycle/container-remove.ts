@@ -1,0 +1,25 @@
+import type { Container } from '../store/container.js';
+import { killContainer } from './container-kill.js';
+import { containerDirectory } from './paths.js';
+import type { Runtime } from './runtime.js';
+
+type Parts = Pick<Runtime, 'config' | 'containers' | 'supervisors' | 'exits' | 'turns' | 'layers'>;
+
+/** Removes a container and everything it wrote; a running one is killed first (api.proto, RemoveContainer). */
+export const removeContainer = async (parts: Parts, { id }: Container): Promise<void> => {
+  const running = parts.containers.get(id);
+  if (running) await killContainer(parts, running);
+  await parts.turns.run(id, async () => {
+    const container = parts.containers.update(id, { stage: 'removing' });
+    if (!container) return;
+    await parts.supervisors.get(container.sandboxId)?.remove(id);
+    await discardContainer(parts, container);
+  });
+};
+
+/** Drops what is on disk and in the store; the writable layer is deleted in the background. */
+export const discardContainer = async (parts: Pick<Runtime, 'config' | 'containers' | 'layers'>, container: Container): Promise<void> => {
+  await parts.layers.discard(containerDirectory(parts.config, container.id));
+  parts.layers.release(container.image.layers);
+  parts.containers.delete(container.id);
+};

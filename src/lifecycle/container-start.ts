@@ -1,0 +1,23 @@
+import { failedPrecondition } from '../errors.js';
+import { type Container, containerState } from '../store/container.js';
+import { now } from './clock.js';
+import { asRuntimeError } from './supervisor-error.js';
+import type { Runtime } from './runtime.js';
+
+/** Releases a created container to its execve. A start that fails leaves the container EXITED with the cause as its message. */
+export const startContainer = (parts: Pick<Runtime, 'containers' | 'supervisors' | 'turns' | 'exits'>, { id }: Container): Promise<void> =>
+  parts.turns.run(id, async () => {
+    const container = parts.containers.require(id);
+    const state = containerState(container);
+    if (state !== 'CONTAINER_CREATED') throw failedPrecondition(`not in state CREATED but ${state.replace('CONTAINER_', '')}: container ${id}; create a new one`);
+    const supervisor = parts.supervisors.require(container.sandboxId);
+    try {
+      const { startedAt } = await supervisor.start(id);
+      // Its EXITED event may have overtaken this reply, or never come before it: the start time is recorded either way.
+      parts.containers.update(id, { startedAt: String(startedAt) });
+    } catch (error) {
+      const cause = asRuntimeError(error, `container ${id}`);
+      parts.exits.record(id, { exitCode: 128, oom: false, finishedAt: now(), message: cause.message });
+      throw cause;
+    }
+  });

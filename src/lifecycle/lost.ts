@@ -1,0 +1,52 @@
+import type { Container } from '../store/container.js';
+import { now } from './clock.js';
+import { killCgroup } from './pod-cgroup.js';
+import type { Runtime } from './runtime.js';
+import { readExitRecords } from '../supervisor/exit-record.js';
+import { podDirectory } from './paths.js';
+
+type Parts = Pick<Runtime, 'config' | 'log' | 'sandboxes' | 'containers' | 'exits' | 'cgroups'>;
+
+/** Exit code of a container whose end nobody saw; the kubelet uses 137 for the same (SIGKILL). */
+const UNSEEN_EXIT_CODE = 137;
+
+/**
+ * A supervisor died, or the machine was rebooted: what still runs in the pod is killed, ends that were recorded are believed, all
+ * others are reported as unknown, and the sandbox becomes NOTREADY.
+ */
+export const supervisorLost = async (parts: Parts, sandboxId: string): Promise<void> => {
+  const sandbox = parts.sandboxes.get(sandboxId);
+  if (!sandbox) return;
+  if (sandbox.stage === 'ready') parts.sandboxes.update(sandboxId, { stage: 'stopping' });
+  const records = await readExitRecords(podDirectory(parts.config, sandboxId));
+  for (const container of parts.containers.list()) {
+    if (container.sandboxId !== sandboxId || container.finishedAt !== '0') continue;
+    const record = records.get(container.id);
+    if (record) {
+      parts.exits.record(container.id, {
+        exitCode: record.exitCode,
+        oom: record.oom,
+        startedAt: String(record.startedAt),
+        finishedAt: String(record.exitedAt),
+        message: record.message,
+      });
+      continue;
+    }
+    await endUnseen(parts, container);
+  }
+};
+
+const endUnseen = async (parts: Parts, container: Container): Promise<void> => {
+  try {
+    await killCgroup(parts, container.cgroupPath);
+  } catch (error) {
+    parts.log.error({ err: error, container: container.id }, 'cannot kill what is left of a container');
+  }
+  parts.exits.record(container.id, {
+    exitCode: UNSEEN_EXIT_CODE,
+    oom: false,
+    finishedAt: now(),
+    message: 'the supervisor of the pod is gone: it was killed, or the machine was restarted',
+    unknown: true,
+  });
+};

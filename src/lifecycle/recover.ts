@@ -1,0 +1,116 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Container } from '../store/container.js';
+import type { Sandbox } from '../store/sandbox.js';
+import type { Supervisor } from '../supervisor/supervisor.js';
+import { attachment } from './attachment.js';
+import { discardContainer } from './container-remove.js';
+import { supervisorLost } from './lost.js';
+import { unpinNetns } from './netns.js';
+import { containersDirectory, podDirectory, podsDirectory } from './paths.js';
+import { removePodCgroup } from './pod-cgroup.js';
+import type { Runtime } from './runtime.js';
+import { removeSandbox } from './sandbox-remove.js';
+import { stopSandbox } from './sandbox-stop.js';
+
+/**
+ * The only start-up path. It assumes nothing but this: the journal says what was asked, the supervisors and their exit records say
+ * what became of it, and everything that neither knows is garbage of a half-done operation. Clients are answered while it ends.
+ */
+export const recover = async (runtime: Runtime): Promise<void> => {
+  for (const container of runtime.containers.list()) runtime.layers.retain(container.image.layers);
+  await mkdir(podsDirectory(runtime.config), { recursive: true, mode: 0o700 });
+  await mkdir(containersDirectory(runtime.config), { recursive: true, mode: 0o700 });
+  await Promise.all(runtime.sandboxes.list().map((sandbox) => recoverSandbox(runtime, sandbox)));
+  await dropUnknownPods(runtime);
+  await dropUnknownContainers(runtime);
+  await dropUnknownAttachments(runtime);
+};
+
+const recoverSandbox = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
+  const supervisor = await connect(runtime, sandbox.id);
+  if (sandbox.stage === 'creating') return await rollBack(runtime, sandbox);
+  if (supervisor) await reconcile(runtime, sandbox, supervisor);
+  else if (sandbox.stage !== 'stopped') await supervisorLost(runtime, sandbox.id);
+  for (const container of runtime.containers.list()) {
+    if (container.sandboxId === sandbox.id && container.stage !== 'live') await dropContainer(runtime, container);
+  }
+  // What had been begun is finished, without keeping the socket from opening.
+  if (sandbox.stage === 'stopping') resume(runtime, sandbox, stopSandbox(runtime, sandbox));
+  if (sandbox.stage === 'removing') resume(runtime, sandbox, removeSandbox(runtime, sandbox));
+};
+
+const connect = async (runtime: Runtime, sandboxId: string): Promise<Supervisor | undefined> => {
+  try {
+    return await runtime.supervisors.connect(sandboxId, podDirectory(runtime.config, sandboxId));
+  } catch (error) {
+    runtime.log.debug({ err: error, sandbox: sandboxId }, 'no supervisor to connect to');
+    return undefined;
+  }
+};
+
+/** Takes over what happened while nobody listened, and drops what the supervisor made for a create that was never confirmed. */
+const reconcile = async (runtime: Runtime, sandbox: Sandbox, supervisor: Supervisor): Promise<void> => {
+  const { containers: running } = await supervisor.list();
+  const seen = new Map(running.map((container) => [container.id, container]));
+  for (const container of runtime.containers.list()) {
+    if (container.sandboxId !== sandbox.id || container.finishedAt !== '0') continue;
+    const actual = seen.get(container.id);
+    if (actual && actual.state !== 'created') runtime.containers.update(container.id, { startedAt: String(actual.startedAt) });
+    if (actual?.state === 'exited') {
+      runtime.exits.record(container.id, { exitCode: actual.exitCode, oom: actual.oom, finishedAt: String(actual.exitedAt), message: actual.message });
+    }
+  }
+  for (const { id } of running) {
+    if (runtime.containers.get(id)) continue;
+    await supervisor.kill(id);
+    await runtime.exits.wait(id, 0);
+    await supervisor.remove(id).catch((error: unknown) => runtime.log.warn({ err: error, container: id }, 'cannot drop unknown container'));
+  }
+};
+
+const rollBack = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
+  if (sandbox.netnsPath !== '') await runtime.network.remove(attachment(sandbox));
+  await runtime.supervisors.shutdown(sandbox.id);
+  await unpinNetns(runtime, sandbox.netnsPath);
+  await removePodCgroup(runtime, sandbox);
+  await rm(podDirectory(runtime.config, sandbox.id), { recursive: true, force: true });
+  runtime.sandboxes.delete(sandbox.id);
+  runtime.log.info({ sandbox: sandbox.id }, 'rolled back a sandbox that was being made');
+};
+
+const dropContainer = async (runtime: Runtime, container: Container): Promise<void> => {
+  const supervisor = runtime.supervisors.get(container.sandboxId);
+  if (supervisor) {
+    await supervisor.kill(container.id).catch(() => undefined); // it may never have got that far
+    await runtime.exits.wait(container.id, 10_000);
+    await supervisor.remove(container.id);
+  }
+  await discardContainer(runtime, container);
+};
+
+const resume = (runtime: Runtime, sandbox: Sandbox, operation: Promise<void>): void => {
+  operation.catch((error: unknown) => runtime.log.warn({ err: error, sandbox: sandbox.id, stage: sandbox.stage }, 'cannot finish what was begun; the next request tries again'));
+};
+
+const dropUnknownPods = async (runtime: Runtime): Promise<void> => {
+  for (const id of await readdir(podsDirectory(runtime.config))) {
+    if (runtime.sandboxes.get(id)) continue;
+    if (await connect(runtime, id)) await runtime.supervisors.shutdown(id);
+    await rm(podDirectory(runtime.config, id), { recursive: true, force: true });
+  }
+};
+
+const dropUnknownContainers = async (runtime: Runtime): Promise<void> => {
+  for (const id of await readdir(containersDirectory(runtime.config))) {
+    if (!runtime.containers.get(id)) await runtime.layers.discard(join(containersDirectory(runtime.config), id));
+  }
+};
+
+const dropUnknownAttachments = async (runtime: Runtime): Promise<void> => {
+  for (const left of await runtime.network.leftovers()) {
+    if (runtime.sandboxes.get(left.sandboxId)) continue;
+    await runtime.network.remove(left);
+    await unpinNetns(runtime, left.netns);
+  }
+};

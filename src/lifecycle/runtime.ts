@@ -1,0 +1,31 @@
+import type { Logger } from 'pino';
+import type { CgroupLayout } from '../cgroup/layout.js';
+import type { Config } from '../config.js';
+import type { Network } from '../network/network.js';
+import type { Container } from '../store/container.js';
+import type { ObjectStore } from '../store/object-store.js';
+import type { Sandbox } from '../store/sandbox.js';
+import type { Exits } from './exits.js';
+import type { Host } from './host.js';
+import type { ImageRuntime } from './image-runtime.js';
+import type { SeccompFilters } from './seccomp-filters.js';
+import type { SpawnerService } from './spawner-service.js';
+import type { Supervisors } from './supervisors.js';
+import type { Flights, Turns } from './turns.js';
+
+/** All parts, wired in main.ts. A verb's first parameter picks what it uses, so its signature is its list of dependencies. */
+export interface Runtime extends ImageRuntime {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly sandboxes: ObjectStore<Sandbox>;
+  readonly containers: ObjectStore<Container>;
+  readonly network: Network;
+  readonly spawner: SpawnerService;
+  readonly supervisors: Supervisors;
+  readonly exits: Exits;
+  readonly turns: Turns;
+  readonly flights: Flights;
+  readonly host: Host;
+  readonly cgroups: CgroupLayout;
+  readonly filters: SeccompFilters;
+}

@@ -1,0 +1,121 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { alreadyExists, failedPrecondition } from '../errors.js';
+import type { NamespaceMode__Output } from '../gen/runtime/v1/NamespaceMode.js';
+import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
+import type { SandboxPlan } from '../oci/plan.js';
+import { sandboxSysctls } from '../oci/sysctls.js';
+import { type Sandbox, sandboxKey } from '../store/sandbox.js';
+import { attachment } from './attachment.js';
+import { now } from './clock.js';
+import { netnsPath, podDirectory } from './paths.js';
+import { type PodFiles, hostResolvConf, hostsText, podHostname, resolvConfText } from './pod-files.js';
+import { type Rollback, withRollback } from './rollback.js';
+import type { Runtime } from './runtime.js';
+import { removePodCgroup } from './pod-cgroup.js';
+
+type Parts = Pick<Runtime, 'config' | 'log' | 'sandboxes' | 'network' | 'spawner' | 'supervisors' | 'flights' | 'cgroups'>;
+
+/** Makes a pod sandbox and returns its ID. A repeat of a running or finished request with the same name and attempt gets the same one. */
+export const runSandbox = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: string): Promise<string> => {
+  const key = sandboxKey(config);
+  const detail = JSON.stringify([config, runtimeHandler]);
+  const taken = () =>
+    alreadyExists(
+      `taken: pod sandbox ${config.metadata?.namespace}/${config.metadata?.name} attempt ${config.metadata?.attempt} exists with another configuration or is stopped; remove it or use the next attempt`,
+    );
+  return parts.flights.run(
+    `sandbox ${key}`,
+    detail,
+    async () => {
+      const existing = parts.sandboxes.list().find((sandbox) => sandboxKey(sandbox.config) === key);
+      if (!existing) return await create(parts, config, runtimeHandler);
+      if (existing.stage !== 'ready' || JSON.stringify([existing.config, existing.runtimeHandler]) !== detail) throw taken();
+      return existing.id;
+    },
+    taken,
+  );
+};
+
+const create = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: string): Promise<string> =>
+  withRollback(parts.log, async (rollback) => {
+    const sandbox = plan(parts, config, runtimeHandler);
+    const { id } = sandbox;
+    if (sandbox.netnsPath !== '') requireNetwork(parts);
+
+    // Intent first: whatever happens from here on, a restarted daemon knows what to undo.
+    parts.sandboxes.put(sandbox);
+    rollback.defer('forget sandbox', () => parts.sandboxes.delete(id));
+    rollback.defer('remove pod cgroup', () => removePodCgroup(parts, sandbox));
+
+    const directory = podDirectory(parts.config, id);
+    await mkdir(join(directory, 'exits'), { recursive: true, mode: 0o700 });
+    rollback.defer('remove state directory', () => rm(directory, { recursive: true, force: true }));
+
+    const supervisorPid = await startSupervisor(parts, sandbox, directory, rollback);
+    const ips = await attachNetwork(parts, sandbox, rollback);
+    await writePodFiles(directory, sandbox, ips);
+    parts.sandboxes.update(id, { stage: 'ready', ips, supervisorPid });
+    return id;
+  });
+
+const plan = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: string): Sandbox => {
+  const id = randomBytes(32).toString('hex');
+  return {
+    id,
+    config,
+    runtimeHandler,
+    stage: 'creating',
+    createdAt: now(),
+    netnsPath: mode(config, 'network') === 'NODE' ? '' : netnsPath(parts.config, id),
+    ips: [],
+    cgroupParent: config.linux?.cgroupParent || `${parts.config.containers.default_cgroup_parent}/${id}`,
+    supervisorPid: 0,
+  };
+};
+
+const mode = (config: PodSandboxConfig__Output, kind: 'network' | 'ipc' | 'pid'): NamespaceMode__Output =>
+  config.linux?.securityContext?.namespaceOptions?.[kind] ?? 'POD';
+
+const requireNetwork = (parts: Parts): void => {
+  const { ready, message } = parts.network.status();
+  if (!ready) throw failedPrecondition(`${message} (pod network): pods on the host's network run all the same`);
+};
+
+const startSupervisor = async (parts: Parts, sandbox: Sandbox, directory: string, rollback: Rollback): Promise<number> => {
+  const { id, config } = sandbox;
+  const pid = await parts.spawner.spawn(directory);
+  const supervisor = await parts.supervisors.connect(id, directory);
+  rollback.defer('end supervisor', () => parts.supervisors.shutdown(id));
+  await supervisor.sandbox(sandboxPlan(sandbox, config));
+  return pid;
+};
+
+const sandboxPlan = (sandbox: Sandbox, config: PodSandboxConfig__Output): SandboxPlan => ({
+  hostname: podHostname(config, sandbox.netnsPath === ''),
+  network: sandbox.netnsPath === '' ? 'node' : 'pod',
+  ipc: mode(config, 'ipc') === 'NODE' ? 'node' : 'pod',
+  sharedPid: mode(config, 'pid') === 'POD',
+  netnsPath: sandbox.netnsPath,
+  sysctls: sandboxSysctls(config),
+});
+
+const attachNetwork = async (parts: Parts, sandbox: Sandbox, rollback: Rollback): Promise<string[]> => {
+  if (sandbox.netnsPath === '') return [];
+  const request = attachment(sandbox);
+  rollback.defer('detach network', () => parts.network.remove(request));
+  const result = await parts.network.add(request);
+  return result.ips;
+};
+
+const writePodFiles = async (directory: string, sandbox: Sandbox, ips: string[]): Promise<void> => {
+  const { config } = sandbox;
+  const hostname = podHostname(config, sandbox.netnsPath === '');
+  const files: PodFiles = {
+    hostname: `${hostname}\n`,
+    hosts: hostsText(hostname, ips),
+    'resolv.conf': config.dnsConfig ? resolvConfText(config.dnsConfig) : await hostResolvConf(),
+  };
+  await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(directory, name), text, { mode: 0o644 })));
+};

@@ -1,0 +1,43 @@
+import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
+import type { LinuxContainerResources } from '../gen/runtime/v1/LinuxContainerResources.js';
+import type { ContainerState } from '../gen/runtime/v1/ContainerState.js';
+
+/**
+ * A container as it is journalled. Its CRI state is derived, never stored:
+ *
+ *   creating ──▶ CREATED ──startedAt──▶ RUNNING ──finishedAt──▶ EXITED
+ *                   └───────── StartContainer failed ─────────────▲
+ */
+export interface Container {
+  readonly id: string;
+  readonly sandboxId: string;
+  readonly config: ContainerConfig__Output;
+  /** `creating` and `removing` are invisible in lists; a start-up that finds `creating` rolls it back. */
+  readonly stage: 'creating' | 'live' | 'removing';
+  readonly image: { readonly id: string; readonly ref: string; readonly layers: readonly string[] };
+  readonly createdAt: string;
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  readonly exitCode: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly pid: number;
+  readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
+  /** Signal that StopContainer sends first, as a number. */
+  readonly stopSignal: number;
+  /** Absolute path of the log on the host; empty when none was asked for. */
+  readonly logPath: string;
+  readonly cgroupPath: string;
+  readonly upperDir: string;
+  /** Limits now in force, as last created or updated. */
+  readonly resources: LinuxContainerResources | null;
+}
+
+export const containerState = (container: Container): keyof typeof ContainerState => {
+  if (container.finishedAt !== '0') return 'CONTAINER_EXITED';
+  return container.startedAt === '0' ? 'CONTAINER_CREATED' : 'CONTAINER_RUNNING';
+};
+
+/** Unique within a sandbox for its lifetime (api.proto, ContainerMetadata). */
+export const containerKey = (sandboxId: string, config: ContainerConfig__Output): string =>
+  JSON.stringify([sandboxId, config.metadata?.name, config.metadata?.attempt]);

@@ -1,0 +1,77 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { decodeEntries, encodeEntry, Journal } from './journal.js';
+
+const temporary = (test: { teardown: (f: () => void) => void }): string => {
+  const directory = mkdtempSync(join(tmpdir(), 'jangada-journal-'));
+  test.teardown(() => rmSync(directory, { recursive: true }));
+  return join(directory, 'journal');
+};
+
+t.test('what was put is there after reopening, what was deleted is not', async (t) => {
+  const path = temporary(t);
+  const journal = Journal.open(path);
+  journal.put('sandbox', 'a', { stage: 'creating' });
+  journal.put('sandbox', 'a', { stage: 'ready' });
+  journal.put('container', 'b', { n: 1 });
+  journal.delete('container', 'b');
+  journal.close();
+  const again = Journal.open(path);
+  t.same([...again.all('sandbox')], [['a', { stage: 'ready' }]]);
+  t.same([...again.all('container')], []);
+  again.close();
+});
+
+t.test('a journal cut at any byte yields a prefix of its entries and never more', async (t) => {
+  const entries = [
+    { kind: 'sandbox', id: 'a', value: { text: 'ä'.repeat(30) } },
+    { kind: 'sandbox', id: 'b', value: { n: 2 } },
+    { kind: 'sandbox', id: 'a' },
+  ];
+  const frames = entries.map(encodeEntry);
+  const whole = Buffer.concat(frames);
+  for (let cut = 0; cut <= whole.length; cut++) {
+    const expected: typeof entries = [];
+    let end = 0;
+    for (const [index, frame] of frames.entries()) {
+      if (end + frame.length > cut) break;
+      end += frame.length;
+      expected.push(entries[index] as (typeof entries)[number]);
+    }
+    const decoded = decodeEntries(whole.subarray(0, cut));
+    t.same(decoded, { entries: expected, end }, `cut at ${cut}`);
+  }
+});
+
+t.test('a flipped bit ends what is believed', async (t) => {
+  const first = encodeEntry({ kind: 'k', id: '1', value: 1 });
+  const whole = Buffer.concat([first, encodeEntry({ kind: 'k', id: '2', value: 2 })]);
+  for (let at = first.length; at < whole.length; at++) {
+    const damaged = Buffer.from(whole);
+    damaged[at] = (damaged[at] as number) ^ 0x10;
+    t.same(decodeEntries(damaged).entries.length, 1, `bit flipped in byte ${at}`);
+  }
+});
+
+t.test('appending after a torn write starts from the last whole entry', async (t) => {
+  const path = temporary(t);
+  writeFileSync(path, Buffer.concat([encodeEntry({ kind: 'k', id: '1', value: 1 }), Buffer.from([9, 0, 0])]));
+  const journal = Journal.open(path);
+  journal.put('k', '2', 2);
+  journal.close();
+  t.same(
+    decodeEntries(readFileSync(path)).entries.map((entry) => entry.id),
+    ['1', '2'],
+  );
+});
+
+t.test('many updates do not grow the journal without bound', async (t) => {
+  const path = temporary(t);
+  const journal = Journal.open(path);
+  const value = { text: 'x'.repeat(100_000) };
+  for (let n = 0; n < 100; n++) journal.put('k', 'same', value);
+  journal.close();
+  t.ok(readFileSync(path).length < 5 << 20, 'compacted on the way');
+});

@@ -1,0 +1,127 @@
+import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { crc32 } from 'node:zlib';
+
+/** One journalled fact: the newest value of an object, or that it is gone. */
+export type JournalEntry = { kind: string; id: string; value?: unknown };
+
+const HEADER = 8; // u32 length, u32 crc32 of the payload, both little-endian
+const MAX_ENTRY = 8 << 20;
+
+export const encodeEntry = (entry: JournalEntry): Buffer => {
+  const payload = Buffer.from(JSON.stringify(entry));
+  const header = Buffer.alloc(HEADER);
+  header.writeUInt32LE(payload.length, 0);
+  header.writeUInt32LE(crc32(payload), 4);
+  return Buffer.concat([header, payload]);
+};
+
+/** Every whole entry of `data`; `end` is where the first torn or damaged one begins, and nothing after it is believed. */
+export const decodeEntries = (data: Buffer): { entries: JournalEntry[]; end: number } => {
+  const entries: JournalEntry[] = [];
+  let at = 0;
+  while (data.length - at >= HEADER) {
+    const length = data.readUInt32LE(at);
+    const payload = data.subarray(at + HEADER, at + HEADER + length);
+    if (length > MAX_ENTRY || payload.length < length || crc32(payload) !== data.readUInt32LE(at + 4)) break;
+    entries.push(JSON.parse(payload.toString()) as JournalEntry);
+    at += HEADER + length;
+  }
+  return { entries, end: at };
+};
+
+/**
+ * What was asked of the daemon, on disk before it is acted upon. Appends are plain writes: they survive a killed daemon at once and a
+ * power loss after the kernel's write-back, which loses at most objects that died with the machine anyway.
+ */
+export class Journal {
+  #fd: number;
+  #size: number;
+  #live = new Map<string, Map<string, unknown>>();
+  #compactAt: number;
+
+  private constructor(
+    private readonly path: string,
+    entries: JournalEntry[],
+  ) {
+    for (const entry of entries) this.#apply(entry);
+    this.#fd = -1;
+    this.#size = 0;
+    this.#compactAt = 0;
+    this.#compact();
+  }
+
+  /** Opens the journal, drops what a crash left half-written, and rewrites it to hold only live objects. */
+  static open(path: string): Journal {
+    return new Journal(path, decodeEntries(readOrEmpty(path)).entries);
+  }
+
+  /** Live objects of a kind, as they were last put. */
+  all(kind: string): Map<string, unknown> {
+    return new Map(this.#live.get(kind));
+  }
+
+  put(kind: string, id: string, value: unknown): void {
+    this.#append({ kind, id, value });
+  }
+
+  delete(kind: string, id: string): void {
+    this.#append({ kind, id });
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+
+  #append(entry: JournalEntry): void {
+    const frame = encodeEntry(entry);
+    try {
+      writeAll(this.#fd, frame);
+    } catch (error) {
+      // A torn frame would hide every later one from recovery (full disk).
+      ftruncateSync(this.#fd, this.#size);
+      throw error;
+    }
+    this.#size += frame.length;
+    this.#apply(entry);
+    if (this.#size > this.#compactAt) this.#compact();
+  }
+
+  #apply({ kind, id, value }: JournalEntry): void {
+    let objects = this.#live.get(kind);
+    if (!objects) this.#live.set(kind, (objects = new Map()));
+    if (value === undefined) objects.delete(id);
+    else objects.set(id, value);
+  }
+
+  #compact(): void {
+    const frames: Buffer[] = [];
+    for (const [kind, objects] of this.#live) for (const [id, value] of objects) frames.push(encodeEntry({ kind, id, value }));
+    const data = Buffer.concat(frames);
+    const temporary = `${this.path}.new`;
+    const fd = openSync(temporary, 'w', 0o600);
+    writeAll(fd, data);
+    fsyncSync(fd);
+    renameSync(temporary, this.path);
+    const directory = openSync(dirname(this.path), 'r');
+    fsyncSync(directory);
+    closeSync(directory);
+    if (this.#fd >= 0) closeSync(this.#fd);
+    this.#fd = fd;
+    this.#size = data.length;
+    this.#compactAt = Math.max(4 << 20, data.length * 4);
+  }
+}
+
+const writeAll = (fd: number, data: Buffer): void => {
+  for (let at = 0; at < data.length; ) at += writeSync(fd, data, at);
+};
+
+const readOrEmpty = (path: string): Buffer => {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  }
+};
