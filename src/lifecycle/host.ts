@@ -1,29 +1,48 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import type { HostFacts } from '../oci/spec-input.js';
 
 /** What this machine's kernel and our own privileges allow; read once at the start. */
-export interface Host {
-  /** Capabilities that a container can be given: our bounding set and permitted set, as a bit mask. */
-  readonly capabilities: bigint;
+export interface Host extends HostFacts {
   readonly kernel: string;
-  readonly apparmor: boolean;
-  readonly selinux: boolean;
   /** mount_setattr(2), Linux 5.12: recursive read-only mounts. */
   readonly mountSetattr: boolean;
 }
 
-export const readHost = (): Host => {
-  const status = readFileSync('/proc/self/status', 'utf8');
+export const readHost = (cgroup: HostFacts['cgroup']): Host => {
+  const status = readOr('/proc/self/status', '');
   const mask = (name: string) => BigInt(`0x${new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0'}`);
+  const openFiles = /^Max open files\s+\S+\s+(\d+)/m.exec(readOr('/proc/self/limits', ''))?.[1];
   const kernel = release();
-  const lsms = readOr('/sys/kernel/security/lsm', '').split(',');
   return {
     capabilities: mask('CapBnd') & mask('CapPrm'),
+    lsms: activeModules(),
+    cgroup,
+    arch: process.arch === 'arm64' ? 'arm64' : 'x64',
+    maxOpenFiles: openFiles ? Number(openFiles) : undefined,
+    thermalThrottle: thermalThrottle(),
     kernel,
-    apparmor: lsms.includes('apparmor') && readOr('/sys/module/apparmor/parameters/enabled', 'N').startsWith('Y'),
-    selinux: lsms.includes('selinux'),
     mountSetattr: atLeast(kernel, 5, 12),
   };
+};
+
+/** AppArmor may be compiled in and listed, yet switched off. */
+const activeModules = (): string[] => {
+  const listed = readOr('/sys/kernel/security/lsm', '').trim().split(',').filter(Boolean);
+  const apparmor = readOr('/sys/module/apparmor/parameters/enabled', 'N').startsWith('Y');
+  return listed.filter((name) => name !== 'apparmor' || apparmor);
+};
+
+const CPUS = '/sys/devices/system/cpu';
+
+const thermalThrottle = (): string[] => {
+  try {
+    return readdirSync(CPUS)
+      .filter((name) => /^cpu\d+$/.test(name) && readdirSync(`${CPUS}/${name}`).includes('thermal_throttle'))
+      .map((name) => `${CPUS}/${name}/thermal_throttle`);
+  } catch {
+    return []; // no such files, nothing to hide
+  }
 };
 
 const atLeast = (kernel: string, major: number, minor: number): boolean => {

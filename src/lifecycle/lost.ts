@@ -1,6 +1,6 @@
+import { killCgroup } from '../cgroup/kill.js';
 import type { Container } from '../store/container.js';
 import { now } from './clock.js';
-import { killCgroup } from './pod-cgroup.js';
 import type { Runtime } from './runtime.js';
 import { readExitRecords } from '../supervisor/exit-record.js';
 import { podDirectory } from './paths.js';
@@ -38,7 +38,7 @@ export const supervisorLost = async (parts: Parts, sandboxId: string): Promise<v
 
 const endUnseen = async (parts: Parts, container: Container): Promise<void> => {
   try {
-    await killCgroup(parts, container.cgroupPath);
+    await killCgroup(parts.cgroups, container.cgroupPath);
   } catch (error) {
     parts.log.error({ err: error, container: container.id }, 'cannot kill what is left of a container');
   }

@@ -108,9 +108,9 @@ const dropUnknownContainers = async (runtime: Runtime): Promise<void> => {
 };
 
 const dropUnknownAttachments = async (runtime: Runtime): Promise<void> => {
-  for (const left of await runtime.network.leftovers()) {
+  for (const left of runtime.network.leftovers()) {
     if (runtime.sandboxes.get(left.sandboxId)) continue;
     await runtime.network.remove(left);
-    await unpinNetns(runtime, left.netns);
+    await unpinNetns(runtime, left.netnsPath);
   }
 };

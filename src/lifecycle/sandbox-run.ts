@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sandboxCgroup } from '../cgroup/paths.js';
 import { alreadyExists, failedPrecondition } from '../errors.js';
 import type { NamespaceMode__Output } from '../gen/runtime/v1/NamespaceMode.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
@@ -70,7 +71,7 @@ const plan = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: st
     createdAt: now(),
     netnsPath: mode(config, 'network') === 'NODE' ? '' : netnsPath(parts.config, id),
     ips: [],
-    cgroupParent: config.linux?.cgroupParent || `${parts.config.containers.default_cgroup_parent}/${id}`,
+    cgroupParent: sandboxCgroup(parts.config.containers.default_cgroup_parent, config.linux?.cgroupParent ?? '', id),
     supervisorPid: 0,
   };
 };
@@ -106,7 +107,7 @@ const attachNetwork = async (parts: Parts, sandbox: Sandbox, rollback: Rollback)
   const request = attachment(sandbox);
   rollback.defer('detach network', () => parts.network.remove(request));
   const result = await parts.network.add(request);
-  return result.ips;
+  return [result.ip, ...result.additionalIps];
 };
 
 const writePodFiles = async (directory: string, sandbox: Sandbox, ips: string[]): Promise<void> => {

@@ -1,5 +1,5 @@
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
-import type { LinuxContainerResources } from '../gen/runtime/v1/LinuxContainerResources.js';
+import type { LinuxContainerResources__Output } from '../gen/runtime/v1/LinuxContainerResources.js';
 import type { ContainerState } from '../gen/runtime/v1/ContainerState.js';
 
 /**
@@ -30,7 +30,7 @@ export interface Container {
   readonly cgroupPath: string;
   readonly upperDir: string;
   /** Limits now in force, as last created or updated. */
-  readonly resources: LinuxContainerResources | null;
+  readonly resources: LinuxContainerResources__Output | null;
 }
 
 export const containerState = (container: Container): keyof typeof ContainerState => {

@@ -1,0 +1,86 @@
+/* A container from CREATE to REMOVE.
+ *
+ *              ready            START             executed            ended             drained
+ *   creating ────────▶ created ───────▶ starting ──────────▶ running ───────▶ ending ──────────▶ exited
+ *       │ failed          │ ended           │ failed, ended                     ▲
+ *       └─────────────────┴─────────────────┴───────────────────────────────────┘
+ *
+ * ending: everything in the cgroup is killed, the pipes are read to their end (DRAIN_MS at most), the log is flushed, the cgroup is
+ * removed, the exit is recorded; only then is it told. A container whose creation failed goes the same way and leaves nothing. */
+#pragma once
+#include "build.h"
+#include "log.h"
+#include "loop.h"
+#include "process.h"
+#include "request.h"
+
+#define CONTAINERS_MAX 256u
+
+enum container_state {
+    CONTAINER_FREE,
+    CONTAINER_CREATING,
+    CONTAINER_CREATED,
+    CONTAINER_STARTING,
+    CONTAINER_RUNNING,
+    CONTAINER_ENDING,
+    CONTAINER_EXITED,
+    CONTAINER_STATES,
+};
+
+struct container;
+
+struct output {
+    struct source source;
+    struct log_stream log;
+    struct container *container;
+};
+
+struct container {
+    enum container_state state;
+    char id[CONTAINER_ID_MAX + 1];
+    struct process process;
+    struct output output[2]; /* stdout (or the terminal), stderr */
+    int stdin_fd;            /* our end, kept open for those who will attach */
+    bool stdin_once;
+    struct wire_bytes plan;    /* until the process has been verified */
+    struct wire_bytes cgroups; /* the cgroup-dir operations */
+    struct timer timer;
+    uint32_t create_tag, start_tag; /* 0: nobody waits for the answer */
+    bool create_failed;
+    bool killed;               /* the rest of the cgroup has been killed after the process ended */
+    int64_t drain_until, remove_until; /* 0: not begun */
+    uint64_t created_at, started_at, exited_at;
+    int32_t exit_code;
+    bool oom;
+    struct build_error error; /* why creation or start failed; error 0: they did not */
+    struct log_file log;      /* last: the rest of its path is never touched */
+};
+
+/* What a container needs from its pod, and whom it tells. */
+struct container_host {
+    struct build_env env;
+    const char *directory;
+    void (*on_created)(struct container *c, uint32_t tag);                           /* error set: it failed */
+    void (*on_started)(struct container *c, uint32_t tag);
+    void (*on_exited)(struct container *c);
+    void (*on_gone)(void); /* a container has left the states in which it has processes */
+};
+
+void container_init(struct container_host *host);
+
+/* The container with this id, in any state but free; NULL if there is none. */
+struct container *container_find(const char *id);
+/* The containers in use: start with NULL. */
+struct container *container_next(struct container *after);
+
+/* Starts the building; on_created is called later, or -1 with *err is returned and nothing is left. */
+int container_create(const struct request *r, const char *id, struct build_error *err);
+int container_start(struct container *c, uint32_t tag, struct build_error *err);
+int container_signal(struct container *c, int signal, struct build_error *err);
+void container_kill(struct container *c);
+/* Forgets an exited container and its record. */
+void container_remove(struct container *c);
+/* True while it has, or may have, processes. */
+bool container_is_live(const struct container *c);
+/* Those who asked are gone: nobody is answered any more. */
+void container_forget_tags(void);

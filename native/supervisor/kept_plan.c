@@ -1,0 +1,74 @@
+#include "kept_plan.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cause.h"
+#include "plan.h"
+
+#define FIELD_HEADER 6u
+
+static uint8_t *pages(size_t size) {
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+int kept_plan_copy(const struct wire_bytes *plan, struct wire_bytes *out) {
+    *out = (struct wire_bytes){0};
+    uint8_t *copy = plan->len > 0 ? pages(plan->len) : NULL;
+    if (!copy)
+        return -1;
+    memcpy(copy, plan->data, plan->len);
+    *out = (struct wire_bytes){copy, plan->len};
+    return 0;
+}
+
+int kept_plan_cgroups(const struct wire_bytes *plan, struct wire_bytes *out) {
+    struct wire_reader reader;
+    struct wire_field field;
+    size_t len = 0;
+    wire_reader_init(&reader, plan->data, plan->len);
+    while (wire_next(&reader, &field) > 0 && field.id == PLAN_CGROUP_DIR)
+        len += FIELD_HEADER + field.value.len;
+    struct wire_bytes first = {plan->data, (uint32_t)len};
+    *out = (struct wire_bytes){0};
+    return len == 0 ? 0 : kept_plan_copy(&first, out);
+}
+
+void kept_plan_release(struct wire_bytes *kept) {
+    if (kept->data)
+        munmap((void *)(uintptr_t)kept->data, kept->len);
+    *kept = (struct wire_bytes){0};
+}
+
+static bool read_namespaces(const struct wire_bytes *op, struct plan_facts *out) {
+    struct wire_reader reader;
+    struct wire_field field;
+    uint8_t mode = 0;
+    int more;
+    wire_reader_init(&reader, op->data, op->len);
+    while ((more = wire_next(&reader, &field)) > 0) {
+        if (field.id == 1 && !wire_u8(&field, &mode))
+            return false;
+        if (field.id == 2 && !wire_string(&field, out->target_id, sizeof out->target_id))
+            return false;
+    }
+    out->target = mode == PLAN_PID_TARGET;
+    return more == 0;
+}
+
+int plan_facts_read(const struct wire_bytes *plan, struct plan_facts *out, struct build_error *err) {
+    struct wire_reader reader;
+    struct wire_field op;
+    int more;
+    *out = (struct plan_facts){0};
+    wire_reader_init(&reader, plan->data, plan->len);
+    while ((more = wire_next(&reader, &op)) > 0) {
+        if (op.id == PLAN_TERMINAL)
+            out->terminal = true;
+        if (op.id == PLAN_NAMESPACES && !read_namespaces(&op.value, out))
+            return cause_set(err, EINVAL, "namespaces", "malformed operation");
+    }
+    return more == 0 ? 0 : cause_set(err, EINVAL, "plan", "truncated operation");
+}

@@ -1,0 +1,43 @@
+/* The one event loop: readable and writable descriptors, and timers. Everything that waits, waits here. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+/* A descriptor in the loop. It lives in static memory and is never freed while an event may name it; fd is -1 when not in use.
+ * A handler may be called without cause after its slot was reused in the same round, so every descriptor is non-blocking. */
+struct source {
+    int fd;
+    uint32_t events;
+    void (*ready)(struct source *source, uint32_t events);
+};
+
+/* A timer; armed while `at` is not 0. */
+struct timer {
+    int64_t at; /* CLOCK_MONOTONIC, ms */
+    void (*fire)(struct timer *timer);
+    struct timer *next, *prev;
+};
+
+/* Also called by a process just forked, which must not share its parent's loop. */
+int loop_init(void);
+
+int loop_add(struct source *source, int fd, uint32_t events, void (*ready)(struct source *, uint32_t));
+void loop_want(struct source *source, uint32_t events);
+/* Takes the descriptor out of the loop and closes it. */
+void loop_close(struct source *source);
+/* Takes the descriptor out of the loop and returns it. */
+int loop_release(struct source *source);
+
+void timer_set(struct timer *timer, int64_t in_ms, void (*fire)(struct timer *));
+void timer_clear(struct timer *timer);
+
+int64_t loop_now_ms(void);
+uint64_t clock_now_ns(void); /* CLOCK_REALTIME */
+
+/* Called when the loop has had nothing to do for a second: the time to give memory back. */
+void loop_on_idle(void (*idle)(void));
+
+/* Runs until loop_stop. */
+void loop_run(void);
+void loop_stop(void);

@@ -1,0 +1,9 @@
+/* The mount namespace that every container's own one is a copy of: an empty read-only tmpfs with the place for a root and the pod's
+ * shared memory. Nothing of the host has ever been in it. */
+#pragma once
+#include <stdint.h>
+
+#include "build.h"
+
+/* Makes it and returns its descriptor, or -1 with *err. `shm_bytes`: size of the pod's /dev/shm. The caller must be single-threaded. */
+int build_pod_mntns(uint64_t shm_bytes, struct build_error *err);

@@ -1,0 +1,25 @@
+/* Mounts, by descriptor only: the source is opened once, flags and propagation are set while it is detached, and it is attached to a
+ * descriptor of its target (CVE-2021-30465, CVE-2026-115521). */
+#pragma once
+#include "builder.h"
+
+/* In the host's mount namespace: a detached clone of every bind source, and what a mount of type cgroup or shm is made of. */
+int mount_open_sources(struct builder *b);
+
+/* Outside the host's mount namespace: the procfs of a PID namespace that the builder is not in. */
+int mount_open_proc(struct builder *b);
+
+/* In the container's own mount namespace, before the pivot hides the pod's tmpfs. */
+int mount_open_shm(struct builder *b);
+
+/* Below the container's root: every mount operation in plan order. */
+int mount_apply_all(struct builder *b);
+
+/* Is /proc still the procfs that was mounted there? */
+int mount_verify_proc(struct builder *b);
+
+/* A detached mount of `type`; options are "key=value" or "key". An fd, or -1 with errno. */
+int mount_new(const char *type, const struct plan_strings *options, int pid_ns, unsigned flags);
+
+/* An attached read-only clone of `source` over the object `target`. */
+int mount_over(int source, int target, unsigned set_flags, unsigned recursive);

@@ -1,0 +1,15 @@
+/* The root file system: an overlay that exists in the container's own mount namespace only. */
+#pragma once
+#include "builder.h"
+
+/* In the host's mount namespace: b->rootfs becomes the overlay, detached. */
+int rootfs_open(struct builder *b);
+
+/* In an own mount namespace whose root holds an empty directory /root: the overlay becomes "/", nothing else is left. */
+int rootfs_pivot(struct builder *b);
+
+/* After everything below it is in place: propagation, and read-only when the plan says so. */
+int rootfs_seal(struct builder *b);
+
+/* The overlay for kernels before 6.5, which have no "lowerdir+". */
+int rootfs_open_by_list(const struct plan_op *op);

@@ -1,0 +1,44 @@
+import { existsSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { deadlineExceeded } from '../errors.js';
+import type { CgroupLayout } from './layout.js';
+import { cgroupDirectories } from './paths.js';
+
+const DEADLINE_MS = 10_000;
+const ROUND_MS = 10;
+
+/**
+ * Ends every process of a cgroup whose supervisor is gone, and removes the cgroup. v2 has cgroup.kill for it; in v1 a fork bomb can
+ * outrun one round of signals, so rounds go on until nothing is left or the deadline has passed.
+ */
+export const killCgroup = async (layout: CgroupLayout, path: string): Promise<void> => {
+  const directories = cgroupDirectories(layout, path).filter((directory) => existsSync(directory));
+  const deadline = performance.now() + DEADLINE_MS;
+  for (;;) {
+    const alive = new Set(directories.flatMap(processesOf));
+    if (alive.size === 0) break;
+    if (performance.now() > deadline) throw deadlineExceeded(`processes do not die: ${[...alive].join(', ')} of cgroup ${path}; see their /proc/PID/stack`);
+    for (const directory of directories) if (existsSync(`${directory}/cgroup.kill`)) writeFileSync(`${directory}/cgroup.kill`, '1');
+    for (const pid of alive) kill(pid);
+    // The kernel tells nobody when a v1 cgroup becomes empty.
+    await pause(ROUND_MS);
+  }
+  for (const directory of directories) rmdirSync(directory);
+};
+
+const processesOf = (directory: string): number[] => {
+  try {
+    return readFileSync(`${directory}/cgroup.procs`, 'utf8').split('\n').filter(Boolean).map(Number);
+  } catch {
+    return []; // removed meanwhile
+  }
+};
+
+/** A pid that the kernel has just listed in our own cgroup; it may be gone by now. */
+const kill = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // already dead
+  }
+};

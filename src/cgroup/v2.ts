@@ -1,0 +1,78 @@
+import { type CgroupLayout, v2Mount } from './layout.js';
+import { type CgroupWrite, type Resources, write } from './resources.js';
+
+/** Controllers that limit or measure something for us. */
+const USED = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids'];
+
+/**
+ * A cgroup has a controller's files only when every ancestor passes the controller on. One controller per write: a write of several
+ * fails as a whole where a parent has been given fewer. Optional, because the parents may be the kubelet's, who does the same.
+ */
+export const subtreeWrites = (layout: CgroupLayout, path: string): CgroupWrite[] => {
+  const { v2 } = layout;
+  if (!v2) return [];
+  const controllers = USED.filter((controller) => v2.controllers.includes(controller));
+  const names = path.split('/').filter(Boolean).slice(0, -1);
+  const ancestors = ['', ...names.map((_, depth) => `/${names.slice(0, depth + 1).join('/')}`)];
+  return ancestors.flatMap((ancestor) =>
+    controllers.map((controller) => write(`${v2.mountPoint}${ancestor}/cgroup.subtree_control`, `+${controller}`, true)),
+  );
+};
+
+/** Values for a v2 cgroup: the limits, then the caller's own keys, which therefore win. */
+export const v2Writes = (layout: CgroupLayout, path: string, resources: Resources, unified: ReadonlyArray<[string, string]>): CgroupWrite[] => {
+  const { cpu = {}, memory = {}, pids, blockIO, hugepageLimits = [] } = resources;
+  const writes: CgroupWrite[] = [];
+  const put = (name: string, value: string | number | undefined, optional = false) => {
+    const mountPoint = v2Mount(layout, name.split('.')[0] ?? '');
+    if (value !== undefined && mountPoint) writes.push(write(`${mountPoint}${path}/${name}`, value, optional));
+  };
+  put('cpu.weight', cpu.shares ? cpuWeight(cpu.shares) : undefined);
+  put('cpu.max', cpuMax(cpu));
+  put('cpuset.cpus', cpu.cpus || undefined);
+  put('cpuset.mems', cpu.mems || undefined);
+  put('memory.max', orMax(memory.limit));
+  const swap = swapMax(memory);
+  // A kernel without swap has no such file, and there "none" and "any" are both true already.
+  put('memory.swap.max', swap, swap === '0' || swap === 'max');
+  put('memory.low', orMax(memory.reservation));
+  put('pids.max', orMax(pids?.limit));
+  put('io.bfq.weight', blockIO?.weight ? String(blockIO.weight) : undefined, true);
+  put('io.weight', blockIO?.weight ? `default ${ioWeight(blockIO.weight)}` : undefined, true);
+  for (const { pageSize, limit } of hugepageLimits) {
+    put(`hugetlb.${pageSize}.max`, limit, limit === '0');
+    put(`hugetlb.${pageSize}.rsvd.max`, limit, true);
+  }
+  for (const [key, value] of unified) put(key, value);
+  return writes;
+};
+
+/**
+ * cpu.shares (2…262144, default 1024) as cpu.weight (1…10000, default 100): the curve through those three points that runc 1.3.2 and
+ * crun 1.23 use, so that a default container weighs as much as any other cgroup.
+ */
+export const cpuWeight = (shares: number): number => {
+  if (shares <= 2) return 1;
+  if (shares >= 262144) return 10000;
+  const log = Math.log2(shares);
+  return Math.ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34));
+};
+
+const DEFAULT_PERIOD = 100_000;
+
+/** Without a quota nothing is written but a period of its own, which keeps the quota that is there. */
+const cpuMax = ({ quota = 0, period = 0 }: { quota?: number; period?: number }): string | undefined => {
+  if (quota === 0) return period > 0 ? `max ${period}` : undefined;
+  return `${quota < 0 ? 'max' : quota} ${period || DEFAULT_PERIOD}`;
+};
+
+const orMax = (limit: number | undefined): string | number | undefined => (limit ? (limit < 0 ? 'max' : limit) : undefined);
+
+/** v2 counts swap alone where OCI counts memory and swap together. */
+const swapMax = ({ limit = 0, swap = 0 }: { limit?: number; swap?: number }): string | undefined => {
+  if (swap === 0) return undefined;
+  return swap < 0 ? 'max' : String(swap - limit);
+};
+
+/** blkio.weight (10…1000) as io.weight (1…10000). */
+const ioWeight = (weight: number): number => 1 + Math.trunc(((weight - 10) * 9999) / 990);

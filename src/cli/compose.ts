@@ -1,0 +1,51 @@
+import { fileURLToPath } from 'node:url';
+import type { Logger } from 'pino';
+import { readLayout } from '../cgroup/layout.js';
+import type { Config } from '../config.js';
+import { Exits } from '../lifecycle/exits.js';
+import { readHost } from '../lifecycle/host.js';
+import { supervisorLost } from '../lifecycle/lost.js';
+import { journalPath } from '../lifecycle/paths.js';
+import type { Runtime } from '../lifecycle/runtime.js';
+import { SeccompFilters } from '../lifecycle/seccomp-filters.js';
+import { SpawnerService } from '../lifecycle/spawner-service.js';
+import { Supervisors } from '../lifecycle/supervisors.js';
+import { Flights, Turns } from '../lifecycle/turns.js';
+import { Network } from '../network/network.js';
+import type { Container } from '../store/container.js';
+import { Journal } from '../store/journal.js';
+import { ObjectStore } from '../store/object-store.js';
+import type { Sandbox } from '../store/sandbox.js';
+
+/** Native programs are built beside the JavaScript. */
+const native = (name: string): string => fileURLToPath(new URL(`../../native/${name}`, import.meta.url));
+
+/** The composition root: the only place that knows which part is made of what. */
+export const compose = async (config: Config, log: Logger): Promise<{ runtime: Runtime; close: () => Promise<void> }> => {
+  const journal = Journal.open(journalPath(config));
+  const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
+  const containers = new ObjectStore<Container>('container', journal);
+  const exits = new Exits(containers, log);
+  const spawner = new SpawnerService(native('jangada-pod'), log);
+  const supervisors = new Supervisors(exits, log);
+  const network = Network.open({
+    confDir: config.cni.conf_dir,
+    binDirs: config.cni.bin_dirs,
+    cacheDir: config.cni.cache_dir,
+    run: (command) => spawner.run(command),
+    log,
+  });
+  const cgroups = readLayout();
+  const runtime = { config, log, sandboxes, containers, network, spawner, supervisors, exits, turns: new Turns(), flights: new Flights(), host: readHost(cgroups.mode), cgroups } as Runtime;
+  supervisors.onLost = (sandboxId) => {
+    supervisorLost(runtime, sandboxId).catch((error: unknown) => log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor'));
+  };
+  await spawner.start();
+  const close = async () => {
+    network.close();
+    supervisors.closeAll();
+    await spawner.close();
+    journal.close();
+  };
+  return { runtime, close };
+};

@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { containerCgroup } from '../cgroup/paths.js';
+import { alreadyExists, failedPrecondition } from '../errors.js';
+import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
+import type { OciSpec } from '../oci/spec.js';
+import { stopSignal } from '../oci/stop-signal.js';
+import { type Container, containerKey } from '../store/container.js';
+import type { Sandbox } from '../store/sandbox.js';
+import { encodePlan } from '../supervisor/plan-encoding.js';
+import { now } from './clock.js';
+import { type PreparedContainer, prepareContainer } from './container-prepare.js';
+import { containerDirectory } from './paths.js';
+import { withRollback } from './rollback.js';
+import type { Runtime } from './runtime.js';
+import { asRuntimeError } from './supervisor-error.js';
+
+export type CreateParts = Pick<
+  Runtime,
+  'config' | 'log' | 'sandboxes' | 'containers' | 'images' | 'layers' | 'supervisors' | 'exits' | 'flights' | 'turns' | 'host' | 'cgroups' | 'filters'
+>;
+
+/** Makes a container up to its execve and returns its ID. A repeat of the same request joins the running one or gets its result. */
+export const createContainer = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__Output): Promise<string> => {
+  const key = containerKey(sandbox.id, config);
+  const detail = JSON.stringify(config);
+  const taken = () =>
+    alreadyExists(`taken: container ${config.metadata?.name} attempt ${config.metadata?.attempt} of sandbox ${sandbox.id} exists with another configuration or has run; use the next attempt`);
+  return parts.flights.run(
+    `container ${key}`,
+    detail,
+    async () => {
+      const existing = parts.containers.list().find((container) => containerKey(container.sandboxId, container.config) === key);
+      if (!existing) return await create(parts, sandbox, config);
+      if (existing.stage !== 'live' || existing.startedAt !== '0' || existing.finishedAt !== '0' || JSON.stringify(existing.config) !== detail) throw taken();
+      return existing.id;
+    },
+    taken,
+  );
+};
+
+const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__Output): Promise<string> =>
+  withRollback(parts.log, async (rollback) => {
+    requireReady(parts, sandbox.id);
+    const id = randomBytes(32).toString('hex');
+    const prepared = await prepareContainer(parts, sandbox, config, id);
+    const container = record(parts, sandbox, config, id, prepared);
+
+    parts.containers.put(container);
+    rollback.defer('forget container', () => parts.containers.delete(id));
+    parts.layers.retain(container.image.layers);
+    rollback.defer('release layers', () => parts.layers.release(container.image.layers));
+    const directory = containerDirectory(parts.config, id);
+    rollback.defer('discard writable layer', () => parts.layers.discard(directory));
+    await makeDirectory(directory, prepared.spec);
+
+    const supervisor = parts.supervisors.require(sandbox.id);
+    try {
+      const { pid } = await supervisor.create({
+        id,
+        logPath: container.logPath,
+        stdin: config.stdin,
+        stdinOnce: config.stdinOnce,
+        plan: encodePlan(prepared.plan),
+      });
+      rollback.defer('end container', () => supervisor.kill(id).then(() => supervisor.remove(id)));
+      // StopPodSandbox may have come in between: it must not leave a container behind that it never saw.
+      requireReady(parts, sandbox.id);
+      parts.containers.update(id, { stage: 'live', pid });
+    } catch (error) {
+      throw asRuntimeError(error, `container ${config.metadata?.name} of sandbox ${sandbox.id}`);
+    }
+    return id;
+  });
+
+const requireReady = (parts: CreateParts, sandboxId: string): void => {
+  const sandbox = parts.sandboxes.get(sandboxId);
+  if (sandbox?.stage !== 'ready') throw failedPrecondition(`not READY: pod sandbox ${sandboxId}; containers can be created in a running sandbox only`);
+};
+
+const record = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__Output, id: string, prepared: PreparedContainer): Container => ({
+  id,
+  sandboxId: sandbox.id,
+  config,
+  stage: 'creating',
+  image: { id: prepared.image.id, ref: prepared.image.repoDigests[0] ?? prepared.image.id, layers: prepared.image.layers.map((layer) => layer.diffId) },
+  createdAt: now(),
+  startedAt: '0',
+  finishedAt: '0',
+  exitCode: 0,
+  reason: '',
+  message: '',
+  pid: 0,
+  user: {
+    uid: prepared.spec.process.user.uid,
+    gid: prepared.spec.process.user.gid,
+    groups: [...prepared.spec.process.user.additionalGids].sort((a, b) => a - b),
+  },
+  stopSignal: stopSignal(config.stopSignal, prepared.image.config.stopSignal),
+  logPath: sandbox.config.logDirectory && config.logPath ? join(sandbox.config.logDirectory, config.logPath) : '',
+  cgroupPath: containerCgroup(sandbox.cgroupParent, id),
+  upperDir: join(containerDirectory(parts.config, id), 'upper'),
+  resources: config.linux?.resources ?? null,
+});
+
+const makeDirectory = async (directory: string, spec: OciSpec): Promise<void> => {
+  await mkdir(directory, { mode: 0o700 });
+  await Promise.all([
+    mkdir(join(directory, 'upper'), { mode: 0o755 }),
+    mkdir(join(directory, 'work'), { mode: 0o700 }),
+    writeFile(join(directory, 'config.json'), JSON.stringify(spec), { mode: 0o600 }),
+  ]);
+};

@@ -1,0 +1,43 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { deadlineExceeded, failedPrecondition } from '../errors.js';
+import { compileExecPlan } from '../oci/compile-plan.js';
+import type { OciSpec } from '../oci/spec.js';
+import { type Container, containerState } from '../store/container.js';
+import { encodePlan } from '../supervisor/plan-encoding.js';
+import { containerDirectory } from './paths.js';
+import type { Runtime } from './runtime.js';
+import { asRuntimeError } from './supervisor-error.js';
+
+/** Of each stream; CRI asks for this cap (api.proto, ExecSyncResponse; CVE-2022-31030). gRPC's own limit is the same, so both share it. */
+const CAPTURE_LIMIT = 8 << 20;
+
+export interface ExecResult {
+  stdout: Buffer;
+  stderr: Buffer;
+  exitCode: number;
+}
+
+/** Runs a command in a running container to its end. It gets exactly what the container's first process got (CVE-2019-10144). */
+export const execSync = async (
+  parts: Pick<Runtime, 'config' | 'supervisors' | 'filters'>,
+  container: Container,
+  argv: string[],
+  timeoutSeconds: number,
+): Promise<ExecResult> => {
+  const state = containerState(container);
+  if (state !== 'CONTAINER_RUNNING') throw failedPrecondition(`not running: container ${container.id} is ${state.replace('CONTAINER_', '')}`);
+  const spec = await readSpec(parts, container.id);
+  const seccompFilter = spec.linux.seccomp && (await parts.filters.get(spec.linux.seccomp));
+  const plan = encodePlan(compileExecPlan(spec, { argv, tty: false, seccompFilter }));
+  try {
+    const result = await parts.supervisors.require(container.sandboxId).exec(container.id, plan, { timeoutMs: timeoutSeconds * 1000, captureLimit: CAPTURE_LIMIT });
+    if (result.timedOut) throw deadlineExceeded(`timed out after ${timeoutSeconds} s and was killed: ${argv[0]} in container ${container.id}`);
+    return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode };
+  } catch (error) {
+    throw asRuntimeError(error, `exec of ${JSON.stringify(argv[0])} in container ${container.id}`);
+  }
+};
+
+const readSpec = async (parts: Pick<Runtime, 'config'>, id: string): Promise<OciSpec> =>
+  JSON.parse(await readFile(join(containerDirectory(parts.config, id), 'config.json'), 'utf8')) as OciSpec;

@@ -1,0 +1,41 @@
+import type { Stats } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
+import type { HostDevice } from '../oci/spec-input.js';
+
+const MAX_DEVICES = 4096;
+const DIRECTORY_DEPTH = 4;
+/** File systems of their own, and what every container gets from the runtime anyway. */
+const SKIP = new Set(['/dev/pts', '/dev/shm', '/dev/mqueue', '/dev/hugepages', '/dev/fd', '/dev/console', '/dev/ptmx']);
+
+/** Device nodes that a container asks for: all of the host's when it is privileged, else those at or below the requested paths. */
+export const hostDevices = async (config: ContainerConfig__Output): Promise<HostDevice[]> => {
+  const roots = config.linux?.securityContext?.privileged ? ['/dev'] : config.devices.map((device) => device.hostPath);
+  const found: HostDevice[] = [];
+  for (const root of new Set(roots)) await collect(root, DIRECTORY_DEPTH, found);
+  return found;
+};
+
+const collect = async (path: string, depth: number, found: HostDevice[]): Promise<void> => {
+  if (SKIP.has(path) || found.length >= MAX_DEVICES) return;
+  const info = await lstat(path).catch(() => undefined); // what is missing is reported where the request is checked
+  if (!info) return;
+  if (info.isCharacterDevice() || info.isBlockDevice()) found.push(describe(path, info));
+  if (!info.isDirectory() || depth === 0) return;
+  for (const name of await readdir(path)) await collect(join(path, name), depth - 1, found);
+};
+
+/** st_rdev as the kernel packs it for user space (makedev(3)). */
+const describe = (path: string, info: Stats): HostDevice => {
+  const rdev = BigInt(info.rdev);
+  return {
+    path,
+    type: info.isBlockDevice() ? 'b' : 'c',
+    major: Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n)),
+    minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n)),
+    mode: info.mode & 0o777,
+    uid: info.uid,
+    gid: info.gid,
+  };
+};

@@ -1,0 +1,18 @@
+import { createRequire } from 'node:module';
+import type { SeccompArch } from '../oci/spec.js';
+
+/** The addon's functions; see native/addon/addon.h. */
+export interface NativeAddon {
+  /** Numbers of system calls by name; negative where the architecture has none. */
+  resolveSyscalls(arch: SeccompArch, names: readonly string[]): Int32Array;
+  /** Who is at the other end of a connected unix socket: pid, uid and gid when it connected (SO_PEERCRED). */
+  peerCredentials(fd: number): { pid: number; uid: number; gid: number };
+}
+
+/** Beside the compiled TypeScript: build/src/native/addon.js and build/native/jangada.node. */
+const BUILT = new URL('../../native/jangada.node', import.meta.url).pathname;
+
+/** Loads the addon. Only this module does; the composition root hands it on. */
+export function loadAddon(path: string = BUILT): NativeAddon {
+  return createRequire(import.meta.url)(path) as NativeAddon;
+}

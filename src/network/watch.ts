@@ -1,0 +1,71 @@
+import { type FSWatcher, statSync, watch } from 'node:fs';
+import { type ConfigError, configFiles, loadConfig, type NetworkConfig } from './config.js';
+
+/**
+ * The network configuration as the directory has it now. Every look compares the files' stamps first, so that what is returned is
+ * never older than the call; the inotify watch only makes changes known (and logged) before anyone asks, and may fail or be absent.
+ */
+export class ConfigDirectory {
+  #stamp = '';
+  #loaded: { config: NetworkConfig | undefined; errors: ConfigError[] } = { config: undefined, errors: [] };
+  #watcher: FSWatcher | undefined;
+  #rescan: NodeJS.Immediate | undefined;
+
+  constructor(
+    private readonly directory: string,
+    private readonly changed: (config: NetworkConfig | undefined, errors: readonly ConfigError[]) => void,
+  ) {
+    this.current();
+  }
+
+  current(): { config: NetworkConfig | undefined; errors: readonly ConfigError[] } {
+    this.#watch();
+    const stamp = stampOf(this.directory);
+    if (stamp !== this.#stamp) {
+      this.#loaded = loadConfig(this.directory);
+      this.#stamp = stamp;
+      this.changed(this.#loaded.config, this.#loaded.errors);
+    }
+    return this.#loaded;
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    if (this.#rescan) clearImmediate(this.#rescan);
+  }
+
+  /** A directory that is missing, or was replaced, is watched as soon as a later look finds it. */
+  #watch(): void {
+    if (this.#watcher) return;
+    try {
+      const watcher = watch(this.directory, { persistent: false }, (event) => this.#event(event));
+      watcher.on('error', () => this.#unwatch());
+      this.#watcher = watcher;
+    } catch {
+      this.#watcher = undefined;
+    }
+  }
+
+  #unwatch(): void {
+    this.#watcher?.close();
+    this.#watcher = undefined;
+  }
+
+  /** One write makes several events; they are answered with one look, after the loop has delivered them all. */
+  #event(event: string): void {
+    if (event === 'rename') this.#unwatch();
+    this.#rescan ??= setImmediate(() => {
+      this.#rescan = undefined;
+      this.current();
+    });
+  }
+}
+
+const stampOf = (directory: string): string => {
+  const { files, error } = configFiles(directory);
+  const stamps = files.map((file) => {
+    const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+    return stat ? `${file} ${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}` : file;
+  });
+  return `${files.length} files ${error?.message ?? ''}\n${stamps.join('\n')}`;
+};

@@ -1,0 +1,165 @@
+import { capabilityMask } from './capabilities.js';
+import { internal } from '../errors.js';
+import type { PidNamespace } from './namespaces.js';
+import type { MountFlag, PlanOp, Propagation } from './plan.js';
+import { PLAN_ORDER } from './plan.js';
+import { RLIMIT_NUMBERS } from './rlimits.js';
+import type { OciMount, OciProcess, OciSpec, SeccompFlag } from './spec.js';
+
+/** What a plan needs beyond the specification: where things are on this host. */
+export interface PlanContext {
+  readonly cgroupOps: readonly PlanOp[];
+  /** Layer directories from the topmost down. */
+  readonly lowerDirs: readonly string[];
+  readonly upper: string;
+  readonly work: string;
+  readonly pid: PidNamespace;
+  /** Compiled from `spec.linux.seccomp`; required exactly when the specification has a profile. */
+  readonly seccompFilter?: Uint8Array;
+}
+
+export interface ExecContext {
+  readonly argv: readonly string[];
+  readonly tty?: boolean;
+  readonly seccompFilter?: Uint8Array;
+}
+
+/** Links that programs expect in /dev (runtime-spec, config-linux.md, "Default symbolic links"). */
+const DEV_LINKS: ReadonlyArray<readonly [string, string]> = [
+  ['/dev/fd', '/proc/self/fd'],
+  ['/dev/stdin', '/proc/self/fd/0'],
+  ['/dev/stdout', '/proc/self/fd/1'],
+  ['/dev/stderr', '/proc/self/fd/2'],
+  ['/dev/ptmx', 'pts/ptmx'],
+];
+
+/** seccomp(2) SECCOMP_FILTER_FLAG_*. TSYNC is without effect: the filter is loaded before the process has a second thread. */
+const SECCOMP_FLAGS: Readonly<Record<SeccompFlag, number>> = {
+  SECCOMP_FILTER_FLAG_TSYNC: 0,
+  SECCOMP_FILTER_FLAG_LOG: 2,
+  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
+};
+
+const DEFAULT_SIZE = { width: 80, height: 24 };
+
+/** The plan that makes the container of `spec`, in the order of PLAN_ORDER. */
+export function compilePlan(spec: OciSpec, context: PlanContext): PlanOp[] {
+  const ops: PlanOp[] = [
+    ...context.cgroupOps,
+    ...processLimits(spec.process),
+    { op: 'namespaces', ...context.pid, hostCgroup: !spec.linux.namespaces.some(({ type }) => type === 'cgroup') },
+    {
+      op: 'rootfs',
+      lower: [...context.lowerDirs],
+      upper: context.upper,
+      work: context.work,
+      readonly: spec.root.readonly,
+      propagation: ROOT_PROPAGATION[spec.linux.rootfsPropagation],
+    },
+    ...spec.mounts.map(mountOp),
+    ...devOps(spec),
+    ...spec.linux.maskedPaths.map((destination): PlanOp => ({ op: 'mask', destination })),
+    ...spec.linux.readonlyPaths.map((destination): PlanOp => ({ op: 'readonly', destination })),
+    ...processOps(spec, { argv: spec.process.args, tty: spec.process.terminal, seccompFilter: context.seccompFilter }),
+  ];
+  return inOrder(ops);
+}
+
+/** The plan of a further process in the container of `spec`: everything but its command and terminal is that of pid 1 (CVE-2019-10144). */
+export function compileExecPlan(spec: OciSpec, context: ExecContext): PlanOp[] {
+  return inOrder([...processLimits(spec.process), ...processOps(spec, context)]);
+}
+
+const inOrder = (ops: PlanOp[]): PlanOp[] => ops.sort((a, b) => PLAN_ORDER[a.op] - PLAN_ORDER[b.op]);
+
+const ROOT_PROPAGATION: Readonly<Record<OciSpec['linux']['rootfsPropagation'], Propagation>> = {
+  private: 'private',
+  rslave: 'slave',
+  rshared: 'shared',
+};
+
+function processLimits({ oomScoreAdj, rlimits }: OciProcess): PlanOp[] {
+  const oom: PlanOp[] = oomScoreAdj === undefined ? [] : [{ op: 'oom-score-adj', value: oomScoreAdj }];
+  return [...oom, ...rlimits.map(({ type, soft, hard }): PlanOp => {
+    const resource = RLIMIT_NUMBERS[type];
+    if (resource === undefined) throw internal(`unknown resource limit in the OCI specification: ${type}`);
+    return { op: 'rlimit', resource, soft: BigInt(soft), hard: BigInt(hard) };
+  })];
+}
+
+function processOps(spec: OciSpec, { argv, tty = false, seccompFilter }: ExecContext): PlanOp[] {
+  const { process } = spec;
+  const ops: PlanOp[] = [];
+  if (tty) ops.push({ op: 'terminal', ...DEFAULT_SIZE });
+  ops.push({ op: 'cwd', path: process.cwd });
+  if (process.apparmorProfile !== undefined) ops.push({ op: 'apparmor', profile: process.apparmorProfile });
+  if (process.selinuxLabel !== undefined) ops.push({ op: 'selinux', label: process.selinuxLabel });
+  ops.push(credentials(process), ...seccompOps(spec, seccompFilter));
+  ops.push({ op: 'exec', argv: [...argv], env: processEnv(process.env, tty) });
+  return ops;
+}
+
+function processEnv(env: readonly string[], tty: boolean): string[] {
+  const missing = tty && !env.some((entry) => entry.startsWith('TERM='));
+  return missing ? [...env, 'TERM=xterm'] : [...env];
+}
+
+function credentials({ user, capabilities, noNewPrivileges }: OciProcess): PlanOp {
+  return {
+    op: 'credentials',
+    uid: user.uid,
+    gid: user.gid,
+    groups: [...user.additionalGids],
+    bounding: capabilityMask(capabilities.bounding),
+    effective: capabilityMask(capabilities.effective),
+    permitted: capabilityMask(capabilities.permitted),
+    inheritable: capabilityMask(capabilities.inheritable),
+    ambient: capabilityMask(capabilities.ambient),
+    noNewPrivileges,
+    umask: user.umask,
+  };
+}
+
+/** A profile without its filter must never become a process without a filter. */
+function seccompOps(spec: OciSpec, filter: Uint8Array | undefined): PlanOp[] {
+  const profile = spec.linux.seccomp;
+  if ((profile === undefined) !== (filter === undefined))
+    throw internal(`seccomp ${profile ? 'profile without its compiled filter' : 'filter without a profile'}`);
+  if (!profile || !filter) return [];
+  const flags = profile.flags.reduce((bits, flag) => bits | SECCOMP_FLAGS[flag], 0);
+  return [{ op: 'seccomp', filter, flags }];
+}
+
+/** With a host directory over /dev, that directory is used as it is: nothing is made in it. */
+function devOps(spec: OciSpec): PlanOp[] {
+  const ownDev = spec.mounts.some(({ destination, type }) => destination === '/dev' && type === 'tmpfs');
+  const isMounted = new Set(spec.mounts.map(({ destination }) => destination));
+  const nodes = spec.linux.devices.filter(({ path }) => (ownDev || !path.startsWith('/dev/')) && !isMounted.has(path));
+  const links = ownDev ? DEV_LINKS.filter(([path]) => !isMounted.has(path)) : [];
+  return [
+    ...nodes.map(({ path, fileMode, ...device }): PlanOp => ({ op: 'device', destination: path, mode: fileMode, ...device })),
+    ...links.map(([destination, target]): PlanOp => ({ op: 'symlink', destination, target })),
+  ];
+}
+
+const FLAGS: ReadonlySet<string> = new Set(['ro', 'nosuid', 'nodev', 'noexec', 'noatime', 'relatime', 'strictatime'] satisfies MountFlag[]);
+
+/** Words of a mount's options that are neither flags nor for the file system. */
+const BIND_WORDS: ReadonlySet<string> = new Set(['rbind', 'bind', 'rw', 'rro', 'rprivate', 'rslave', 'rshared']);
+
+function mountOp({ destination, type, source, options }: OciMount): PlanOp {
+  const flags = options.filter((option): option is MountFlag => FLAGS.has(option));
+  if (type !== 'bind')
+    return { op: 'mount', type, destination, flags, options: options.filter((word) => !FLAGS.has(word) && !BIND_WORDS.has(word)) };
+  const stranger = options.find((word) => !FLAGS.has(word) && !BIND_WORDS.has(word));
+  if (stranger !== undefined) throw internal(`unknown option ${stranger} of the bind mount on ${destination}`);
+  const recursiveReadonly = options.includes('rro');
+  return {
+    op: 'bind',
+    source,
+    destination,
+    flags: recursiveReadonly ? ['ro', ...flags] : flags,
+    recursiveReadonly,
+    propagation: options.includes('rshared') ? 'shared' : options.includes('rslave') ? 'slave' : 'private',
+  };
+}

@@ -1,0 +1,115 @@
+import { failedPrecondition, invalidArgument, unimplemented } from '../errors.js';
+import type { Mount__Output } from '../gen/runtime/v1/Mount.js';
+import type { MountPropagation__Output } from '../gen/runtime/v1/MountPropagation.js';
+import { containerPath } from './container-path.js';
+import type { OciLinux, OciMount } from './spec.js';
+import type { SpecInput } from './spec-input.js';
+
+const PROPAGATION: Readonly<Record<MountPropagation__Output, 'rprivate' | 'rslave' | 'rshared'>> = {
+  PROPAGATION_PRIVATE: 'rprivate',
+  PROPAGATION_HOST_TO_CONTAINER: 'rslave',
+  PROPAGATION_BIDIRECTIONAL: 'rshared',
+};
+
+/** Restrictions a request may add to a mount (api.proto, Mount.mount_options). A closed set: option strings never travel further. */
+const RESTRICTIONS: ReadonlySet<string> = new Set(['nosuid', 'nodev', 'noexec']);
+
+/** Files of /proc over which lxcfs and its like mount their own; everything else at or under /proc is the kernel's (CVE-2019-16884). */
+const COVERABLE_PROC: ReadonlySet<string> = new Set([
+  '/proc/cpuinfo',
+  '/proc/diskstats',
+  '/proc/loadavg',
+  '/proc/meminfo',
+  '/proc/net/dev',
+  '/proc/slabinfo',
+  '/proc/stat',
+  '/proc/swaps',
+  '/proc/sys/kernel/ns_last_pid',
+  '/proc/uptime',
+]);
+
+/** All mounts below the root, parents before children; of two at one place the later stays on top, as in the request. */
+export function containerMounts(input: SpecInput, privileged: boolean): OciMount[] {
+  const requested = input.config.mounts.map((mount) => requestedMount(mount, input));
+  const taken = new Set(requested.map(({ destination }) => destination));
+  const own = [...fileSystems(input, privileged), ...runtimeFiles(input)].filter(({ destination }) => !taken.has(destination));
+  const depth = ({ destination }: OciMount) => destination.split('/').length;
+  return [...own, ...requested].sort((a, b) => depth(a) - depth(b));
+}
+
+/** The strongest propagation that a mount asks for must also hold for the root it is mounted below. */
+export function rootfsPropagation(mounts: readonly OciMount[]): OciLinux['rootfsPropagation'] {
+  const options = new Set(mounts.flatMap((mount) => mount.options));
+  return options.has('rshared') ? 'rshared' : options.has('rslave') ? 'rslave' : 'private';
+}
+
+function fileSystems(input: SpecInput, privileged: boolean): OciMount[] {
+  const access = privileged ? 'rw' : 'ro';
+  const ipcOfNode = input.config.linux?.securityContext?.namespaceOptions?.ipc === 'NODE';
+  const guarded = ['nosuid', 'noexec', 'nodev'];
+  return [
+    { destination: '/proc', type: 'proc', source: 'proc', options: guarded },
+    { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
+    {
+      destination: '/dev/pts',
+      type: 'devpts',
+      source: 'devpts',
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+    },
+    ipcOfNode
+      ? { destination: '/dev/shm', type: 'bind', source: '/dev/shm', options: ['rbind', 'rprivate', ...guarded] }
+      : { destination: '/dev/shm', type: 'shm', source: 'shm', options: guarded },
+    { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: guarded },
+    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...guarded, access] },
+    {
+      destination: '/sys/fs/cgroup',
+      type: input.host.cgroup === 'v2' ? 'cgroup2' : 'cgroup',
+      source: 'cgroup',
+      options: [...guarded, 'relatime', access], // writable, it would be a way out (CVE-2022-0492, CVE-2023-25809)
+    },
+  ].map((mount) => ({ ...mount, options: [...mount.options] }));
+}
+
+/** They live on the host's state tmpfs, so a container that could write them would fill it (CVE-2020-8557). */
+function runtimeFiles({ runtimeFiles: files }: SpecInput): OciMount[] {
+  const bind = (destination: string, source: string): OciMount => ({
+    destination,
+    type: 'bind',
+    source,
+    options: ['rbind', 'rprivate', 'ro', 'nosuid', 'nodev', 'noexec'],
+  });
+  return [bind('/etc/hostname', files.hostname), bind('/etc/hosts', files.hosts), bind('/etc/resolv.conf', files.resolvConf)];
+}
+
+function requestedMount(mount: Mount__Output, { host }: SpecInput): OciMount {
+  const destination = containerPath(mount.containerPath, 'container_path');
+  checkDestination(destination);
+  if (mount.image?.image) throw unimplemented(`image mounts are not supported: ${destination}; use a host_path`);
+  if (!mount.hostPath.startsWith('/') || mount.hostPath.includes('\0'))
+    throw invalidArgument(`not an absolute path: host_path ${JSON.stringify(mount.hostPath)} of mount ${destination}`);
+  if (mount.uidMappings.length > 0 || mount.gidMappings.length > 0)
+    throw unimplemented(`ID-mapped mounts are not supported: ${destination}; leave the mappings out`);
+  if (mount.selinuxRelabel && host.lsms.includes('selinux'))
+    throw failedPrecondition(`SELinux relabelling is not supported: mount ${destination}; label ${mount.hostPath} beforehand`);
+  return { destination, type: 'bind', source: mount.hostPath, options: bindOptions(mount, destination) };
+}
+
+function checkDestination(destination: string): void {
+  if (destination === '/') throw invalidArgument('container_path is the root: "/"; the root comes from the image');
+  if ((destination === '/proc' || destination.startsWith('/proc/')) && !COVERABLE_PROC.has(destination))
+    throw invalidArgument(`the kernel's: container_path ${destination}; mount below another directory, e.g. /host/proc`);
+}
+
+function bindOptions(mount: Mount__Output, destination: string): string[] {
+  const propagation = Object.hasOwn(PROPAGATION, mount.propagation) ? PROPAGATION[mount.propagation] : undefined;
+  if (!propagation) throw invalidArgument(`unknown propagation: ${JSON.stringify(mount.propagation)} of mount ${destination}`);
+  if (mount.recursiveReadOnly && !mount.readonly)
+    throw invalidArgument(`recursive_read_only without readonly: mount ${destination}; set both`);
+  if (mount.recursiveReadOnly && propagation !== 'rprivate')
+    throw invalidArgument(`recursive_read_only with propagation ${mount.propagation}: mount ${destination}; use PRIVATE`);
+  const unknown = mount.mountOptions.find((option) => !RESTRICTIONS.has(option));
+  if (unknown !== undefined)
+    throw invalidArgument(`unknown mount option: ${JSON.stringify(unknown)} of mount ${destination}; known: nosuid, nodev, noexec`);
+  const access = mount.recursiveReadOnly ? 'rro' : mount.readonly ? 'ro' : 'rw';
+  return ['rbind', propagation, access, ...new Set(mount.mountOptions)];
+}

@@ -1,0 +1,142 @@
+/** The part of the OCI runtime specification (config.json, version 1.2) that jangada writes. Field names are the specification's. */
+
+export interface OciSpec {
+  ociVersion: string;
+  process: OciProcess;
+  root: { path: string; readonly: boolean };
+  mounts: OciMount[];
+  annotations: Record<string, string>;
+  linux: OciLinux;
+}
+
+export interface OciProcess {
+  terminal: boolean;
+  user: OciUser;
+  args: string[];
+  env: string[];
+  cwd: string;
+  capabilities: OciCapabilities;
+  rlimits: OciRlimit[];
+  noNewPrivileges: boolean;
+  oomScoreAdj?: number;
+  apparmorProfile?: string;
+  selinuxLabel?: string;
+}
+
+export interface OciUser {
+  uid: number;
+  gid: number;
+  umask: number;
+  additionalGids: number[];
+}
+
+export interface OciCapabilities {
+  bounding: string[];
+  effective: string[];
+  permitted: string[];
+  inheritable: string[];
+  ambient: string[];
+}
+
+export interface OciRlimit {
+  type: string;
+  soft: number;
+  hard: number;
+}
+
+export interface OciMount {
+  destination: string;
+  /** `bind`, a file system type, or `shm`: the pod's shared memory, which the supervisor holds. */
+  type: string;
+  source: string;
+  options: string[];
+}
+
+export interface OciLinux {
+  namespaces: OciNamespace[];
+  devices: OciDevice[];
+  cgroupsPath: string;
+  resources: OciResources;
+  rootfsPropagation: 'private' | 'rslave' | 'rshared';
+  seccomp?: OciSeccomp;
+  maskedPaths: string[];
+  readonlyPaths: string[];
+}
+
+export interface OciNamespace {
+  type: 'pid' | 'network' | 'ipc' | 'uts' | 'mount' | 'cgroup';
+}
+
+export interface OciDevice {
+  path: string;
+  type: 'c' | 'b';
+  major: number;
+  minor: number;
+  fileMode: number;
+  uid: number;
+  gid: number;
+}
+
+export interface OciDeviceRule {
+  allow: boolean;
+  type?: 'a' | 'b' | 'c';
+  major?: number;
+  minor?: number;
+  access: string;
+}
+
+export interface OciResources {
+  devices: OciDeviceRule[];
+  memory?: { limit?: number; swap?: number };
+  cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string };
+  pids?: { limit: number };
+  hugepageLimits?: Array<{ pageSize: string; limit: string }>;
+  unified?: Record<string, string>;
+}
+
+export type SeccompAction =
+  | 'SCMP_ACT_KILL'
+  | 'SCMP_ACT_KILL_PROCESS'
+  | 'SCMP_ACT_KILL_THREAD'
+  | 'SCMP_ACT_TRAP'
+  | 'SCMP_ACT_ERRNO'
+  | 'SCMP_ACT_TRACE'
+  | 'SCMP_ACT_LOG'
+  | 'SCMP_ACT_ALLOW';
+
+export type SeccompOperator =
+  | 'SCMP_CMP_NE'
+  | 'SCMP_CMP_LT'
+  | 'SCMP_CMP_LE'
+  | 'SCMP_CMP_EQ'
+  | 'SCMP_CMP_GE'
+  | 'SCMP_CMP_GT'
+  | 'SCMP_CMP_MASKED_EQ';
+
+export type SeccompArch = 'SCMP_ARCH_X86_64' | 'SCMP_ARCH_X86' | 'SCMP_ARCH_X32' | 'SCMP_ARCH_AARCH64' | 'SCMP_ARCH_ARM';
+
+export interface SeccompArg {
+  index: number;
+  /** An unsigned 64-bit number; decimal, because JSON numbers lose bits above 2^53. */
+  value: string;
+  valueTwo: string;
+  op: SeccompOperator;
+}
+
+export interface SeccompRule {
+  names: string[];
+  action: SeccompAction;
+  errnoRet?: number;
+  /** All conditions of one rule must hold; rules are alternatives (CVE-2017-18367). */
+  args: SeccompArg[];
+}
+
+export interface OciSeccomp {
+  defaultAction: SeccompAction;
+  defaultErrnoRet?: number;
+  architectures: SeccompArch[];
+  flags: SeccompFlag[];
+  syscalls: SeccompRule[];
+}
+
+export type SeccompFlag = 'SECCOMP_FILTER_FLAG_TSYNC' | 'SECCOMP_FILTER_FLAG_LOG' | 'SECCOMP_FILTER_FLAG_SPEC_ALLOW';
