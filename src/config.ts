@@ -29,6 +29,8 @@ export const ConfigSchema = z.strictObject({
     .strictObject({
       /** Directory with `<host>/hosts.toml`, in containerd's layout. */
       config_path: path.default('/etc/jangada/certs.d'),
+      /** The node's own credentials: a docker config.json, credential helpers included. */
+      docker_config: path.optional(),
     })
     .prefault({}),
   containers: z

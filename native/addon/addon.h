@@ -3,7 +3,7 @@
 #include <napi.h>
 
 // resolveSyscalls(arch: string, names: string[]): Int32Array - negative where the architecture has no such system call.
-Napi::Value ResolveSyscalls(const Napi::CallbackInfo& info);
+Napi::Value ResolveSyscalls(const Napi::CallbackInfo &info);
 
 // peerCredentials(fd: number): { pid, uid, gid } - SO_PEERCRED of a connected unix socket.
-Napi::Value PeerCredentials(const Napi::CallbackInfo& info);
+Napi::Value PeerCredentials(const Napi::CallbackInfo &info);

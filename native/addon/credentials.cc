@@ -5,7 +5,7 @@
 
 #include "addon.h"
 
-Napi::Value PeerCredentials(const Napi::CallbackInfo& info) {
+Napi::Value PeerCredentials(const Napi::CallbackInfo &info) {
     Napi::Env env = info.Env();
     if (info.Length() != 1 || !info[0].IsNumber())
         throw Napi::TypeError::New(env, "peerCredentials takes a file descriptor");

@@ -88,7 +88,7 @@ static void on_timer(struct timer *timer) {
 static void finish(struct container *c) {
     timer_clear(&c->timer);
     process_close(&c->process);
-    kept_plan_release(&c->cgroups);
+    kept_plan_release(&c->kept);
     if (c->create_failed) {
         c->state = CONTAINER_FREE;
         host->on_created(c, c->create_tag);
@@ -111,15 +111,15 @@ static void finish(struct container *c) {
 static void remove_cgroup(struct container *c) {
     struct build_cgroup_report report = {0};
     if (c->remove_until == 0) {
-        build_cgroup_report(&c->cgroups, &report);
+        build_cgroup_report(&c->kept, &report);
         c->oom = report.oom_kills > 0;
         c->remove_until = loop_now_ms() + REMOVE_MS;
     }
-    if (build_cgroup_remove(&c->cgroups) == 0 || loop_now_ms() >= c->remove_until) {
+    if (build_cgroup_remove(&c->kept) == 0 || loop_now_ms() >= c->remove_until) {
         finish(c);
         return;
     }
-    build_cgroup_kill(&c->cgroups); /* a process that forked while it was being killed */
+    build_cgroup_kill(&c->kept); /* a process that forked while it was being killed */
     timer_set(&c->timer, REMOVE_RETRY_MS, on_timer);
 }
 
@@ -132,7 +132,7 @@ static void ending_step(struct container *c) {
     }
     if (!c->killed) {
         c->killed = true;
-        build_cgroup_kill(&c->cgroups);
+        build_cgroup_kill(&c->kept);
         c->drain_until = loop_now_ms() + DRAIN_MS;
     }
     int64_t left = c->drain_until - loop_now_ms();
@@ -157,7 +157,7 @@ static void begin_ending(struct container *c) {
     kept_plan_release(&c->plan);
     timer_clear(&c->timer);
     if (!c->process.ended)
-        build_cgroup_kill(&c->cgroups);
+        build_cgroup_kill(&c->kept);
     ending_step(c);
 }
 
@@ -176,15 +176,18 @@ static void create_timed_out(struct container *c) {
 }
 
 static void created(struct container *c) {
+    struct build_error err = {0};
+    bool good = false;
     if (c->process.handshake.console >= 0 && container_io_console(c) < 0)
-        cause_set(&c->error, errno, "terminal", "terminal of container %s", c->id);
+        cause_set(&err, errno, "terminal", "terminal of container %s", c->id);
     else if (c->process.pidfd < 0)
-        cause_set(&c->error, ESRCH, "build", "process of container %s", c->id);
-    else if (build_verify(&c->plan, c->process.pid, &c->error))
-        c->error.error = 0;
-    else if (c->error.error == 0)
-        c->error.error = EPERM; /* a refusal must never pass as a success */
-    if (c->error.error) {
+        cause_set(&err, ESRCH, "build", "process of container %s", c->id);
+    else if (build_verify(&c->plan, c->process.pid, &err))
+        good = log_open(&c->log, &err) == 0; /* last, so that a failed creation leaves no file */
+    if (!good) {
+        c->error = err;
+        if (err.error == 0)
+            cause_set(&c->error, EPERM, "build", "process differs from its plan: container %s", c->id);
         create_failed(c);
         return;
     }
@@ -245,10 +248,9 @@ void container_io_closed(struct container *c) {
 
 static void discard(struct container *c) {
     container_io_discard(c);
-    log_close(&c->log);
+    process_close(&c->process);
     kept_plan_release(&c->plan);
-    build_cgroup_remove(&c->cgroups);
-    kept_plan_release(&c->cgroups);
+    kept_plan_release(&c->kept);
     c->state = CONTAINER_FREE;
 }
 
@@ -277,16 +279,15 @@ static int build(struct container *c, const struct plan_facts *facts, bool with_
     cause_set(err, errno, "build", "handshake of container %s", c->id);
     close(sync);
     process_kill(&c->process);
+    build_cgroup_kill(&c->kept);
+    build_cgroup_remove(&c->kept);
     return -1;
 }
 
 int container_create(const struct request *r, const char *id, struct build_error *err) {
     struct plan_facts facts;
-    char log_path[PATH_MAX];
     if (container_find(id))
         return cause_set(err, EEXIST, "create", "container %s", id);
-    if (!request_string(r, 2, log_path, sizeof log_path))
-        return cause_set(err, ENAMETOOLONG, "log", "log path of container %s", id);
     if (plan_facts_read(&r->field[4], &facts, err) < 0)
         return -1;
     struct container *c = allocate();
@@ -303,8 +304,10 @@ int container_create(const struct request *r, const char *id, struct build_error
     c->process.on_failed = on_failed;
     c->process.on_ended = on_ended;
     container_io_init(c, (size_t)(c - containers));
-    int done = log_open(&c->log, log_path, err);
-    if (done == 0 && (kept_plan_copy(&r->field[4], &c->plan) < 0 || kept_plan_cgroups(&r->field[4], &c->cgroups) < 0))
+    int done = 0;
+    if (!request_string(r, 2, c->log.path, sizeof c->log.path))
+        done = cause_set(err, ENAMETOOLONG, "log", "log path of container %s", id);
+    if (done == 0 && (kept_plan_copy(&r->field[4], &c->plan) < 0 || kept_plan_live(&r->field[4], &c->kept) < 0))
         done = cause_set(err, ENOMEM, "create", "plan of container %s", id);
     if (done == 0)
         done = build(c, &facts, request_u8(r, 3), err);
@@ -339,7 +342,7 @@ void container_kill(struct container *c) {
     if (!container_is_live(c))
         return;
     process_kill(&c->process);
-    build_cgroup_kill(&c->cgroups);
+    build_cgroup_kill(&c->kept);
 }
 
 void container_remove(struct container *c) {

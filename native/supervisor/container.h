@@ -43,7 +43,7 @@ struct container {
     int stdin_fd;            /* our end, kept open for those who will attach */
     bool stdin_once;
     struct wire_bytes plan;    /* until the process has been verified */
-    struct wire_bytes cgroups; /* the cgroup-dir operations */
+    struct wire_bytes kept;    /* the operations that a live container needs: kept_plan.h */
     struct timer timer;
     uint32_t create_tag, start_tag; /* 0: nobody waits for the answer */
     bool create_failed;

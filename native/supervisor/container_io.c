@@ -1,4 +1,3 @@
-#define _GNU_SOURCE
 #include "container_io.h"
 
 #include <errno.h>

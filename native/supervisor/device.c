@@ -37,11 +37,12 @@ static int bind_elsewhere(struct builder *b, const struct plan_op *op) {
     static const char name[] = ".device";
     if (make_node(b->dev, name, op) < 0)
         return -1;
-    int tree = k_open_tree(b->dev, name, K_OPEN_TREE_CLONE), error = errno;
+    int tree = k_open_tree(b->dev, name, K_OPEN_TREE_CLONE);
+    int target = tree < 0 ? -1 : path_in_root(b->root, op->device.destination, PATH_MAKE_FILE);
+    int result = target < 0 ? -1 : k_move_mount(tree, target), error = errno;
     unlinkat(b->dev, name, 0);
     errno = error;
-    int target = tree < 0 ? -1 : path_in_root(b->root, op->device.destination, PATH_MAKE_FILE);
-    return target < 0 ? -1 : k_move_mount(tree, target);
+    return result;
 }
 
 static int apply_one(struct builder *b, const struct plan_op *op) {

@@ -24,16 +24,29 @@ int kept_plan_copy(const struct wire_bytes *plan, struct wire_bytes *out) {
     return 0;
 }
 
-int kept_plan_cgroups(const struct wire_bytes *plan, struct wire_bytes *out) {
+static bool is_kept(uint16_t code) { return code == PLAN_CGROUP_DIR || code == PLAN_NAMESPACES; }
+
+int kept_plan_live(const struct wire_bytes *plan, struct wire_bytes *out) {
     struct wire_reader reader;
-    struct wire_field field;
+    struct wire_field op;
     size_t len = 0;
     wire_reader_init(&reader, plan->data, plan->len);
-    while (wire_next(&reader, &field) > 0 && field.id == PLAN_CGROUP_DIR)
-        len += FIELD_HEADER + field.value.len;
-    struct wire_bytes first = {plan->data, (uint32_t)len};
+    while (wire_next(&reader, &op) > 0)
+        if (is_kept(op.id))
+            len += FIELD_HEADER + op.value.len;
     *out = (struct wire_bytes){0};
-    return len == 0 ? 0 : kept_plan_copy(&first, out);
+    uint8_t *kept = len > 0 ? pages(len) : NULL;
+    if (!kept)
+        return len == 0 ? 0 : -1;
+    *out = (struct wire_bytes){kept, (uint32_t)len};
+    wire_reader_init(&reader, plan->data, plan->len);
+    while (wire_next(&reader, &op) > 0) {
+        if (!is_kept(op.id))
+            continue;
+        memcpy(kept, op.value.data - FIELD_HEADER, FIELD_HEADER + op.value.len);
+        kept += FIELD_HEADER + op.value.len;
+    }
+    return 0;
 }
 
 void kept_plan_release(struct wire_bytes *kept) {

@@ -5,8 +5,8 @@
 
 /* The whole plan, for the time between its arrival and the verification of the process. */
 int kept_plan_copy(const struct wire_bytes *plan, struct wire_bytes *out);
-/* Only where the cgroups are: all that is needed of a live container. */
-int kept_plan_cgroups(const struct wire_bytes *plan, struct wire_bytes *out);
+/* Where the cgroups are and which namespaces it has: all that is needed of a live container. */
+int kept_plan_live(const struct wire_bytes *plan, struct wire_bytes *out);
 void kept_plan_release(struct wire_bytes *kept);
 
 /* What the supervisor itself must know before it can hand a plan to the builder; the builder checks the rest. */

@@ -23,9 +23,9 @@ struct log_stream {
     uint32_t tail_len;
 };
 
-/* Opens the log, making missing directories (0755). An empty path means no log. The file must be a regular file of ours with one
+/* Opens log->path, making missing directories (0755). An empty path means no log. The file must be a regular file of ours with one
  * name, reached without a symlink: a pod may be able to write to the directory. */
-int log_open(struct log_file *log, const char *path, struct build_error *err);
+int log_open(struct log_file *log, struct build_error *err);
 
 /* Opens the path anew (after rotation); on failure the old file stays. */
 int log_reopen(struct log_file *log, struct build_error *err);

@@ -66,16 +66,13 @@ static int open_file(const char *path, struct build_error *err) {
     return cause_set(err, EPERM, "log", "log is not a regular file of its own: %s", path);
 }
 
-int log_open(struct log_file *log, const char *path, struct build_error *err) {
+int log_open(struct log_file *log, struct build_error *err) {
     log->fd = -1;
     log->lost = 0;
     log->torn = false;
-    if (strlen(path) >= sizeof log->path)
-        return cause_set(err, ENAMETOOLONG, "log", "log path");
-    memcpy(log->path, path, strlen(path) + 1);
-    if (path[0] == 0)
+    if (log->path[0] == 0)
         return 0;
-    log->fd = open_file(path, err);
+    log->fd = open_file(log->path, err);
     return log->fd < 0 ? -1 : 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 
 #include "kernel.h"
 
@@ -86,6 +87,12 @@ static int open_existing(int root, const char *path, char *prefix, const char **
 /* Where a dangling symlink in `dir` points, as a path below the root: `prefix` is the directory's own path. */
 static int follow_dangling(int dir, const char *prefix, const char *name, const char *rest, char *out) {
     char target[PATH_SIZE];
+    struct statfs fs;
+    /* The text of a magic link is no path: what it names may be gone, renamed or outside. */
+    if (fstatfs(dir, &fs) < 0 || fs.f_type == K_PROC_SUPER_MAGIC) {
+        errno = ELOOP;
+        return -1;
+    }
     ssize_t n = readlinkat(dir, name, target, sizeof target - 1);
     if (n <= 0)
         return -1;
@@ -105,16 +112,12 @@ static int make_rest(int dir, char *prefix, const char *rest, enum path_make mak
     while ((more = next_component(&rest, name, sizeof name)) == 1) {
         enum path_make this = at_end(rest) ? make : PATH_MAKE_DIRECTORY;
         int next = make_component(dir, name, this);
-        if (next < 0 && errno == ELOOP) {
-            int followed = follow_dangling(dir, prefix, name, rest, out);
-            close(dir);
-            return followed < 0 ? -1 : 1;
-        }
+        int followed = next < 0 && errno == ELOOP ? follow_dangling(dir, prefix, name, rest, out) : -1;
         int error = errno;
         close(dir);
         if (next < 0) {
             errno = error;
-            return -1;
+            return followed == 0 ? 1 : -1;
         }
         dir = next;
         size_t used = strlen(prefix);

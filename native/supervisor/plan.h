@@ -72,7 +72,8 @@ struct plan_op {
     };
 };
 
-enum plan_purpose { PLAN_OF_CONTAINER, PLAN_OF_PROCESS, PLAN_OF_UPDATE };
+/* PLAN_OF_KEPT: what the supervisor remembers of a live container (kept_plan.h), checked in full when it was made. */
+enum plan_purpose { PLAN_OF_CONTAINER, PLAN_OF_PROCESS, PLAN_OF_UPDATE, PLAN_OF_KEPT };
 
 struct plan {
     struct plan_op *ops;

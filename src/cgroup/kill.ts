@@ -17,8 +17,12 @@ export const killCgroup = async (layout: CgroupLayout, path: string): Promise<vo
   for (;;) {
     const alive = new Set(directories.flatMap(processesOf));
     if (alive.size === 0) break;
-    if (performance.now() > deadline) throw deadlineExceeded(`processes do not die: ${[...alive].join(', ')} of cgroup ${path}; see their /proc/PID/stack`);
-    for (const directory of directories) if (existsSync(`${directory}/cgroup.kill`)) writeFileSync(`${directory}/cgroup.kill`, '1');
+    if (performance.now() > deadline)
+      throw deadlineExceeded(
+        `processes do not die: ${[...alive].join(', ')} of cgroup ${path}; see their /proc/PID/stack`,
+      );
+    for (const directory of directories)
+      if (existsSync(`${directory}/cgroup.kill`)) writeFileSync(`${directory}/cgroup.kill`, '1');
     for (const pid of alive) kill(pid);
     // The kernel tells nobody when a v1 cgroup becomes empty.
     await pause(ROUND_MS);

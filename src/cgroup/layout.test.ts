@@ -47,10 +47,16 @@ t.test('v2: one mount', async (t) => {
 
 t.test('v1 mounts that are covered by a v2 view do not count', async (t) => {
   const mountinfo = `${HYBRID}50 31 0:50 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n`;
-  t.match(detectLayout(mountinfo, '/sys/fs/cgroup', controllers('hugetlb')), { mode: 'v2', v2: { mountPoint: '/sys/fs/cgroup' } });
+  t.match(detectLayout(mountinfo, '/sys/fs/cgroup', controllers('hugetlb')), {
+    mode: 'v2',
+    v2: { mountPoint: '/sys/fs/cgroup' },
+  });
 });
 
 t.test('cgroups that are mounted elsewhere do not count', async (t) => {
   const mountinfo = `${BASE}60 27 0:60 / /tmp/cgroup rw - cgroup2 cgroup2 rw\n`;
-  t.throws(() => detectLayout(mountinfo, '/sys/fs/cgroup', none), { code: 9, message: /nothing is mounted under \/sys\/fs\/cgroup/ });
+  t.throws(() => detectLayout(mountinfo, '/sys/fs/cgroup', none), {
+    code: 9,
+    message: /nothing is mounted under \/sys\/fs\/cgroup/,
+  });
 });

@@ -30,10 +30,16 @@ export const detectLayout = (mountinfo: string, root: string, read: ReadText): C
   const v1 = Object.fromEntries(
     visible
       .filter(({ type }) => type === 'cgroup')
-      .flatMap(({ mountPoint, superOptions }) => controllersOf(superOptions).map((controller) => [controller, mountPoint])),
+      .flatMap(({ mountPoint, superOptions }) =>
+        controllersOf(superOptions).map((controller) => [controller, mountPoint]),
+      ),
   );
-  const v2 = unified && { mountPoint: unified.mountPoint, controllers: words(read(`${unified.mountPoint}/cgroup.controllers`)) };
-  if (Object.keys(v1).some((controller) => !controller.startsWith('name='))) return { mode: v2 ? 'hybrid' : 'v1', v1, ...(v2 && { v2 }) };
+  const v2 = unified && {
+    mountPoint: unified.mountPoint,
+    controllers: words(read(`${unified.mountPoint}/cgroup.controllers`)),
+  };
+  if (Object.keys(v1).some((controller) => !controller.startsWith('name=')))
+    return { mode: v2 ? 'hybrid' : 'v1', v1, ...(v2 && { v2 }) };
   if (v2) return { mode: 'v2', v1, v2 };
   throw failedPrecondition(`no cgroups: nothing is mounted under ${root}; mount cgroup2 there`);
 };
@@ -53,9 +59,11 @@ const parseMount = (line: string): Mount => {
   return { id, parent, mountPoint: unescape(mountPoint), type, superOptions };
 };
 
-const unescape = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+const unescape = (text: string): string =>
+  text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 
-const under = (path: string, root: string): boolean => path === root || path.startsWith(root.endsWith('/') ? root : `${root}/`);
+const under = (path: string, root: string): boolean =>
+  path === root || path.startsWith(root.endsWith('/') ? root : `${root}/`);
 
 /** False for a mount that another one covers: hosts with a v2 view over old v1 mounts exist. */
 const isVisible = (mount: Mount, mounts: readonly Mount[]): boolean => {
@@ -63,7 +71,9 @@ const isVisible = (mount: Mount, mounts: readonly Mount[]): boolean => {
     (other) =>
       other !== mount &&
       ((other.parent === mount.id && other.mountPoint === mount.mountPoint) ||
-        (other.parent === mount.parent && other.mountPoint !== mount.mountPoint && under(mount.mountPoint, other.mountPoint))),
+        (other.parent === mount.parent &&
+          other.mountPoint !== mount.mountPoint &&
+          under(mount.mountPoint, other.mountPoint))),
   );
   if (covered) return false;
   const parent = mounts.find((other) => other.id === mount.parent && other !== mount);
@@ -75,7 +85,8 @@ const isReachable = (parent: Mount, child: Mount, mounts: readonly Mount[]): boo
   parent.mountPoint === child.mountPoint || isVisible(parent, mounts);
 
 /** Of `rw,cpu,cpuacct` or `rw,xattr,name=systemd`; anything else in a cgroup's options is a flag. */
-const controllersOf = (superOptions: string): string[] => superOptions.split(',').filter((option) => KNOWN_V1.has(option) || option === 'name=systemd');
+const controllersOf = (superOptions: string): string[] =>
+  superOptions.split(',').filter((option) => KNOWN_V1.has(option) || option === 'name=systemd');
 
 const KNOWN_V1 = new Set(
   'blkio cpu cpuacct cpuset devices freezer hugetlb memory misc net_cls net_prio perf_event pids rdma'.split(' '),

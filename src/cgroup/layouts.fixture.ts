@@ -4,13 +4,20 @@ import type { CgroupLayout } from './layout.js';
 export const v1Layout = (root: string): CgroupLayout => ({
   mode: 'v1',
   v1: Object.fromEntries(
-    ['cpu', 'cpuacct', 'cpuset', 'memory', 'devices', 'blkio', 'pids', 'hugetlb'].map((name) => [name, `${root}/${name}`]),
+    ['cpu', 'cpuacct', 'cpuset', 'memory', 'devices', 'blkio', 'pids', 'hugetlb'].map((name) => [
+      name,
+      `${root}/${name}`,
+    ]),
   ),
 });
 
 export const hybridLayout = (root: string): CgroupLayout => {
   const { hugetlb: _, ...v1 } = v1Layout(root).v1;
-  return { mode: 'hybrid', v1: { ...v1, 'name=systemd': `${root}/systemd` }, v2: { mountPoint: `${root}/unified`, controllers: ['hugetlb'] } };
+  return {
+    mode: 'hybrid',
+    v1: { ...v1, 'name=systemd': `${root}/systemd` },
+    v2: { mountPoint: `${root}/unified`, controllers: ['hugetlb'] },
+  };
 };
 
 export const v2Layout = (root: string): CgroupLayout => ({

@@ -1,13 +1,16 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import t from 'tap';
 import { v1Layout, v2Layout } from './layouts.fixture.js';
-import { cgroupDirectories, containerCgroup, removeSandboxCgroup, sandboxCgroup } from './paths.js';
+import { cgroupDirectories, containerCgroup, removeCgroup, removeSandboxCgroup, sandboxCgroup } from './paths.js';
 
 t.test('where containers live', async (t) => {
-  t.equal(containerCgroup(sandboxCgroup('', 's1'), 'c1'), '/jangada/s1/c1');
-  t.equal(containerCgroup(sandboxCgroup('/kubepods/burstable/pod1', 's1'), 'c1'), '/kubepods/burstable/pod1/c1');
-  t.equal(sandboxCgroup('/test.slice', 's1'), '/test.slice');
-  t.equal(sandboxCgroup('//a//b/', 's1'), '/a/b');
+  t.equal(containerCgroup(sandboxCgroup('/jangada', '', 's1'), 'c1'), '/jangada/s1/c1');
+  t.equal(
+    containerCgroup(sandboxCgroup('/jangada', '/kubepods/burstable/pod1', 's1'), 'c1'),
+    '/kubepods/burstable/pod1/c1',
+  );
+  t.equal(sandboxCgroup('/jangada', '/test.slice', 's1'), '/test.slice');
+  t.equal(sandboxCgroup('/jangada', '//a//b/', 's1'), '/a/b');
 });
 
 t.test('cgroup parents that are refused', async (t) => {
@@ -25,24 +28,29 @@ t.test('cgroup parents that are refused', async (t) => {
     [`/${'a'.repeat(256)}`, /^too deep or too long/],
     ['/a'.repeat(33), /^too deep or too long/],
   ];
-  for (const [path, message] of cases) t.throws(() => sandboxCgroup(path, 's'), { code: 3, message }, JSON.stringify(path));
+  for (const [path, message] of cases)
+    t.throws(() => sandboxCgroup('/jangada', path, 's'), { code: 3, message }, JSON.stringify(path));
 });
 
-t.test("a sandbox's cgroup is removed, and the common parent with the last one", async (t) => {
+t.test("a sandbox's own cgroup is removed in every hierarchy", async (t) => {
   const root = t.testdir({});
   const layout = v1Layout(root);
   for (const directory of cgroupDirectories(layout, '/jangada/s1')) mkdirSync(directory, { recursive: true });
-  mkdirSync(`${root}/cpu/jangada/s2`);
-  removeSandboxCgroup(layout, '/jangada/s1', 's1', false);
-  t.notOk(existsSync(`${root}/memory/jangada/s1`));
+  removeSandboxCgroup(layout, '/jangada', '/jangada/s1', 's1');
+  t.same(cgroupDirectories(layout, '/jangada/s1').filter(existsSync), []);
   t.ok(existsSync(`${root}/memory/jangada`));
-  removeSandboxCgroup(layout, '/jangada/s2', 's2', true);
+  t.doesNotThrow(() => removeSandboxCgroup(layout, '/jangada', '/jangada/s1', 's1'), 'again');
+  removeCgroup(layout, '/jangada');
   t.same(cgroupDirectories(layout, '/jangada').filter(existsSync), []);
-  t.doesNotThrow(() => removeSandboxCgroup(layout, '/jangada/s2', 's2', true), 'again');
+});
+
+t.test('a cgroup that still holds something is an error', async (t) => {
+  const root = t.testdir({ jangada: { s1: { c1: {} } } });
+  t.throws(() => removeSandboxCgroup(v2Layout(root), '/jangada', '/jangada/s1', 's1'), { code: 'ENOTEMPTY' });
 });
 
 t.test("the kubelet's cgroup is left to the kubelet", async (t) => {
   const root = t.testdir({ kubepods: { pod1: {} } });
-  removeSandboxCgroup(v2Layout(root), '/kubepods/pod1', 's1', true);
+  removeSandboxCgroup(v2Layout(root), '/jangada', '/kubepods/pod1', 's1');
   t.ok(existsSync(`${root}/kubepods/pod1`));
 });

@@ -1,14 +1,17 @@
 import t from 'tap';
 import { hybridLayout, v1Layout, v2Layout } from './layouts.fixture.js';
 import type { CgroupLayout } from './layout.js';
-import { cgroupOps, missingControllers, type Resources } from './resources.js';
+import type { Resources } from './limits.js';
+import { cgroupOps, missingControllers } from './resources.js';
 import { cpuWeight } from './v2.js';
 
 const PATH = '/jangada/s/c';
 /** `<file>=<value>`, with `?` after optional ones. */
 const writes = (layout: CgroupLayout, resources: Resources): string[] =>
   cgroupOps(layout, PATH, resources).flatMap((op) =>
-    op.op === 'cgroup-write' && !op.path.endsWith('subtree_control') ? [`${op.path.replace('/cg/', '')}=${op.value}${op.optional ? '?' : ''}`] : [],
+    op.op === 'cgroup-write' && !op.path.endsWith('subtree_control')
+      ? [`${op.path.replace('/cg/', '')}=${op.value}${op.optional ? '?' : ''}`]
+      : [],
   );
 const MIB = 1 << 20;
 
@@ -26,7 +29,10 @@ t.test('v1 limits, in the order in which the kernel takes them', async (t) => {
     cpu: { shares: 256, quota: 50_000, period: 100_000, cpus: '0-1', mems: '0' },
     memory: { limit: 100 * MIB, swap: 200 * MIB },
     pids: { limit: 100 },
-    hugepageLimits: [{ pageSize: '2MB', limit: '4194304' }, { pageSize: '1GB', limit: '0' }],
+    hugepageLimits: [
+      { pageSize: '2MB', limit: '4194304' },
+      { pageSize: '1GB', limit: '0' },
+    ],
     blockIO: { weight: 500 },
   };
   t.same(writes(v1Layout('/cg'), resources), [
@@ -81,11 +87,18 @@ t.test('v2: every ancestor passes the controllers on, one per write', async (t) 
   t.same(subtree[0], { op: 'cgroup-write', path: '/cg/cgroup.subtree_control', value: '+cpuset', optional: true });
   t.match(subtree.at(-1), { path: '/cg/jangada/s/cgroup.subtree_control', value: '+pids' });
   const hybrid = cgroupOps(hybridLayout('/cg'), PATH, {}).filter((op) => op.op === 'cgroup-write');
-  t.same(hybrid.map(({ value }) => value), ['+hugetlb', '+hugetlb', '+hugetlb']);
+  t.same(
+    hybrid.map(({ value }) => value),
+    ['+hugetlb', '+hugetlb', '+hugetlb'],
+  );
 });
 
 t.test('hybrid: huge pages are limited where the controller is', async (t) => {
-  const resources = { memory: { limit: MIB }, hugepageLimits: [{ pageSize: '2MB', limit: '0' }], unified: { 'hugetlb.1GB.max': '0' } };
+  const resources = {
+    memory: { limit: MIB },
+    hugepageLimits: [{ pageSize: '2MB', limit: '0' }],
+    unified: { 'hugetlb.1GB.max': '0' },
+  };
   t.same(writes(hybridLayout('/cg'), resources), [
     'memory/jangada/s/c/memory.limit_in_bytes=1048576',
     'unified/jangada/s/c/hugetlb.2MB.max=0?',
@@ -97,18 +110,37 @@ t.test('hybrid: huge pages are limited where the controller is', async (t) => {
 t.test('unlimited, and nothing asked', async (t) => {
   const unlimited = { cpu: { quota: -1 }, memory: { limit: -1, swap: -1 }, pids: { limit: -1 } };
   const values = (layout: CgroupLayout) => writes(layout, unlimited).map((line) => line.split('/').at(-1));
-  t.same(values(v1Layout('/cg')), ['cpu.cfs_quota_us=-1', 'memory.limit_in_bytes=-1', 'memory.memsw.limit_in_bytes=-1?', 'pids.max=max']);
+  t.same(values(v1Layout('/cg')), [
+    'cpu.cfs_quota_us=-1',
+    'memory.limit_in_bytes=-1',
+    'memory.memsw.limit_in_bytes=-1?',
+    'pids.max=max',
+  ]);
   t.same(values(v2Layout('/cg')), ['cpu.max=max 100000', 'memory.max=max', 'memory.swap.max=max?', 'pids.max=max']);
-  const zeros = { cpu: { shares: 0, quota: 0, period: 0, cpus: '', mems: '' }, memory: { limit: 0, swap: 0 }, pids: { limit: 0 } };
+  const zeros = {
+    cpu: { shares: 0, quota: 0, period: 0, cpus: '', mems: '' },
+    memory: { limit: 0, swap: 0 },
+    pids: { limit: 0 },
+  };
   for (const layout of [v1Layout('/cg'), v2Layout('/cg')]) t.same(writes(layout, zeros), []);
 });
 
 t.test('no swap is the same as a swap limit equal to the memory limit', async (t) => {
-  t.match(writes(v2Layout('/cg'), { memory: { limit: MIB, swap: MIB } }), [/memory.max=1048576$/, /memory.swap.max=0\?$/]);
+  t.match(writes(v2Layout('/cg'), { memory: { limit: MIB, swap: MIB } }), [
+    /memory.max=1048576$/,
+    /memory.swap.max=0\?$/,
+  ]);
 });
 
 t.test('cpu.weight goes through the three points that matter', async (t) => {
-  const cases: Array<[number, number]> = [[1, 1], [2, 1], [102, 17], [1024, 100], [262144, 10000], [300000, 10000]];
+  const cases: Array<[number, number]> = [
+    [1, 1],
+    [2, 1],
+    [102, 17],
+    [1024, 100],
+    [262144, 10000],
+    [300000, 10000],
+  ];
   for (const [shares, weight] of cases) t.equal(cpuWeight(shares), weight, `${shares} shares`);
 });
 
@@ -128,10 +160,15 @@ t.test('device rules of v1', async (t) => {
 });
 
 t.test('unified: pids.max works everywhere, other keys need v2', async (t) => {
-  t.same(writes(v1Layout('/cg'), { pids: { limit: 7 }, unified: { 'pids.max': '100' } }), ['pids/jangada/s/c/pids.max=100']);
+  t.same(writes(v1Layout('/cg'), { pids: { limit: 7 }, unified: { 'pids.max': '100' } }), [
+    'pids/jangada/s/c/pids.max=100',
+  ]);
   t.same(writes(hybridLayout('/cg'), { unified: { 'pids.max': 'max' } }), ['pids/jangada/s/c/pids.max=max']);
   for (const layout of [v1Layout('/cg'), hybridLayout('/cg')]) {
-    t.throws(() => writes(layout, { unified: { 'memory.high': '1' } }), { code: 3, message: /cgroup v1 host: unified key "memory.high"/ });
+    t.throws(() => writes(layout, { unified: { 'memory.high': '1' } }), {
+      code: 3,
+      message: /cgroup v1 host: unified key "memory.high"/,
+    });
   }
 });
 
@@ -170,7 +207,12 @@ t.test('values that no kernel takes', async (t) => {
 
 t.test('limits that nothing here can enforce are named', async (t) => {
   const bare: CgroupLayout = { mode: 'v2', v1: {}, v2: { mountPoint: '/cg', controllers: ['hugetlb'] } };
-  const resources: Resources = { cpu: { shares: 2, cpus: '0' }, memory: { limit: 1 }, unified: { 'pids.max': '5' }, hugepageLimits: [{ pageSize: '2MB', limit: '1' }] };
+  const resources: Resources = {
+    cpu: { shares: 2, cpus: '0' },
+    memory: { limit: 1 },
+    unified: { 'pids.max': '5' },
+    hugepageLimits: [{ pageSize: '2MB', limit: '1' }],
+  };
   t.same(missingControllers(bare, resources), ['cpu', 'cpuset', 'memory', 'pids']);
   t.same(writes(bare, { cpu: { shares: 2 }, memory: { limit: 1 } }), []);
   t.same(missingControllers(v1Layout('/cg'), resources), []);

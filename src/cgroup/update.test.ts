@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { CgroupLayout } from './layout.js';
 import { v1Layout, v2Layout } from './layouts.fixture.js';
-import type { Resources } from './resources.js';
+import type { Resources } from './limits.js';
 import { mergeResources, refuseBelowUsage, updateOps } from './update.js';
 
 const update = (layout: CgroupLayout, old: Resources, change: Resources): string[] =>
@@ -19,7 +19,10 @@ t.test('v1: memory never passes memory+swap on the way', async (t) => {
 t.test('when memory alone changes, the allowance of swap stays', async (t) => {
   const change = { memory: { limit: 300 } };
   t.same(mergeResources(memory(100, 150), change).memory, { limit: 300, swap: 350 });
-  t.same(update(v1Layout('/cg'), memory(100, 150), change), ['memory.memsw.limit_in_bytes=350', 'memory.limit_in_bytes=300']);
+  t.same(update(v1Layout('/cg'), memory(100, 150), change), [
+    'memory.memsw.limit_in_bytes=350',
+    'memory.limit_in_bytes=300',
+  ]);
   t.same(update(v2Layout('/cg'), memory(100, 150), change), ['memory.max=300', 'memory.swap.max=50']);
   t.same(mergeResources(memory(100, -1), change).memory, { limit: 300, swap: -1 });
   t.same(mergeResources({ memory: { limit: 100 } }, change).memory, { limit: 300 });
@@ -28,15 +31,24 @@ t.test('when memory alone changes, the allowance of swap stays', async (t) => {
 
 t.test('a quota is written when it is valid together with its period', async (t) => {
   const old = { cpu: { quota: 50_000, period: 100_000 } };
-  t.same(update(v1Layout('/cg'), old, { cpu: { quota: 100_000, period: 200_000 } }), ['cpu.cfs_period_us=200000', 'cpu.cfs_quota_us=100000']);
-  t.same(update(v1Layout('/cg'), old, { cpu: { quota: 5000, period: 10_000 } }), ['cpu.cfs_quota_us=5000', 'cpu.cfs_period_us=10000']);
+  t.same(update(v1Layout('/cg'), old, { cpu: { quota: 100_000, period: 200_000 } }), [
+    'cpu.cfs_period_us=200000',
+    'cpu.cfs_quota_us=100000',
+  ]);
+  t.same(update(v1Layout('/cg'), old, { cpu: { quota: 5000, period: 10_000 } }), [
+    'cpu.cfs_quota_us=5000',
+    'cpu.cfs_period_us=10000',
+  ]);
   t.same(update(v2Layout('/cg'), old, { cpu: { quota: 20_000 } }), ['cpu.max=20000 100000'], 'the period stays');
   t.same(update(v2Layout('/cg'), old, { cpu: { period: 50_000 } }), ['cpu.max=50000 50000'], 'the quota stays');
 });
 
 t.test('what is 0 or absent is left as it is', async (t) => {
   const old: Resources = { cpu: { shares: 512, cpus: '0' }, memory: { limit: 100, swap: 100 }, pids: { limit: 10 } };
-  for (const change of [{}, { cpu: { shares: 0, quota: 0, cpus: '' }, memory: { limit: 0, swap: 0 }, unified: {}, hugepageLimits: [] }]) {
+  for (const change of [
+    {},
+    { cpu: { shares: 0, quota: 0, cpus: '' }, memory: { limit: 0, swap: 0 }, unified: {}, hugepageLimits: [] },
+  ]) {
     t.same(update(v1Layout('/cg'), old, change), []);
     t.match(mergeResources(old, change), old);
   }
@@ -44,15 +56,30 @@ t.test('what is 0 or absent is left as it is', async (t) => {
 });
 
 t.test('merged values', async (t) => {
-  const old: Resources = { hugepageLimits: [{ pageSize: '2MB', limit: '1' }, { pageSize: '1GB', limit: '2' }], unified: { 'memory.low': '1' } };
-  const merged = mergeResources(old, { hugepageLimits: [{ pageSize: '2MB', limit: '0' }], unified: { 'pids.max': '9' } });
-  t.same(merged.hugepageLimits, [{ pageSize: '1GB', limit: '2' }, { pageSize: '2MB', limit: '0' }]);
+  const old: Resources = {
+    hugepageLimits: [
+      { pageSize: '2MB', limit: '1' },
+      { pageSize: '1GB', limit: '2' },
+    ],
+    unified: { 'memory.low': '1' },
+  };
+  const merged = mergeResources(old, {
+    hugepageLimits: [{ pageSize: '2MB', limit: '0' }],
+    unified: { 'pids.max': '9' },
+  });
+  t.same(merged.hugepageLimits, [
+    { pageSize: '1GB', limit: '2' },
+    { pageSize: '2MB', limit: '0' },
+  ]);
   t.same(merged.unified, { 'memory.low': '1', 'pids.max': '9' });
 });
 
 t.test('an update is checked like a creation', async (t) => {
   t.throws(() => update(v1Layout('/cg'), {}, { unified: { 'memory.high': '1' } }), { code: 3 });
-  t.throws(() => update(v1Layout('/cg'), memory(100, 100), { memory: { swap: 50 } }), { code: 3, message: /swap limit below/ });
+  t.throws(() => update(v1Layout('/cg'), memory(100, 100), { memory: { swap: 50 } }), {
+    code: 3,
+    message: /swap limit below/,
+  });
 });
 
 t.test('a limit below what is in use is refused', async (t) => {

@@ -1,13 +1,13 @@
 import { failedPrecondition } from '../errors.js';
 import type { CgroupLayout } from './layout.js';
-import { type CgroupWrite, checkResources, type Resources } from './resources.js';
+import { type CgroupWrite, checkResources, type Resources } from './limits.js';
 import { splitUnified } from './unified.js';
 import { v1Writes } from './v1.js';
 import { v2Writes } from './v2.js';
 
 /**
- * `old` with what `change` asks for; 0, empty and absent leave things as they are. When only memory changes, the allowance of swap
- * beside it stays, as it does by itself on v2.
+ * `old` with what `change` asks for; 0, empty and absent leave things as they are. When only memory changes, the
+ * allowance of swap beside it stays, as it does by itself on v2.
  */
 export const mergeResources = (old: Resources, change: Resources): Resources => {
   const memory = { ...old.memory, ...present(change.memory) };
@@ -33,18 +33,21 @@ export const updateOps = (layout: CgroupLayout, path: string, old: Resources, ch
   const { keys, resources: changed } = splitUnified(layout, changedOf(merged, change));
   const writes = [...v1Writes(layout, path, changed), ...v2Writes(layout, path, changed, keys)];
   if (raisesMemory(old, merged)) swap(writes, '/memory.limit_in_bytes', '/memory.memsw.limit_in_bytes');
-  if ((merged.cpu?.period ?? DEFAULT_PERIOD) < (old.cpu?.period ?? DEFAULT_PERIOD)) swap(writes, '/cpu.cfs_period_us', '/cpu.cfs_quota_us');
+  if ((merged.cpu?.period ?? DEFAULT_PERIOD) < (old.cpu?.period ?? DEFAULT_PERIOD))
+    swap(writes, '/cpu.cfs_period_us', '/cpu.cfs_quota_us');
   return writes;
 };
 
 /**
- * Refuses a memory limit below `inUse`, what the container holds and the kernel cannot drop: on v2 it would kill the container instead,
- * on v1 answer with a bare EBUSY.
+ * Refuses a memory limit below `inUse`, what the container holds and the kernel cannot drop: on v2 it would kill the
+ * container instead, on v1 answer with a bare EBUSY.
  */
 export const refuseBelowUsage = (inUse: number, change: Resources): void => {
   const limit = change.memory?.limit ?? 0;
   if (limit <= 0 || inUse <= limit) return;
-  throw failedPrecondition(`more memory in use than the new limit: ${inUse} bytes are in use, memory_limit_in_bytes is ${limit}; raise the limit`);
+  throw failedPrecondition(
+    `more memory in use than the new limit: ${inUse} bytes are in use, memory_limit_in_bytes is ${limit}; raise the limit`,
+  );
 };
 
 const DEFAULT_PERIOD = 100_000;
@@ -59,7 +62,9 @@ const changedOf = (merged: Resources, change: Resources): Resources => ({
       ...((change.cpu.quota || change.cpu.period) && { quota: merged.cpu?.quota, period: merged.cpu?.period }),
     },
   }),
-  ...((change.memory?.limit || change.memory?.swap) && { memory: { ...merged.memory, reservation: change.memory.reservation } }),
+  ...((change.memory?.limit || change.memory?.swap) && {
+    memory: { ...merged.memory, reservation: change.memory.reservation },
+  }),
   ...(change.pids && { pids: change.pids }),
   ...(change.hugepageLimits && { hugepageLimits: change.hugepageLimits }),
   ...(change.unified && { unified: change.unified }),

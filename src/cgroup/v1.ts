@@ -1,5 +1,5 @@
 import { type CgroupLayout, v1Mount } from './layout.js';
-import { type CgroupWrite, type DeviceRule, type Resources, write } from './resources.js';
+import { type CgroupWrite, type DeviceRule, type Resources, write } from './limits.js';
 
 /** Values for a fresh v1 cgroup. */
 export const v1Writes = (layout: CgroupLayout, path: string, resources: Resources): CgroupWrite[] => {
@@ -16,7 +16,8 @@ export const v1Writes = (layout: CgroupLayout, path: string, resources: Resource
   put('cpu', 'cpu.cfs_quota_us', cpu.quota && Math.max(cpu.quota, -1));
   put('cpuset', 'cpuset.cpus', cpu.cpus);
   put('cpuset', 'cpuset.mems', cpu.mems);
-  // Memory before memory+swap, which must never be the lower of the two; absent without CONFIG_MEMCG_SWAP or with swapaccount=0.
+  // Memory before memory+swap, which must never be the lower of the two; absent without CONFIG_MEMCG_SWAP or with
+  // swapaccount=0.
   put('memory', 'memory.limit_in_bytes', memory.limit);
   put('memory', 'memory.memsw.limit_in_bytes', memory.swap, true);
   put('memory', 'memory.soft_limit_in_bytes', memory.reservation, true);
@@ -24,7 +25,9 @@ export const v1Writes = (layout: CgroupLayout, path: string, resources: Resource
   // The file is named after the I/O scheduler in charge, which differs by kernel.
   put('blkio', 'blkio.weight', blockIO?.weight, true);
   put('blkio', 'blkio.bfq.weight', blockIO?.weight, true);
-  if (has('hugetlb')) for (const { pageSize, limit } of hugepageLimits) writes.push(...hugetlbWrites(file('hugetlb', `hugetlb.${pageSize}`), limit));
+  if (has('hugetlb'))
+    for (const { pageSize, limit } of hugepageLimits)
+      writes.push(...hugetlbWrites(file('hugetlb', `hugetlb.${pageSize}`), limit));
   if (has('devices')) for (const rule of devices) writes.push(deviceWrite(file('devices', 'devices'), rule));
   return writes;
 };

@@ -1,12 +1,13 @@
 import { type CgroupLayout, v2Mount } from './layout.js';
-import { type CgroupWrite, type Resources, write } from './resources.js';
+import { type CgroupWrite, type Resources, write } from './limits.js';
 
 /** Controllers that limit or measure something for us. */
 const USED = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids'];
 
 /**
- * A cgroup has a controller's files only when every ancestor passes the controller on. One controller per write: a write of several
- * fails as a whole where a parent has been given fewer. Optional, because the parents may be the kubelet's, who does the same.
+ * A cgroup has a controller's files only when every ancestor passes the controller on. One controller per write: a
+ * write of several fails as a whole where a parent has been given fewer. Optional, because the parents may be the
+ * kubelet's, who does the same.
  */
 export const subtreeWrites = (layout: CgroupLayout, path: string): CgroupWrite[] => {
   const { v2 } = layout;
@@ -15,12 +16,19 @@ export const subtreeWrites = (layout: CgroupLayout, path: string): CgroupWrite[]
   const names = path.split('/').filter(Boolean).slice(0, -1);
   const ancestors = ['', ...names.map((_, depth) => `/${names.slice(0, depth + 1).join('/')}`)];
   return ancestors.flatMap((ancestor) =>
-    controllers.map((controller) => write(`${v2.mountPoint}${ancestor}/cgroup.subtree_control`, `+${controller}`, true)),
+    controllers.map((controller) =>
+      write(`${v2.mountPoint}${ancestor}/cgroup.subtree_control`, `+${controller}`, true),
+    ),
   );
 };
 
 /** Values for a v2 cgroup: the limits, then the caller's own keys, which therefore win. */
-export const v2Writes = (layout: CgroupLayout, path: string, resources: Resources, unified: ReadonlyArray<[string, string]>): CgroupWrite[] => {
+export const v2Writes = (
+  layout: CgroupLayout,
+  path: string,
+  resources: Resources,
+  unified: ReadonlyArray<[string, string]>,
+): CgroupWrite[] => {
   const { cpu = {}, memory = {}, pids, blockIO, hugepageLimits = [] } = resources;
   const writes: CgroupWrite[] = [];
   const put = (name: string, value: string | number | undefined, optional = false) => {
@@ -48,8 +56,8 @@ export const v2Writes = (layout: CgroupLayout, path: string, resources: Resource
 };
 
 /**
- * cpu.shares (2…262144, default 1024) as cpu.weight (1…10000, default 100): the curve through those three points that runc 1.3.2 and
- * crun 1.23 use, so that a default container weighs as much as any other cgroup.
+ * cpu.shares (2…262144, default 1024) as cpu.weight (1…10000, default 100): the curve through those three points that
+ * runc 1.3.2 and crun 1.23 use, so that a default container weighs as much as any other cgroup.
  */
 export const cpuWeight = (shares: number): number => {
   if (shares <= 2) return 1;
@@ -66,7 +74,8 @@ const cpuMax = ({ quota = 0, period = 0 }: { quota?: number; period?: number }):
   return `${quota < 0 ? 'max' : quota} ${period || DEFAULT_PERIOD}`;
 };
 
-const orMax = (limit: number | undefined): string | number | undefined => (limit ? (limit < 0 ? 'max' : limit) : undefined);
+const orMax = (limit: number | undefined): string | number | undefined =>
+  limit ? (limit < 0 ? 'max' : limit) : undefined;
 
 /** v2 counts swap alone where OCI counts memory and swap together. */
 const swapMax = ({ limit = 0, swap = 0 }: { limit?: number; swap?: number }): string | undefined => {

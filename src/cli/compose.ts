@@ -12,6 +12,10 @@ import { SpawnerService } from '../lifecycle/spawner-service.js';
 import { Supervisors } from '../lifecycle/supervisors.js';
 import { Flights, Turns } from '../lifecycle/turns.js';
 import { Network } from '../network/network.js';
+import { loadAddon } from '../native/addon.js';
+import { compileSeccomp } from '../native/seccomp-compile.js';
+import { ContainerStatsReader } from '../stats/container-stats.js';
+import { DirectoryUsage } from '../stats/directory-usage.js';
 import type { Container } from '../store/container.js';
 import { Journal } from '../store/journal.js';
 import { ObjectStore } from '../store/object-store.js';
@@ -36,7 +40,11 @@ export const compose = async (config: Config, log: Logger): Promise<{ runtime: R
     log,
   });
   const cgroups = readLayout();
-  const runtime = { config, log, sandboxes, containers, network, spawner, supervisors, exits, turns: new Turns(), flights: new Flights(), host: readHost(cgroups.mode), cgroups } as Runtime;
+  const writable = new DirectoryUsage();
+  const containerStats = new ContainerStatsReader({ layout: cgroups, writableLayer: (directory) => writable.get(directory), mountpoint: config.root });
+  const addon = loadAddon();
+  const filters = new SeccompFilters((profile) => compileSeccomp(profile, addon));
+  const runtime = { config, log, sandboxes, containers, network, spawner, supervisors, exits, turns: new Turns(), flights: new Flights(), host: readHost(cgroups.mode), cgroups, filters, containerStats } as Runtime;
   supervisors.onLost = (sandboxId) => {
     supervisorLost(runtime, sandboxId).catch((error: unknown) => log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor'));
   };

@@ -19,7 +19,9 @@ export const listContainerStats = async (
   const measured = candidates(runtime, filter?.id ?? '')
     .filter((container) => container.stage === 'live' && containerState(container) !== 'CONTAINER_EXITED')
     .filter(inSandbox(runtime, filter?.podSandboxId ?? ''))
-    .filter(({ config }) => Object.entries(filter?.labelSelector ?? {}).every(([key, value]) => config.labels[key] === value));
+    .filter(({ config }) =>
+      Object.entries(filter?.labelSelector ?? {}).every(([key, value]) => config.labels[key] === value),
+    );
   return { stats: await runtime.containerStats.readAll(measured) };
 };
 

@@ -22,7 +22,11 @@ const setup = (test: Pick<typeof t, 'testdir' | 'teardown'>) => {
       stage: 'live',
       startedAt: '1',
       finishedAt: '0',
-      config: { labels: { app }, annotations: {}, metadata: { name: start, attempt: 0 } } as unknown as Container['config'],
+      config: {
+        labels: { app },
+        annotations: {},
+        metadata: { name: start, attempt: 0 },
+      } as unknown as Container['config'],
       ...change,
     } as Container);
   for (const start of ['f1', 'f2']) sandboxes.put({ id: id(start) } as Sandbox);
@@ -33,16 +37,30 @@ const setup = (test: Pick<typeof t, 'testdir' | 'teardown'>) => {
   put('d1', 'f2', 'web', { stage: 'creating' });
   put('e1', 'f2', 'web', { stage: 'removing' });
   const read = (container: MeasuredContainer) => ({ attributes: { id: container.id } });
-  return { containers, sandboxes, containerStats: { read, readAll: async (all: readonly MeasuredContainer[]) => all.map(read) } };
+  return {
+    containers,
+    sandboxes,
+    containerStats: { read, readAll: async (all: readonly MeasuredContainer[]) => all.map(read) },
+  };
 };
 
 t.test('one container', async (t) => {
   const runtime = setup(t);
   t.same(await containerStats(runtime, { containerId: id('a1') }), { stats: { attributes: { id: id('a1') } } });
-  t.same(await containerStats(runtime, { containerId: 'a2' }), { stats: { attributes: { id: id('a2') } } }, 'by prefix');
-  t.same(await containerStats(runtime, { containerId: 'c1' }), { stats: { attributes: { id: id('c1') } } }, 'exited, but it exists');
-  for (const containerId of ['99', id('99'), 'd1', 'e1', '../x']) await t.rejects(containerStats(runtime, { containerId }), { code: 5 }, containerId);
-  for (const containerId of ['a', '']) await t.rejects(containerStats(runtime, { containerId }), { code: 3 }, `"${containerId}"`);
+  t.same(
+    await containerStats(runtime, { containerId: 'a2' }),
+    { stats: { attributes: { id: id('a2') } } },
+    'by prefix',
+  );
+  t.same(
+    await containerStats(runtime, { containerId: 'c1' }),
+    { stats: { attributes: { id: id('c1') } } },
+    'exited, but it exists',
+  );
+  for (const containerId of ['99', id('99'), 'd1', 'e1', '../x'])
+    await t.rejects(containerStats(runtime, { containerId }), { code: 5 }, containerId);
+  for (const containerId of ['a', ''])
+    await t.rejects(containerStats(runtime, { containerId }), { code: 3 }, `"${containerId}"`);
 });
 
 t.test('a list of those that run or will', async (t) => {

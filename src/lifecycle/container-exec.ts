@@ -4,7 +4,7 @@ import { deadlineExceeded, failedPrecondition } from '../errors.js';
 import { compileExecPlan } from '../oci/compile-plan.js';
 import type { OciSpec } from '../oci/spec.js';
 import { type Container, containerState } from '../store/container.js';
-import { encodePlan } from '../supervisor/plan-encoding.js';
+import { encodeExecPlan } from '../supervisor/plan-encoding.js';
 import { containerDirectory } from './paths.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
@@ -28,8 +28,8 @@ export const execSync = async (
   const state = containerState(container);
   if (state !== 'CONTAINER_RUNNING') throw failedPrecondition(`not running: container ${container.id} is ${state.replace('CONTAINER_', '')}`);
   const spec = await readSpec(parts, container.id);
-  const seccompFilter = spec.linux.seccomp && (await parts.filters.get(spec.linux.seccomp));
-  const plan = encodePlan(compileExecPlan(spec, { argv, tty: false, seccompFilter }));
+  const seccompFilter = spec.linux.seccomp && parts.filters.get(spec.linux.seccomp);
+  const plan = encodeExecPlan(compileExecPlan(spec, { argv, tty: false, seccompFilter }));
   try {
     const result = await parts.supervisors.require(container.sandboxId).exec(container.id, plan, { timeoutMs: timeoutSeconds * 1000, captureLimit: CAPTURE_LIMIT });
     if (result.timedOut) throw deadlineExceeded(`timed out after ${timeoutSeconds} s and was killed: ${argv[0]} in container ${container.id}`);

@@ -48,7 +48,7 @@ export const prepareContainer = async (parts: Parts, sandbox: Sandbox, config: C
     lowerDirs: image.layers.map((layer) => parts.layers.path(layer.diffId)).reverse(),
     upper: join(directory, 'upper'),
     work: join(directory, 'work'),
-    seccompFilter: spec.linux.seccomp && (await parts.filters.get(spec.linux.seccomp)),
+    seccompFilter: spec.linux.seccomp && parts.filters.get(spec.linux.seccomp),
     pid: checkedPidNamespace(parts, sandbox, config),
   });
   return { image, spec, plan };

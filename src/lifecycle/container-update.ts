@@ -1,9 +1,10 @@
-import { updateOps } from '../cgroup/resources.js';
+import { refuseBelowUsage, updateOps } from '../cgroup/update.js';
 import { failedPrecondition } from '../errors.js';
 import type { LinuxContainerResources__Output } from '../gen/runtime/v1/LinuxContainerResources.js';
 import { linuxResources } from '../oci/resources.js';
+import { memoryInUse } from '../stats/cgroup-stats.js';
 import { type Container, containerState } from '../store/container.js';
-import { encodePlan } from '../supervisor/plan-encoding.js';
+import { encodeUpdatePlan } from '../supervisor/plan-encoding.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
 
@@ -17,9 +18,11 @@ export const updateContainer = (
     const container = parts.containers.require(id);
     if (containerState(container) === 'CONTAINER_EXITED') throw failedPrecondition(`not running: container ${id} has exited, its limits are gone`);
     const old = container.resources;
-    const ops = updateOps(parts.cgroups, container.cgroupPath, linuxResources(old), linuxResources(resources));
+    const change = linuxResources(resources);
+    refuseBelowUsage(memoryInUse(parts.cgroups, container.cgroupPath) ?? 0, change);
+    const ops = updateOps(parts.cgroups, container.cgroupPath, linuxResources(old), change);
     try {
-      await parts.supervisors.require(container.sandboxId).update(id, encodePlan(ops));
+      await parts.supervisors.require(container.sandboxId).update(id, encodeUpdatePlan(ops));
     } catch (error) {
       throw asRuntimeError(error, `limits of container ${id}`);
     }
@@ -29,5 +32,7 @@ export const updateContainer = (
 const merge = (old: LinuxContainerResources__Output | null, change: LinuxContainerResources__Output): LinuxContainerResources__Output => {
   if (!old) return change;
   const given = Object.entries(change).filter(([, value]) => value !== '0' && value !== '' && !(Array.isArray(value) && value.length === 0));
-  return { ...old, ...Object.fromEntries(given), unified: { ...old.unified, ...change.unified } } as LinuxContainerResources__Output;
+  // A swap limit belongs to the memory limit it came with: kept beside a higher one it would be invalid.
+  const kept = change.memoryLimitInBytes === '0' ? old : { ...old, memorySwapLimitInBytes: '0' };
+  return { ...kept, ...Object.fromEntries(given), unified: { ...old.unified, ...change.unified } } as LinuxContainerResources__Output;
 };

@@ -4,6 +4,7 @@ import type { Config } from '../config.js';
 import type { Network } from '../network/network.js';
 import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
+import type { ContainerStatsReader } from '../stats/container-stats.js';
 import type { Sandbox } from '../store/sandbox.js';
 import type { Exits } from './exits.js';
 import type { Host } from './host.js';
@@ -28,4 +29,5 @@ export interface Runtime extends ImageRuntime {
   readonly host: Host;
   readonly cgroups: CgroupLayout;
   readonly filters: SeccompFilters;
+  readonly containerStats: ContainerStatsReader;
 }

@@ -1,25 +1,25 @@
 import { createHash } from 'node:crypto';
 import { constants, open } from 'node:fs/promises';
 import { invalidArgument } from '../errors.js';
+import type { OciSeccomp } from '../oci/spec.js';
 
 const MAX_PROFILE = 1 << 20;
 const MAX_CACHED = 256;
 
 /** Compiled seccomp filters by profile: compiling takes milliseconds, and a node uses a handful of profiles. */
 export class SeccompFilters {
-  readonly #filters = new Map<string, Promise<Uint8Array>>();
+  readonly #filters = new Map<string, Uint8Array>();
 
-  constructor(private readonly compile: (profile: object) => Promise<Uint8Array>) {}
+  constructor(private readonly compile: (profile: OciSeccomp) => Uint8Array) {}
 
-  get(profile: object): Promise<Uint8Array> {
+  get(profile: OciSeccomp): Uint8Array {
     const key = createHash('sha256').update(JSON.stringify(profile)).digest('hex');
     const cached = this.#filters.get(key);
     if (cached) return cached;
     if (this.#filters.size >= MAX_CACHED) this.#filters.clear();
-    const compiling = this.compile(profile);
-    this.#filters.set(key, compiling);
-    compiling.catch(() => this.#filters.delete(key));
-    return compiling;
+    const filter = this.compile(profile);
+    this.#filters.set(key, filter);
+    return filter;
   }
 }
 

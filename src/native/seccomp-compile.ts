@@ -19,8 +19,6 @@ const AUDIT_ARCHES: Readonly<Record<SeccompArch, number>> = {
 };
 
 const X32_BIT = 0x4000_0000;
-/** ARM's own calls (breakpoint, cacheflush, set_tls) are above all others. */
-const ARM_PRIVATE = 0x0f_0000;
 
 const KILL_PROCESS = resultOf('SCMP_ACT_KILL_PROCESS');
 const ENOSYS = 38;
@@ -47,7 +45,9 @@ export function compileSeccomp(profile: OciSeccomp, addon: NativeAddon): Uint8Ar
   }
   const filter = program.assemble(program.load(ARCH, next));
   if (filter.length > MAX_INSTRUCTIONS * 8)
-    throw invalidArgument(`too many rules: the seccomp profile needs ${filter.length / 8} instructions, the kernel takes ${MAX_INSTRUCTIONS}`);
+    throw invalidArgument(
+      `too many rules: the seccomp profile needs ${filter.length / 8} instructions, the kernel takes ${MAX_INSTRUCTIONS}`,
+    );
   return filter;
 }
 
@@ -57,28 +57,34 @@ interface Interval {
 }
 
 /** The calls of one architecture; the number of the call has been loaded. */
-function section(program: BackwardProgram, profile: OciSeccomp, arch: SeccompArch, numbers: Map<string, number>): Label {
+function section(
+  program: BackwardProgram,
+  profile: OciSeccomp,
+  arch: SeccompArch,
+  numbers: Map<string, number>,
+): Label {
   const fallback = resultOf(profile.defaultAction, profile.defaultErrnoRet);
   const byNumber = decisions(profile, arch, numbers);
   const other = program.ret(fallback);
-  const first = arch === 'SCMP_ARCH_X32' ? X32_BIT : 0;
   // Calls that the profile's author cannot have known: ENOSYS lets programs fall back to an older one, EPERM would not.
   const beyond = isLenient(fallback) ? other : program.ret(resultOf('SCMP_ACT_ERRNO', ENOSYS));
-  const intervals: Interval[] = [{ start: 0, label: other }];
-  const known = [...byNumber.keys()].sort((a, b) => a - b);
-  let end = 0;
+  const newest = (arch === 'SCMP_ARCH_X32' ? X32_BIT : 0) + NEWEST_KNOWN;
+
+  const intervals: Interval[] = [];
   const put = (start: number, label: Label) => {
+    if (intervals.at(-1)?.start === start) intervals.pop();
     if (intervals.at(-1)?.label !== label) intervals.push({ start, label });
   };
-  const newest = first + NEWEST_KNOWN;
-  for (const number of known) {
-    if (number > end) put(end, end > newest ? beyond : other);
-    if (number > newest && end <= newest) put(newest + 1, beyond);
+  const unnamed = (start: number) => {
+    put(start, start > newest ? beyond : other);
+    if (start <= newest) put(newest + 1, beyond);
+  };
+  unnamed(0);
+  for (const number of [...byNumber.keys()].sort((a, b) => a - b)) {
+    while ((intervals.at(-1)?.start ?? 0) > number) intervals.pop();
     put(number, decision(program, byNumber.get(number) as Decision));
-    end = number + 1;
+    unnamed(number + 1);
   }
-  put(end, end > newest ? beyond : other);
-  if (end <= newest) put(newest + 1, beyond);
   return search(program, intervals, 0, intervals.length);
 }
 
@@ -101,14 +107,21 @@ function decision(program: BackwardProgram, { checks, otherwise }: Decision): La
 }
 
 /** Both halves of an argument are compared, the upper one first (CVE-2019-9893). */
-function compare(program: BackwardProgram, { index, op, value, valueTwo, narrow }: Condition, yes: Label, no: Label): Label {
+function compare(
+  program: BackwardProgram,
+  { index, op, value, valueTwo, narrow }: Condition,
+  yes: Label,
+  no: Label,
+): Label {
   const low = (number: bigint) => Number(number & 0xffff_ffffn);
   const high = (number: bigint) => Number(number >> 32n);
   const halves = (lowTest: Label, highTest: (lowTest: Label) => Label): Label =>
     narrow ? lowTest : program.load(argument(index, 'high'), highTest(lowTest));
   const lowWord = (test: Label) => program.load(argument(index, 'low'), test);
   const equal = (then: Label, otherwise: Label) =>
-    halves(lowWord(program.branch('eq', low(value), then, otherwise)), (test) => program.branch('eq', high(value), test, otherwise));
+    halves(lowWord(program.branch('eq', low(value), then, otherwise)), (test) =>
+      program.branch('eq', high(value), test, otherwise),
+    );
   const greater = (comparison: 'gt' | 'ge', then: Label, otherwise: Label) =>
     halves(lowWord(program.branch(comparison, low(value), then, otherwise)), (test) =>
       program.branch('gt', high(value), then, program.branch('eq', high(value), test, otherwise)),

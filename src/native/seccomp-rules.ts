@@ -59,7 +59,20 @@ const NARROW: Readonly<Record<string, readonly number[]>> = {
 /** Sub-calls of the two i386 calls that hide many: the first argument tells which. */
 const SUBCALLS: Readonly<Record<string, readonly string[]>> = {
   socketcall: [
-    ...['', 'socket', 'bind', 'connect', 'listen', 'accept', 'getsockname', 'getpeername', 'socketpair', 'send', 'recv', 'sendto'],
+    ...[
+      '',
+      'socket',
+      'bind',
+      'connect',
+      'listen',
+      'accept',
+      'getsockname',
+      'getpeername',
+      'socketpair',
+      'send',
+      'recv',
+      'sendto',
+    ],
     ...['recvfrom', 'shutdown', 'setsockopt', 'getsockopt', 'sendmsg', 'recvmsg', 'accept4', 'recvmmsg', 'sendmmsg'],
   ],
   ipc: [
@@ -77,7 +90,11 @@ export function namesOf(profile: OciSeccomp): Set<string> {
  * The decision for each system call that a rule names. Of several rules that match one call the strictest wins, whatever their order:
  * a profile can only get stricter by a rule that denies.
  */
-export function decisions(profile: OciSeccomp, arch: SeccompArch, numbers: ReadonlyMap<string, number>): Map<number, Decision> {
+export function decisions(
+  profile: OciSeccomp,
+  arch: SeccompArch,
+  numbers: ReadonlyMap<string, number>,
+): Map<number, Decision> {
   const fallback = resultOf(profile.defaultAction, profile.defaultErrnoRet);
   const found = new Map<number, Decision['checks']>();
   const add = (number: number | undefined, conditions: Condition[], result: number) => {
@@ -89,7 +106,11 @@ export function decisions(profile: OciSeccomp, arch: SeccompArch, numbers: Reado
   for (const { names, action, errnoRet, args } of profile.syscalls) {
     const result = resultOf(action, errnoRet);
     for (const name of names) {
-      add(numbers.get(name), args.map((arg) => condition(name, arg)), result);
+      add(
+        numbers.get(name),
+        args.map((arg) => condition(name, arg)),
+        result,
+      );
       if (arch !== 'SCMP_ARCH_X86') continue;
       // The sub-call's arguments are in memory. What is allowed only for some of them is not allowed there; what is denied for some
       // is denied there for all: a filter that let socketcall through would allow every domain (CVE-2026-31431).
@@ -104,8 +125,7 @@ function decide(checks: Decision['checks'], fallback: number): Decision {
   const sorted = checks.toSorted((a, b) => leniency(a.result) - leniency(b.result));
   const always = sorted.findIndex(({ conditions }) => conditions.length === 0);
   const otherwise = always < 0 ? fallback : (sorted[always] as Decision['checks'][number]).result;
-  const before = always < 0 ? sorted : sorted.slice(0, always);
-  return { checks: before.filter(({ result }) => always >= 0 || result !== fallback || before.length > 1), otherwise };
+  return { checks: always < 0 ? sorted : sorted.slice(0, always), otherwise };
 }
 
 function condition(name: string, { index, op, value, valueTwo }: SeccompArg): Condition {

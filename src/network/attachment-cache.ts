@@ -19,8 +19,9 @@ export interface AttachmentRecord {
 const SUFFIX = '.json';
 
 /**
- * One file per attachment, there from before ADD until DEL has succeeded, so that a DEL is neither forgotten nor done twice after a
- * crash. Writes are visible at once to a restarted daemon; after `sync` a power loss does not undo them either.
+ * One file per attachment, there from before ADD until DEL has succeeded, so that a DEL is neither forgotten nor done
+ * twice after a crash. Writes are visible at once to a restarted daemon; after `sync` a power loss does not undo them
+ * either.
  */
 export class AttachmentCache {
   readonly #records = new Map<string, AttachmentRecord>();
@@ -77,7 +78,9 @@ export class AttachmentCache {
   }
 }
 
-/** A power loss can leave an empty file behind: the name alone still tells which container ID the plugins must let go. */
+/**
+ * A power loss can leave an empty file behind: the name alone still tells which container ID the plugins must let go.
+ */
 const parseRecord = (sandboxId: string, text: string): AttachmentRecord => {
   try {
     const record = JSON.parse(text) as AttachmentRecord;

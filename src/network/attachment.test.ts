@@ -22,18 +22,26 @@ const port = (change: Partial<PortMapping__Output>): PortMapping__Output => ({
 
 t.test('arguments tell plugins which pod it is', async (t) => {
   const args = cniArgs(attachmentOf(ID, '/run/netns/x', pod(), ''));
-  t.equal(args, `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=${ID};K8S_POD_UID=u-1`);
+  t.equal(
+    args,
+    `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=${ID};K8S_POD_UID=u-1`,
+  );
 });
 
 t.test('a pod name cannot add CNI arguments', async (t) => {
-  for (const name of ['a;K8S_POD_NAMESPACE=kube-system', 'a=b', 'a\nb', 'a\0']) {
+  for (const name of ['a;K8S_POD_NAMESPACE=kube-system', 'a;b', 'a=b', 'a\nb', 'a\0']) {
     const metadata = { name, namespace: 'default', uid: 'u-1', attempt: 0 };
-    t.throws(() => attachmentOf(ID, '/run/netns/x', pod({ metadata }), ''), { code: 3, message: /K8S_POD_NAME/ }, JSON.stringify(name));
+    t.throws(
+      () => attachmentOf(ID, '/run/netns/x', pod({ metadata }), ''),
+      { code: 3, message: /K8S_POD_NAME/ },
+      JSON.stringify(name),
+    );
   }
 });
 
 t.test('a sandbox ID that is a path is refused', async (t) => {
-  for (const id of ['../x', 'a/b', '', '.hidden']) t.throws(() => attachmentOf(id, '/run/netns/x', pod(), ''), { code: 3 }, `"${id}"`);
+  for (const id of ['../x', 'a/b', '', '.hidden'])
+    t.throws(() => attachmentOf(id, '/run/netns/x', pod(), ''), { code: 3 }, `"${id}"`);
 });
 
 t.test('host ports', async (t) => {
@@ -41,7 +49,11 @@ t.test('host ports', async (t) => {
     { hostPort: 8080, containerPort: 80, protocol: 'udp', hostIP: '127.0.0.1' },
   ]);
   t.same(hostPorts([port({ hostPort: 0, containerPort: 0 })]), [], 'host port 0 asks for nothing');
-  t.equal(hostPorts([port({}), port({ protocol: 'UDP' }), port({ hostIp: '::1' })]).length, 3, 'same number, other protocol or address');
+  t.equal(
+    hostPorts([port({}), port({ protocol: 'UDP' }), port({ hostIp: '::1' })]).length,
+    3,
+    'same number, other protocol or address',
+  );
 });
 
 t.test('host ports that cannot be are refused', async (t) => {

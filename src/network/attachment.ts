@@ -29,7 +29,10 @@ export interface Attachment {
 /** The interface that the kubelet and everyone else expects in a pod. */
 export const IFNAME = 'eth0';
 
-/** CNI specification, "CNI_CONTAINERID": must start with a letter or digit, then also `_.-`; it is a file name for us as well. */
+/**
+ * CNI specification, "CNI_CONTAINERID": must start with a letter or digit, then also `_.-`; it is a file name for us as
+ * well.
+ */
 const CONTAINER_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/;
 
 export const attachmentOf = (
@@ -71,9 +74,10 @@ export const cniArgs = (attachment: Attachment): string => {
   };
   return Object.entries(values)
     .map(([key, value]) => {
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-      if (/[;=\u0000-\u001f\u007f]/.test(value)) {
-        throw invalidArgument(`character that CNI arguments cannot carry: ${key} is ${JSON.stringify(value)}; use none of ; = or control characters`);
+      if (/[;=\p{Cc}]/u.test(value)) {
+        throw invalidArgument(
+          `character that CNI arguments cannot carry: ${key} is ${JSON.stringify(value)}; use none of ; = or control characters`,
+        );
       }
       return `${key}=${value}`;
     })
@@ -102,7 +106,9 @@ const hostPort = (mapping: PortMapping__Output): HostPort => {
     }
   }
   const protocol = PROTOCOLS[mapping.protocol];
-  if (!protocol) throw invalidArgument(`unknown protocol: "${mapping.protocol}" of host port ${hostPort}; use TCP, UDP or SCTP`);
-  if (hostIp !== '' && isIP(hostIp) === 0) throw invalidArgument(`not an IP address: host_ip "${hostIp}" of host port ${hostPort}`);
+  if (!protocol)
+    throw invalidArgument(`unknown protocol: "${mapping.protocol}" of host port ${hostPort}; use TCP, UDP or SCTP`);
+  if (hostIp !== '' && isIP(hostIp) === 0)
+    throw invalidArgument(`not an IP address: host_ip "${hostIp}" of host port ${hostPort}`);
   return { hostPort, containerPort, protocol, hostIP: hostIp };
 };

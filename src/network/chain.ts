@@ -4,7 +4,10 @@ import { type NetworkConfig, versionAtLeast } from './config.js';
 import { invoke, type PluginHost } from './invoke.js';
 import { parseRawResult, type RawResult } from './result.js';
 
-/** ADD in the order of the list, each plugin seeing the result of the one before. `progress` learns every result as soon as it is there. */
+/**
+ * ADD in the order of the list, each plugin seeing the result of the one before. `progress` learns every result as soon
+ * as it is there.
+ */
 export const addChain = async (
   host: PluginHost,
   config: NetworkConfig,
@@ -13,9 +16,19 @@ export const addChain = async (
 ): Promise<RawResult> => {
   let prevResult: RawResult | undefined;
   for (const plugin of config.plugins) {
-    const stdout = await invoke(host, { command: 'ADD', config, plugin, attachment, netns: attachment.netnsPath, prevResult });
+    const stdout = await invoke(host, {
+      command: 'ADD',
+      config,
+      plugin,
+      attachment,
+      netns: attachment.netnsPath,
+      prevResult,
+    });
     const result = parseRawResult(stdout);
-    if (!result) throw internal(`not a CNI result: output of plugin "${plugin.type}" (ADD, network "${config.name}") is not a JSON object`);
+    if (!result)
+      throw internal(
+        `not a CNI result: output of plugin "${plugin.type}" (ADD, network "${config.name}") is not a JSON object`,
+      );
     prevResult = result;
     progress(result);
   }
@@ -24,8 +37,10 @@ export const addChain = async (
 };
 
 /**
- * DEL in reverse order. The first failure stops it: were a port mapping still in place while the address under it is released, the next
- * pod with that address would inherit the traffic. The caller keeps its record and tries again.
+ * DEL in reverse order. The first failure stops it: were a port mapping still in place while the address under it is
+ * released, the next pod with that address would inherit the traffic. The caller keeps its record and tries again. Only
+ * plugins from number `refused` on, which themselves refused their ADD, are given no second say: many refuse DEL for
+ * the same reason, and nothing of theirs is in place.
  */
 export const delChain = async (
   host: PluginHost,
@@ -33,10 +48,13 @@ export const delChain = async (
   attachment: Attachment,
   netns: string,
   result: RawResult | undefined,
+  refused = Number.POSITIVE_INFINITY,
 ): Promise<void> => {
   const prevResult = versionAtLeast(config.cniVersion, '0.4.0') ? result : undefined;
-  for (const plugin of config.plugins.toReversed()) {
-    await invoke(host, { command: 'DEL', config, plugin, attachment, netns, prevResult });
+  for (const [index, plugin] of [...config.plugins.entries()].toReversed()) {
+    await invoke(host, { command: 'DEL', config, plugin, attachment, netns, prevResult }).catch((error: unknown) => {
+      if (index < refused) throw error;
+    });
   }
 };
 
@@ -48,7 +66,14 @@ export const checkChain = async (
 ): Promise<void> => {
   if (config.disableCheck || !versionAtLeast(config.cniVersion, '0.4.0')) return;
   for (const plugin of config.plugins) {
-    await invoke(host, { command: 'CHECK', config, plugin, attachment, netns: attachment.netnsPath, prevResult: result });
+    await invoke(host, {
+      command: 'CHECK',
+      config,
+      plugin,
+      attachment,
+      netns: attachment.netnsPath,
+      prevResult: result,
+    });
   }
 };
 
@@ -66,7 +91,9 @@ export const gcChain = async (
   if (config.disableGC || !versionAtLeast(config.cniVersion, '1.1.0')) return;
   const failures: unknown[] = [];
   for (const plugin of config.plugins) {
-    await invoke(host, { command: 'GC', config, plugin, validAttachments }).catch((error: unknown) => failures.push(error));
+    await invoke(host, { command: 'GC', config, plugin, validAttachments }).catch((error: unknown) =>
+      failures.push(error),
+    );
   }
   if (failures.length > 0) throw failures[0];
 };

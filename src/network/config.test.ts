@@ -8,10 +8,20 @@ const list = (change: object = {}) => ({ cniVersion: '1.0.0', name: 'net', plugi
 const parse = (json: unknown) => parseConfig('f', typeof json === 'string' ? json : JSON.stringify(json));
 
 t.test('a list of plugins', async (t) => {
-  const config = parse(list({ plugins: [{ type: 'bridge', mtu: 1400, capabilities: { portMappings: true, dns: false } }] }));
-  t.match(config, { name: 'net', cniVersion: '1.0.0', plugins: [{ type: 'bridge', capabilities: { portMappings: true, dns: false } }] });
+  const config = parse(
+    list({ plugins: [{ type: 'bridge', mtu: 1400, capabilities: { portMappings: true, dns: false } }] }),
+  );
+  t.match(config, {
+    name: 'net',
+    cniVersion: '1.0.0',
+    plugins: [{ type: 'bridge', capabilities: { portMappings: true, dns: false } }],
+  });
   if (isConfigError(config)) return t.fail(config.message);
-  t.same(config.plugins[0]?.raw, { type: 'bridge', mtu: 1400 }, 'capabilities are for the runtime, the rest for the plugin');
+  t.same(
+    config.plugins[0]?.raw,
+    { type: 'bridge', mtu: 1400 },
+    'capabilities are for the runtime, the rest for the plugin',
+  );
 });
 
 t.test('a single plugin is a list of one', async (t) => {
@@ -37,7 +47,11 @@ t.test('what a file may not say', async (t) => {
     ['old version', list({ cniVersion: '0.2.0' }), /unsupported cniVersion "0.2.0"/],
     ['no version', { ...list(), cniVersion: undefined }, /unsupported cniVersion "0.1.0"/],
     ['future version', list({ cniVersion: '2.0.0' }), /unsupported cniVersion "2.0.0"/],
-    ['capability that is not a switch', list({ plugins: [{ type: 'x', capabilities: { dns: 'yes' } }] }), /capabilities\.dns/],
+    [
+      'capability that is not a switch',
+      list({ plugins: [{ type: 'x', capabilities: { dns: 'yes' } }] }),
+      /capabilities\.dns/,
+    ],
   ];
   for (const [name, json, message] of cases) t.match(parse(json), { message }, name);
 });

@@ -32,10 +32,14 @@ const MAX_PLUGINS = 32;
 const PLUGIN_TYPE = /^[A-Za-z0-9._-]+$/;
 const NETWORK_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
-export const versionAtLeast = (version: string, least: string): boolean => VERSIONS.indexOf(version) >= VERSIONS.indexOf(least);
+export const versionAtLeast = (version: string, least: string): boolean =>
+  VERSIONS.indexOf(version) >= VERSIONS.indexOf(least);
 
 const pluginSchema = z.looseObject({
-  type: z.string().regex(PLUGIN_TYPE, 'a plugin type is a plain file name').refine((type) => type !== '.' && type !== '..', 'a plugin type is a plain file name'),
+  type: z
+    .string()
+    .regex(PLUGIN_TYPE, 'a plugin type is a plain file name')
+    .refine((type) => type !== '.' && type !== '..', 'a plugin type is a plain file name'),
   capabilities: z.record(z.string(), z.boolean()).default({}),
 });
 
@@ -62,7 +66,10 @@ export const parseConfig = (file: string, text: string): NetworkConfig | ConfigE
   if (!parsed.success) return { file, message: parsed.error.issues.map(describe).join('; ') };
   const cniVersion = chooseVersion([parsed.data.cniVersion, ...parsed.data.cniVersions]);
   if (!cniVersion) {
-    return { file, message: `unsupported cniVersion "${parsed.data.cniVersion}"; this runtime speaks ${VERSIONS.join(', ')}` };
+    return {
+      file,
+      message: `unsupported cniVersion "${parsed.data.cniVersion}"; this runtime speaks ${VERSIONS.join(', ')}`,
+    };
   }
   const { name, disableCheck, disableGC, plugins } = parsed.data;
   return { file, name, cniVersion, disableCheck, disableGC, plugins: plugins.map(toPlugin) };
@@ -104,7 +111,8 @@ const readConfig = (file: string): NetworkConfig | ConfigError => {
   }
 };
 
-const chooseVersion = (offered: string[]): string | undefined => VERSIONS.findLast((version) => offered.includes(version));
+const chooseVersion = (offered: string[]): string | undefined =>
+  VERSIONS.findLast((version) => offered.includes(version));
 
 const describe = (issue: z.core.$ZodIssue): string => `${issue.path.join('.') || 'configuration'}: ${issue.message}`;
 

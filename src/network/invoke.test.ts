@@ -20,7 +20,14 @@ const attachment: Attachment = {
 
 const invocation = (change: Partial<Invocation> = {}, capabilities: Record<string, boolean> = {}): Invocation => {
   const plugin = { type: 'fake', capabilities, raw: { type: 'fake', mtu: 9 } };
-  const config: NetworkConfig = { file: 'f', name: 'net', cniVersion: '1.0.0', disableCheck: false, disableGC: false, plugins: [plugin] };
+  const config: NetworkConfig = {
+    file: 'f',
+    name: 'net',
+    cniVersion: '1.0.0',
+    disableCheck: false,
+    disableGC: false,
+    plugins: [plugin],
+  };
   return { command: 'ADD', config, plugin, attachment, netns: '/run/netns/x', ...change };
 };
 
@@ -41,7 +48,14 @@ t.test('the environment is exactly what the specification lists', async (t) => {
 
 t.test('a plugin gets the values of the capabilities that it declared', async (t) => {
   t.same(executionConfig(invocation()), { type: 'fake', mtu: 9, name: 'net', cniVersion: '1.0.0' });
-  const all = { portMappings: true, bandwidth: true, dns: true, cgroupPath: true, 'io.kubernetes.cri.pod-annotations': true, other: true };
+  const all = {
+    portMappings: true,
+    bandwidth: true,
+    dns: true,
+    cgroupPath: true,
+    'io.kubernetes.cri.pod-annotations': true,
+    other: true,
+  };
   t.same(executionConfig(invocation({}, all))['runtimeConfig'], {
     portMappings: attachment.portMappings,
     bandwidth: attachment.bandwidth,
@@ -49,7 +63,9 @@ t.test('a plugin gets the values of the capabilities that it declared', async (t
     cgroupPath: '/kubepods/pod1',
     'io.kubernetes.cri.pod-annotations': { a: 'b' },
   });
-  t.same(executionConfig(invocation({}, { dns: false, bandwidth: true }))['runtimeConfig'], { bandwidth: attachment.bandwidth });
+  t.same(executionConfig(invocation({}, { dns: false, bandwidth: true }))['runtimeConfig'], {
+    bandwidth: attachment.bandwidth,
+  });
   const bare = { ...attachment, portMappings: [], bandwidth: null, annotations: {}, cgroupParent: '', dns: null };
   t.notOk('runtimeConfig' in executionConfig(invocation({ attachment: bare }, all)), 'nothing to say');
 });
@@ -61,25 +77,44 @@ t.test('prevResult and valid attachments', async (t) => {
 });
 
 t.test('error objects', async (t) => {
-  t.same(parseError(Buffer.from('{"cniVersion":"1.0.0","code":7,"msg":"bad","details":"worse"}')), { code: 7, msg: 'bad', details: 'worse' });
-  for (const text of ['', 'panic', '[]', 'null', '{"code":"7","msg":"x"}', '{"code":7}']) t.equal(parseError(Buffer.from(text)), undefined, text);
+  t.same(parseError(Buffer.from('{"cniVersion":"1.0.0","code":7,"msg":"bad","details":"worse"}')), {
+    code: 7,
+    msg: 'bad',
+    details: 'worse',
+  });
+  for (const text of ['', 'panic', '[]', 'null', '{"code":"7","msg":"x"}', '{"code":7}'])
+    t.equal(parseError(Buffer.from(text)), undefined, text);
 });
 
 t.test('what a failed plugin leads to', async (t) => {
   const bin = t.testdir({});
   writeFileSync(join(bin, 'fake'), '', { mode: 0o755 });
   const attempt = (result: object) => {
-    const run: RunCommand = async () => ({ code: 1, signal: null, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), timedOut: false, ...result });
+    const run: RunCommand = async () => ({
+      code: 1,
+      signal: null,
+      stdout: Buffer.alloc(0),
+      stderr: Buffer.alloc(0),
+      timedOut: false,
+      ...result,
+    });
     return invoke({ binDirs: [bin], run, timeoutMs: 5000, trustedUid: process.getuid?.() ?? 0 }, invocation());
   };
   const said = (json: object) => Buffer.from(JSON.stringify(json));
   await t.rejects(attempt({ stdout: said({ code: 7, msg: 'no more addresses', details: 'range full' }) }), {
     code: 13,
-    message: 'no more addresses: range full (CNI error 7): CNI plugin "fake" (ADD for pod default/web, network "net") failed',
+    message:
+      'no more addresses: range full (CNI error 7): CNI plugin "fake" (ADD for pod default/web, network "net") failed',
   });
   await t.rejects(attempt({ stdout: said({ code: 11, msg: 'try again' }) }), { code: 14 }, 'the kubelet will');
-  await t.rejects(attempt({ stderr: Buffer.from('panic: oh\n') }), { code: 13, message: /^panic: oh: .* exited with code 1$/ });
-  await t.rejects(attempt({ code: null, signal: 11 }), { code: 13, message: /^no error message: .* killed by signal 11$/ });
+  await t.rejects(attempt({ stderr: Buffer.from('panic: oh\n') }), {
+    code: 13,
+    message: /^panic: oh: .* exited with code 1$/,
+  });
+  await t.rejects(attempt({ code: null, signal: 11 }), {
+    code: 13,
+    message: /^no error message: .* killed by signal 11$/,
+  });
   await t.rejects(attempt({ timedOut: true }), { code: 4, message: /^no answer within 5 s: / });
   await t.rejects(attempt({ stderr: Buffer.alloc(1 << 20, 'x') }), { message: /^x{1000}…: CNI plugin/ }, 'bounded');
 });

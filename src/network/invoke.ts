@@ -63,7 +63,10 @@ export const invoke = async (host: PluginHost, invocation: Invocation): Promise<
     maxOutput: MAX_OUTPUT,
   });
   if (result.timedOut) {
-    throw new RuntimeError(status.DEADLINE_EXCEEDED, `no answer within ${host.timeoutMs / 1000} s: ${subject(invocation)} was killed`);
+    throw new RuntimeError(
+      status.DEADLINE_EXCEEDED,
+      `no answer within ${host.timeoutMs / 1000} s: ${subject(invocation)} was killed`,
+    );
   }
   if (result.code !== 0) throw failure(invocation, result);
   return result.stdout;
@@ -96,16 +99,21 @@ export const executionConfig = (invocation: Invocation): Record<string, unknown>
   };
 };
 
-/** Only what the plugin declared, and only what the pod has: an empty value would already change what some plugins do. */
+/**
+ * Only what the plugin declared, and only what the pod has: an empty value would already change what some plugins do.
+ */
 const capabilityValues = (plugin: PluginConfig, attachment: Attachment): Record<string, unknown> => {
   const offered: Record<string, unknown> = {
     portMappings: attachment.portMappings.length > 0 ? attachment.portMappings : undefined,
     bandwidth: attachment.bandwidth ?? undefined,
     dns: attachment.dns ?? undefined,
-    'io.kubernetes.cri.pod-annotations': Object.keys(attachment.annotations).length > 0 ? attachment.annotations : undefined,
+    'io.kubernetes.cri.pod-annotations':
+      Object.keys(attachment.annotations).length > 0 ? attachment.annotations : undefined,
     cgroupPath: attachment.cgroupParent || undefined,
   };
-  return Object.fromEntries(Object.entries(offered).filter(([name, value]) => plugin.capabilities[name] && value !== undefined));
+  return Object.fromEntries(
+    Object.entries(offered).filter(([name, value]) => plugin.capabilities[name] && value !== undefined),
+  );
 };
 
 const subject = ({ command, plugin, config, attachment }: Invocation): string => {
@@ -113,13 +121,17 @@ const subject = ({ command, plugin, config, attachment }: Invocation): string =>
   return `CNI plugin "${plugin.type}" (${command}${pod}, network "${config.name}")`;
 };
 
-/** CNI specification, section 5, "Error": an object on stdout; a plugin that crashed says something on stderr at best. */
+/**
+ * CNI specification, section 5, "Error": an object on stdout; a plugin that crashed says something on stderr at best.
+ */
 const failure = (invocation: Invocation, { code, signal, stdout, stderr }: CommandResult): RuntimeError => {
   const report = parseError(stdout);
   if (report) {
     const cause = report.details ? `${report.msg}: ${report.details}` : report.msg;
     const grpcCode = report.code === TRY_AGAIN_LATER ? status.UNAVAILABLE : status.INTERNAL;
-    return new RuntimeError(grpcCode, `${clip(cause)} (CNI error ${report.code}): ${subject(invocation)} failed`, { cause: report });
+    return new RuntimeError(grpcCode, `${clip(cause)} (CNI error ${report.code}): ${subject(invocation)} failed`, {
+      cause: report,
+    });
   }
   const how = signal ? `was killed by signal ${signal}` : `exited with code ${code}`;
   const said = clip(stderr.toString('utf8').trim() || stdout.toString('utf8').trim());

@@ -1,15 +1,18 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { runCommand } from '../../e2e/network-command.js';
 import type { Attachment } from './attachment.js';
-import { runCommand } from './fake-spawner.js';
 import { Network } from './network.js';
 
 /** Any namespace will do: the plugins here only write down how they were called. */
 const NETNS = '/proc/self/ns/net';
 const RESULT = {
   cniVersion: '1.0.0',
-  interfaces: [{ name: 'veth1', mac: '02:00:00:00:00:01' }, { name: 'eth0', mac: '02:00:00:00:00:02', sandbox: '/x' }],
+  interfaces: [
+    { name: 'veth1', mac: '02:00:00:00:00:01' },
+    { name: 'eth0', mac: '02:00:00:00:00:02', sandbox: '/x' },
+  ],
   ips: [
     { address: '10.1.2.3/24', interface: 1 },
     { address: 'fd00::3/64', interface: 1 },
@@ -29,7 +32,11 @@ interface Setup {
   readonly plugin: (name: string, body: string) => void;
 }
 
-const setup = (test: Pick<typeof t, 'testdir' | 'teardown'>, plugins: Record<string, string>, version = '1.0.0'): Setup => {
+const setup = (
+  test: Pick<typeof t, 'testdir' | 'teardown'>,
+  plugins: Record<string, string>,
+  version = '1.0.0',
+): Setup => {
   const root = test.testdir({ conf: {}, bin: {}, cache: {}, log: {} });
   chmodSync(join(root, 'bin'), 0o755);
   const plugin = (name: string, body: string) => {
@@ -116,6 +123,33 @@ t.test('when the second plugin fails, both are undone in reverse before add reje
   t.same(records(), []);
 });
 
+t.test('a plugin that refuses its DEL as it refused its ADD does not hold up the others', async (t) => {
+  const { network, calls, records } = setup(t, { one: OK, two: 'exit 1' });
+  await t.rejects(network.add(pod()), { message: /ADD for pod/ });
+  t.same(calls().slice(2), [`DEL two ${NETNS}`, `DEL one ${NETNS}`]);
+  t.same(records(), []);
+});
+
+t.test('a plugin that was killed in its ADD must succeed in its DEL', async (t) => {
+  const { network, calls, records, plugin } = setup(t, {
+    one: OK,
+    two: '[ $CNI_COMMAND = DEL ] && exit 1; exec sleep 1000',
+  });
+  await t.rejects(network.add(pod()), { code: 4 });
+  t.same(calls().slice(2), [`DEL two ${NETNS}`]);
+  t.same(records(), ['sandbox1.json']);
+  plugin('two', 'exit 0');
+  await network.remove('sandbox1');
+  t.same(records(), []);
+});
+
+t.test('nothing is begun when a later plugin of the list is missing', async (t) => {
+  const { root, network, calls } = setup(t, { one: OK, two: OK });
+  rmSync(join(root, 'bin/two'));
+  await t.rejects(network.add(pod()), { code: 9, message: /plugin "two" is missing/ });
+  t.same(calls(), []);
+});
+
 t.test('what plugins print instead of a result', async (t) => {
   const cases: Array<[string, RegExp]> = [
     ['echo garbage', /not a CNI result/],
@@ -142,7 +176,10 @@ t.test('a plugin that hangs is killed at its deadline, and undone', async (t) =>
 });
 
 t.test('a failing DEL stops the chain, keeps the record, and can be repeated', async (t) => {
-  const { root, network, calls, records, plugin } = setup(t, { one: OK, two: `[ $CNI_COMMAND = DEL ] && exit 1; ${OK}` });
+  const { root, network, calls, records, plugin } = setup(t, {
+    one: OK,
+    two: `[ $CNI_COMMAND = DEL ] && exit 1; ${OK}`,
+  });
   await network.add(pod());
   await t.rejects(network.remove('sandbox1'), { message: /DEL for pod default\/web/ });
   t.same(calls().slice(2), [`DEL two ${NETNS}`], 'the address is not released under a port mapping');
@@ -221,7 +258,11 @@ t.test('NetworkReady follows the configuration', async (t) => {
   const file = join(root, 'conf/10-net.conflist');
   const text = readFileSync(file);
   rmSync(file);
-  t.match(network.status(), { ready: false, reason: 'NetworkPluginNotReady', message: /no CNI configuration: put a .conflist file into .*conf/ });
+  t.match(network.status(), {
+    ready: false,
+    reason: 'NetworkPluginNotReady',
+    message: /no CNI configuration: put a .conflist file into .*conf/,
+  });
   await t.rejects(network.add(pod()), { code: 14, message: /network is not ready: no CNI configuration/ });
   writeFileSync(file, '{');
   t.match(network.status(), { ready: false, message: /no valid CNI configuration: .*10-net.conflist: not JSON/ });
@@ -232,10 +273,15 @@ t.test('NetworkReady follows the configuration', async (t) => {
 });
 
 t.test('STATUS of CNI 1.1 plugins counts', async (t) => {
-  const { root, network, calls, plugin } = setup(t, { one: '[ $CNI_COMMAND != STATUS ] || { echo \'{"code":50,"msg":"no route"}\'; exit 1; }' }, '1.1.0');
+  const { root, network, calls, plugin } = setup(
+    t,
+    { one: '[ $CNI_COMMAND != STATUS ] || { echo \'{"code":50,"msg":"no route"}\'; exit 1; }' },
+    '1.1.0',
+  );
   const until = async (ready: boolean) => {
     const deadline = Date.now() + 10_000;
-    while (network.status().ready !== ready && Date.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+    while (network.status().ready !== ready && Date.now() < deadline)
+      await new Promise((resolve) => setImmediate(resolve));
     return network.status();
   };
   t.match(await until(false), { ready: false, message: /^no route \(CNI error 50\)/ });
@@ -249,7 +295,10 @@ t.test('gc removes what belongs to no valid sandbox and tells CNI 1.1 plugins', 
   const { network, calls, stdin } = setup(t, { one: OK }, '1.1.0');
   for (const sandboxId of ['keep', 'drop']) await network.add(pod({ sandboxId }));
   await network.gc(['keep']);
-  t.same(network.leftovers().map(({ sandboxId }) => sandboxId), ['keep']);
+  t.same(
+    network.leftovers().map(({ sandboxId }) => sandboxId),
+    ['keep'],
+  );
   t.same(calls().slice(2), [`DEL one ${NETNS}`, 'GC one none']);
   t.same(stdin('GC one')['cni.dev/valid-attachments'], [{ containerID: 'keep', ifname: 'eth0' }]);
 });

@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs';
-import { failedPrecondition, internal, unavailable } from '../errors.js';
-import type { Attachment } from './attachment.js';
-import { IFNAME } from './attachment.js';
+import { status } from '@grpc/grpc-js';
+import { failedPrecondition, internal, RuntimeError, unavailable } from '../errors.js';
+import { type Attachment, IFNAME } from './attachment.js';
 import { AttachmentCache } from './attachment-cache.js';
 import { addChain, checkChain, delChain, gcChain, statusChain } from './chain.js';
 import { type ConfigError, type NetworkConfig, versionAtLeast } from './config.js';
@@ -34,7 +34,8 @@ export interface NetworkStatus {
 }
 
 /**
- * Pods on the network that CNI plugins make. Calls for one sandbox queue behind each other, those for different sandboxes do not wait.
+ * Pods on the network that CNI plugins make. Calls for one sandbox queue behind each other, those for different
+ * sandboxes do not wait.
  *
  *   (nothing) ──add: record written──▶ adding ──ADD succeeded──▶ added
  *       ▲                                 └──────── DEL ──────────┘
@@ -67,10 +68,8 @@ export class Network {
   status(): NetworkStatus {
     const { config, errors } = this.#config.current();
     if (!config) return notReady(noConfiguration(this.confDir, errors));
-    for (const { type } of config.plugins) {
-      const found = findPlugin(type, this.#host.binDirs, this.#host.trustedUid);
-      if ('error' in found) return notReady(`${found.error} (network "${config.name}" of ${config.file})`);
-    }
+    const missing = this.#missingPlugin(config);
+    if (missing) return notReady(missing);
     this.#askPlugins(config);
     return this.#probe?.error ? notReady(this.#probe.error) : { ready: true, reason: '', message: '' };
   }
@@ -82,7 +81,10 @@ export class Network {
       if (known) return known;
       const { config, errors } = this.#config.current();
       if (!config) throw unavailable(`network is not ready: ${noConfiguration(this.confDir, errors)}`);
-      if (!isNamespace(attachment.netnsPath)) throw failedPrecondition(`not a network namespace: ${attachment.netnsPath}`);
+      const missing = this.#missingPlugin(config);
+      if (missing) throw failedPrecondition(missing);
+      if (!isNamespace(attachment.netnsPath))
+        throw failedPrecondition(`not a network namespace: ${attachment.netnsPath}`);
       // Left over from an ADD that a crash cut short: its addresses go before new ones are taken.
       await this.#detach(attachment.sandboxId);
       return this.#attach(config, attachment);
@@ -105,23 +107,31 @@ export class Network {
   /** Asks the plugins whether the attachment still is as they made it (CHECK). */
   async check(sandboxId: string): Promise<void> {
     const record = this.#cache.get(sandboxId);
-    if (record?.state !== 'added' || !record.config || !record.result) throw failedPrecondition(`not attached: sandbox ${sandboxId}`);
+    if (record?.state !== 'added' || !record.config || !record.result)
+      throw failedPrecondition(`not attached: sandbox ${sandboxId}`);
     await checkChain(this.#host, record.config, record.attachment, record.result);
   }
 
-  /** Everything that has an ADD on record; after a crash or reboot, what belongs to no living sandbox is to be removed. */
+  /**
+   * Everything that has an ADD on record; after a crash or reboot, what belongs to no living sandbox is to be removed.
+   */
   leftovers(): Attachment[] {
     return this.#cache.list().map((record) => record.attachment);
   }
 
   /**
-   * Removes every attachment but the valid ones, then lets CNI 1.1 plugins drop what they hold beyond those. GC covers all users of a
-   * network's name, so only a runtime that has the network for itself may call it. Failures are logged: the next call tries again.
+   * Removes every attachment but the valid ones, then lets CNI 1.1 plugins drop what they hold beyond those. GC covers
+   * all users of a network's name, so only a runtime that has the network for itself may call it. Failures are logged:
+   * the next call tries again.
    */
   async gc(valid: Iterable<string>): Promise<void> {
     const keep = new Set(valid);
     const stale = this.leftovers().filter(({ sandboxId }) => !keep.has(sandboxId));
-    await Promise.all(stale.map((attachment) => this.remove(attachment).catch((error) => this.#failed('CNI DEL of a leftover failed', error))));
+    await Promise.all(
+      stale.map((attachment) =>
+        this.remove(attachment).catch((error) => this.#failed('CNI DEL of a leftover failed', error)),
+      ),
+    );
     const { config } = this.#config.current();
     if (!config) return;
     const attachments = [...keep].map((containerID) => ({ containerID, ifname: IFNAME }));
@@ -136,38 +146,57 @@ export class Network {
     const record = { version: 1, state: 'adding', attachment, config } as const;
     this.#cache.put(record);
     // Beside the plugins, not before them: only the intent has to outlive a power loss, for a DEL needs no result then.
-    const durable = this.#cache.sync(attachment.sandboxId).catch((error) => this.#failed('CNI record is not durable', error));
+    const durable = this.#cache
+      .sync(attachment.sandboxId)
+      .catch((error) => this.#failed('CNI record is not durable', error));
+    let completed = 0;
     try {
-      const result = await addChain(this.#host, config, attachment, (partial) => this.#cache.put({ ...record, result: partial }));
+      const result = await addChain(this.#host, config, attachment, (partial) => {
+        this.#cache.put({ ...record, result: partial });
+        completed += 1;
+      });
       await durable;
       const summary = summarize(result);
       if ('error' in summary) throw internal(`unusable CNI result: ${summary.error} (network "${config.name}")`);
       this.#cache.put({ ...record, state: 'added', result });
       return summary;
     } catch (error) {
-      await this.#detach(attachment.sandboxId).catch((undo) => this.#failed('CNI DEL after a failed ADD failed; it is tried again at removal', undo));
+      // A plugin that was killed at its deadline did not refuse: what it had done by then is there.
+      const refused = error instanceof RuntimeError && error.code !== status.DEADLINE_EXCEEDED ? completed : undefined;
+      await this.#detach(attachment.sandboxId, refused).catch((undo) =>
+        this.#failed('CNI DEL after a failed ADD failed; it is tried again at removal', undo),
+      );
       throw error;
     }
   }
 
-  async #detach(sandboxId: string): Promise<void> {
+  async #detach(sandboxId: string, refused?: number): Promise<void> {
     const record = this.#cache.get(sandboxId);
     if (!record) return;
     const config = record.config ?? this.#config.current().config;
-    if (!config) throw unavailable(`no CNI configuration to remove sandbox ${sandboxId} with: put one into ${this.confDir}`);
+    if (!config)
+      throw unavailable(`no CNI configuration to remove sandbox ${sandboxId} with: put one into ${this.confDir}`);
     const netns = isNamespace(record.attachment.netnsPath) ? record.attachment.netnsPath : '';
-    await delChain(this.#host, config, record.attachment, netns, record.result);
+    await delChain(this.#host, config, record.attachment, netns, record.result, refused);
     this.#cache.delete(sandboxId);
   }
 
   #enqueue<T>(sandboxId: string, work: () => Promise<T>): Promise<T> {
     const turn = (this.#queue.get(sandboxId) ?? Promise.resolve()).then(work, work);
     this.#queue.set(sandboxId, turn);
-    const done = () => {
+    const settled = () => {
       if (this.#queue.get(sandboxId) === turn) this.#queue.delete(sandboxId);
     };
-    turn.then(done, done);
+    turn.then(settled, settled);
     return turn;
+  }
+
+  #missingPlugin(config: NetworkConfig): string | undefined {
+    for (const { type } of config.plugins) {
+      const found = findPlugin(type, this.#host.binDirs, this.#host.trustedUid);
+      if ('error' in found) return `${found.error} (network "${config.name}" of ${config.file})`;
+    }
+    return undefined;
   }
 
   #askPlugins(config: NetworkConfig): void {
@@ -185,7 +214,11 @@ export class Network {
 
   #changed(config: NetworkConfig | undefined, errors: readonly ConfigError[]): void {
     for (const { file, message } of errors) this.#log.warn({ file }, `CNI configuration ignored: ${message}`);
-    if (config) this.#log.info({ file: config.file, network: config.name, version: config.cniVersion }, 'CNI configuration loaded');
+    if (config)
+      this.#log.info(
+        { file: config.file, network: config.name, version: config.cniVersion },
+        'CNI configuration loaded',
+      );
     else this.#log.warn({ directory: this.confDir }, 'no CNI configuration');
   }
 
@@ -203,7 +236,9 @@ const noConfiguration = (directory: string, errors: readonly ConfigError[]): str
 
 const NSFS_MAGIC = 0x6e736673;
 
-/** A path that is missing, or shadowed by something that is no namespace, must not be handed to a plugin as the pod's. */
+/**
+ * A path that is missing, or shadowed by something that is no namespace, must not be handed to a plugin as the pod's.
+ */
 const isNamespace = (path: string): boolean => {
   try {
     return path.startsWith('/') && statfsSync(path).type === NSFS_MAGIC;

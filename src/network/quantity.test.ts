@@ -28,12 +28,19 @@ t.test('quantities are read as Kubernetes reads them', async (t) => {
 
 t.test('bandwidth annotations become rates with the largest burst', async (t) => {
   t.equal(bandwidthOf({}), null);
-  t.same(bandwidthOf({ 'kubernetes.io/ingress-bandwidth': '1M' }), { ingressRate: 1_000_000, ingressBurst: 4294967295 });
+  t.same(bandwidthOf({ 'kubernetes.io/ingress-bandwidth': '1M' }), {
+    ingressRate: 1_000_000,
+    ingressBurst: 4294967295,
+  });
   t.same(bandwidthOf({ 'kubernetes.io/egress-bandwidth': '10k' }), { egressRate: 10_000, egressBurst: 4294967295 });
 });
 
 t.test('a bandwidth that is none is refused by its annotation name', async (t) => {
   for (const text of ['fast', '999', '2P', '-1M', '']) {
-    t.throws(() => bandwidthOf({ 'kubernetes.io/egress-bandwidth': text }), { code: 3, message: /kubernetes.io\/egress-bandwidth/ }, `"${text}"`);
+    t.throws(
+      () => bandwidthOf({ 'kubernetes.io/egress-bandwidth': text }),
+      { code: 3, message: /kubernetes.io\/egress-bandwidth/ },
+      `"${text}"`,
+    );
   }
 });

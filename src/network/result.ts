@@ -15,8 +15,14 @@ export type RawResult = Readonly<Record<string, unknown>>;
 const address = z.string().refine((text) => isIP(text.split('/')[0] ?? '') !== 0, 'not an IP address');
 
 const resultSchema = z.looseObject({
-  interfaces: z.array(z.looseObject({ name: z.string(), mac: z.string().optional(), sandbox: z.string().optional() })).max(256).default([]),
-  ips: z.array(z.looseObject({ address, interface: z.number().int().optional() })).max(256).default([]),
+  interfaces: z
+    .array(z.looseObject({ name: z.string(), mac: z.string().optional(), sandbox: z.string().optional() }))
+    .max(256)
+    .default([]),
+  ips: z
+    .array(z.looseObject({ address, interface: z.number().int().optional() }))
+    .max(256)
+    .default([]),
 });
 
 export const parseRawResult = (stdout: Buffer): RawResult | undefined => {
@@ -28,10 +34,14 @@ export const parseRawResult = (stdout: Buffer): RawResult | undefined => {
   }
 };
 
-/** The pod's addresses, in the order in which the plugins gave them: the author of the configuration decides which comes first. */
+/**
+ * The pod's addresses, in the order in which the plugins gave them: the author of the configuration decides which comes
+ * first.
+ */
 export const summarize = (raw: RawResult): NetworkResult | { error: string } => {
   const parsed = resultSchema.safeParse(raw);
-  if (!parsed.success) return { error: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ') };
+  if (!parsed.success)
+    return { error: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; ') };
   const { interfaces, ips } = parsed.data;
   const index = interfaces.findIndex((candidate) => candidate.name === IFNAME && candidate.sandbox);
   const [ip, ...additionalIps] = ips

@@ -2,8 +2,9 @@ import { type FSWatcher, statSync, watch } from 'node:fs';
 import { type ConfigError, configFiles, loadConfig, type NetworkConfig } from './config.js';
 
 /**
- * The network configuration as the directory has it now. Every look compares the files' stamps first, so that what is returned is
- * never older than the call; the inotify watch only makes changes known (and logged) before anyone asks, and may fail or be absent.
+ * The network configuration as the directory has it now. Every look compares the files' stamps first, so that what is
+ * returned is never older than the call; the inotify watch only makes changes known (and logged) before anyone asks,
+ * and may fail or be absent.
  */
 export class ConfigDirectory {
   #stamp = '';

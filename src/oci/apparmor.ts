@@ -24,9 +24,13 @@ export function apparmorProfile(
       return context?.privileged || !host.lsms.includes('apparmor') ? undefined : host.apparmorDefault;
     case 'Localhost':
       if (!NAME.test(profile.localhostRef))
-        throw invalidArgument(`not the name of a profile: AppArmor localhost_ref ${JSON.stringify(profile.localhostRef)}`);
+        throw invalidArgument(
+          `not the name of a profile: AppArmor localhost_ref ${JSON.stringify(profile.localhostRef)}`,
+        );
       if (!host.lsms.includes('apparmor'))
-        throw failedPrecondition(`AppArmor is not enabled on this node: profile ${profile.localhostRef}; leave it out or enable AppArmor`);
+        throw failedPrecondition(
+          `AppArmor is not enabled on this node: profile ${profile.localhostRef}; leave it out or enable AppArmor`,
+        );
       return profile.localhostRef;
     default:
       throw invalidArgument(`unknown AppArmor profile type: ${JSON.stringify(profile.profileType)}`);

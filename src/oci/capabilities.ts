@@ -84,7 +84,9 @@ export interface CapabilityRequest {
 export function capabilitySets({ capabilities, privileged, uid, available }: CapabilityRequest): OciCapabilities {
   const ambient = named(capabilities?.addAmbientCapabilities ?? []);
   const drop = named(capabilities?.dropCapabilities ?? []);
-  const wanted = privileged ? new Set(CAPABILITY_NAMES) : boundingSet(named(capabilities?.addCapabilities ?? []), ambient, drop);
+  const wanted = privileged
+    ? new Set(CAPABILITY_NAMES)
+    : boundingSet(named(capabilities?.addCapabilities ?? []), ambient, drop);
   const bounding = CAPABILITY_NAMES.filter((name) => wanted.has(name) && isSet(available, name));
   const raised = bounding.filter((name) => ambient.names.has(name) || ambient.all);
   const effective = uid === 0 ? bounding : raised;
@@ -121,7 +123,8 @@ function canonical(name: string): CapabilityName | 'ALL' {
   return full as CapabilityName;
 }
 
-const isSet = (mask: bigint, name: CapabilityName): boolean => ((mask >> BigInt(NUMBERS.get(name) as number)) & 1n) === 1n;
+const isSet = (mask: bigint, name: CapabilityName): boolean =>
+  ((mask >> BigInt(NUMBERS.get(name) as number)) & 1n) === 1n;
 
 /** One bit per capability number, as the plan carries a set. */
 export function capabilityMask(names: readonly string[]): bigint {

@@ -80,11 +80,14 @@ const ROOT_PROPAGATION: Readonly<Record<OciSpec['linux']['rootfsPropagation'], P
 
 function processLimits({ oomScoreAdj, rlimits }: OciProcess): PlanOp[] {
   const oom: PlanOp[] = oomScoreAdj === undefined ? [] : [{ op: 'oom-score-adj', value: oomScoreAdj }];
-  return [...oom, ...rlimits.map(({ type, soft, hard }): PlanOp => {
-    const resource = RLIMIT_NUMBERS[type];
-    if (resource === undefined) throw internal(`unknown resource limit in the OCI specification: ${type}`);
-    return { op: 'rlimit', resource, soft: BigInt(soft), hard: BigInt(hard) };
-  })];
+  return [
+    ...oom,
+    ...rlimits.map(({ type, soft, hard }): PlanOp => {
+      const resource = RLIMIT_NUMBERS[type];
+      if (resource === undefined) throw internal(`unknown resource limit in the OCI specification: ${type}`);
+      return { op: 'rlimit', resource, soft: BigInt(soft), hard: BigInt(hard) };
+    }),
+  ];
 }
 
 function processOps(spec: OciSpec, { argv, tty = false, seccompFilter }: ExecContext): PlanOp[] {
@@ -137,12 +140,22 @@ function devOps(spec: OciSpec): PlanOp[] {
   const nodes = spec.linux.devices.filter(({ path }) => (ownDev || !path.startsWith('/dev/')) && !isMounted.has(path));
   const links = ownDev ? DEV_LINKS.filter(([path]) => !isMounted.has(path)) : [];
   return [
-    ...nodes.map(({ path, fileMode, ...device }): PlanOp => ({ op: 'device', destination: path, mode: fileMode, ...device })),
+    ...nodes.map(
+      ({ path, fileMode, ...device }): PlanOp => ({ op: 'device', destination: path, mode: fileMode, ...device }),
+    ),
     ...links.map(([destination, target]): PlanOp => ({ op: 'symlink', destination, target })),
   ];
 }
 
-const FLAGS: ReadonlySet<string> = new Set(['ro', 'nosuid', 'nodev', 'noexec', 'noatime', 'relatime', 'strictatime'] satisfies MountFlag[]);
+const FLAGS: ReadonlySet<string> = new Set([
+  'ro',
+  'nosuid',
+  'nodev',
+  'noexec',
+  'noatime',
+  'relatime',
+  'strictatime',
+] satisfies MountFlag[]);
 
 /** Words of a mount's options that are neither flags nor for the file system. */
 const BIND_WORDS: ReadonlySet<string> = new Set(['rbind', 'bind', 'rw', 'rro', 'rprivate', 'rslave', 'rshared']);
@@ -150,7 +163,13 @@ const BIND_WORDS: ReadonlySet<string> = new Set(['rbind', 'bind', 'rw', 'rro', '
 function mountOp({ destination, type, source, options }: OciMount): PlanOp {
   const flags = options.filter((option): option is MountFlag => FLAGS.has(option));
   if (type !== 'bind')
-    return { op: 'mount', type, destination, flags, options: options.filter((word) => !FLAGS.has(word) && !BIND_WORDS.has(word)) };
+    return {
+      op: 'mount',
+      type,
+      destination,
+      flags,
+      options: options.filter((word) => !FLAGS.has(word) && !BIND_WORDS.has(word)),
+    };
   const stranger = options.find((word) => !FLAGS.has(word) && !BIND_WORDS.has(word));
   if (stranger !== undefined) throw internal(`unknown option ${stranger} of the bind mount on ${destination}`);
   const recursiveReadonly = options.includes('rro');

@@ -8,7 +8,8 @@ import { invalidArgument } from '../errors.js';
 export function containerPath(path: string, what: string): string {
   if (!path.startsWith('/')) throw invalidArgument(`not an absolute path: ${what} ${JSON.stringify(path)}`);
   if (path.includes('\0')) throw invalidArgument(`NUL character in ${what} ${JSON.stringify(path)}`);
-  if (path.split('/').includes('..')) throw invalidArgument(`".." in ${what} ${JSON.stringify(path)}; give the direct path`);
+  if (path.split('/').includes('..'))
+    throw invalidArgument(`".." in ${what} ${JSON.stringify(path)}; give the direct path`);
   const short = posix.normalize(path).replace(/(?<=.)\/$/, '');
   if (Buffer.byteLength(short) >= 4096) throw invalidArgument(`longer than 4095 bytes: ${what} ${short.slice(0, 64)}…`);
   return short;

@@ -8,8 +8,10 @@ const ENOSYS = 38;
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
 const NAMESPACE_FLAGS = '2114060288';
 
+const AF_UNIX = '1';
+
 /** UNIX, INET, INET6, NETLINK, PACKET. */
-const SOCKET_DOMAINS = ['1', '2', '10', '16', '17'];
+const SOCKET_DOMAINS = [AF_UNIX, '2', '10', '16', '17'];
 
 /** PER_LINUX, PER_LINUX32, UNAME26, both together, and "only ask". */
 const PERSONALITIES = ['0', '8', '131072', '131080', '4294967295'];
@@ -24,6 +26,7 @@ export function defaultSeccomp(bounding: readonly string[], arch: 'x64' | 'arm64
   const syscalls: SeccompRule[] = [
     allow([...ALLOWED, ...ALLOWED_ON[arch], ...new Set(unlocked)]),
     ...SOCKET_DOMAINS.map((domain) => allow(['socket'], equal(0, domain))),
+    allow(['socketpair'], equal(0, AF_UNIX)), // in any other domain it makes sockets before it fails
     ...PERSONALITIES.map((persona) => allow(['personality'], equal(0, persona))),
   ];
   if (!has.has('CAP_SYS_ADMIN')) {
@@ -33,7 +36,13 @@ export function defaultSeccomp(bounding: readonly string[], arch: 'x64' | 'arm64
       { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS, args: [] },
     );
   }
-  return { defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: EPERM, architectures: nativeArches(arch), flags: [], syscalls };
+  return {
+    defaultAction: 'SCMP_ACT_ERRNO',
+    defaultErrnoRet: EPERM,
+    architectures: nativeArches(arch),
+    flags: [],
+    syscalls,
+  };
 }
 
 const allow = (names: string[], ...args: SeccompArg[]): SeccompRule => ({ names, action: 'SCMP_ACT_ALLOW', args });

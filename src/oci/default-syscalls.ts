@@ -51,7 +51,7 @@ export const ALLOWED: readonly string[] = `
   msgrcv msgsnd semctl semget semop semtimedop semtimedop_time64 shmat shmctl shmdt shmget
 
   accept accept4 bind connect getpeername getsockname getsockopt listen recv recvfrom recvmmsg recvmmsg_time64 recvmsg send sendmmsg
-  sendmsg sendto setsockopt shutdown socketpair
+  sendmsg sendto setsockopt shutdown
 
   getrandom landlock_add_rule landlock_create_ruleset landlock_restrict_self lsm_get_self_attr lsm_list_modules sysinfo uname
 `
@@ -69,7 +69,17 @@ export const ALLOWED_WITH: Readonly<Partial<Record<CapabilityName, readonly stri
   CAP_DAC_READ_SEARCH: ['open_by_handle_at'], // without it this call is the "Shocker" escape of 2014
   CAP_SYS_ADMIN: [
     ...['bpf', 'clone', 'clone3', 'fanotify_init', 'lookup_dcookie', 'perf_event_open', 'quotactl', 'quotactl_fd'],
-    ...['fsconfig', 'fsmount', 'fsopen', 'fspick', 'mount', 'mount_setattr', 'move_mount', 'open_tree', 'open_tree_attr'],
+    ...[
+      'fsconfig',
+      'fsmount',
+      'fsopen',
+      'fspick',
+      'mount',
+      'mount_setattr',
+      'move_mount',
+      'open_tree',
+      'open_tree_attr',
+    ],
     ...['setdomainname', 'sethostname', 'setns', 'syslog', 'umount', 'umount2', 'unshare'],
   ],
   CAP_SYS_BOOT: ['reboot'],

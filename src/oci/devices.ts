@@ -66,11 +66,15 @@ function requestedDevices(
 ): Array<{ device: OciDevice; access: string }> {
   const target = containerPath(path || hostPath, 'container_path of device');
   if (target === '/') throw invalidArgument(`container_path of device ${hostPath} is the root`);
+  if (!hostPath.startsWith('/'))
+    throw invalidArgument(`not an absolute path: host_path ${JSON.stringify(hostPath)} of device ${target}`);
   const access = accessOf(permissions, hostPath);
   const prefix = `${hostPath.replace(/\/+$/, '')}/`;
   const found = hostDevices.filter((device) => device.path === hostPath || device.path.startsWith(prefix));
   if (found.length === 0)
-    throw invalidArgument(`no device node: host_path ${JSON.stringify(hostPath)} of device ${target}; check the path on the node`);
+    throw invalidArgument(
+      `no device node: host_path ${JSON.stringify(hostPath)} of device ${target}; check the path on the node`,
+    );
   return found.map((device) => ({
     device: ociDevice(device, device.path === hostPath ? target : `${target}/${device.path.slice(prefix.length)}`),
     access,

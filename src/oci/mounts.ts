@@ -32,7 +32,9 @@ const COVERABLE_PROC: ReadonlySet<string> = new Set([
 export function containerMounts(input: SpecInput, privileged: boolean): OciMount[] {
   const requested = input.config.mounts.map((mount) => requestedMount(mount, input));
   const taken = new Set(requested.map(({ destination }) => destination));
-  const own = [...fileSystems(input, privileged), ...runtimeFiles(input)].filter(({ destination }) => !taken.has(destination));
+  const own = [...fileSystems(input, privileged), ...runtimeFiles(input)].filter(
+    ({ destination }) => !taken.has(destination),
+  );
   const depth = ({ destination }: OciMount) => destination.split('/').length;
   return [...own, ...requested].sort((a, b) => depth(a) - depth(b));
 }
@@ -49,7 +51,12 @@ function fileSystems(input: SpecInput, privileged: boolean): OciMount[] {
   const guarded = ['nosuid', 'noexec', 'nodev'];
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: guarded },
-    { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'] },
+    {
+      destination: '/dev',
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+    },
     {
       destination: '/dev/pts',
       type: 'devpts',
@@ -78,7 +85,11 @@ function runtimeFiles({ runtimeFiles: files }: SpecInput): OciMount[] {
     source,
     options: ['rbind', 'rprivate', 'ro', 'nosuid', 'nodev', 'noexec'],
   });
-  return [bind('/etc/hostname', files.hostname), bind('/etc/hosts', files.hosts), bind('/etc/resolv.conf', files.resolvConf)];
+  return [
+    bind('/etc/hostname', files.hostname),
+    bind('/etc/hosts', files.hosts),
+    bind('/etc/resolv.conf', files.resolvConf),
+  ];
 }
 
 function requestedMount(mount: Mount__Output, { host }: SpecInput): OciMount {
@@ -90,26 +101,35 @@ function requestedMount(mount: Mount__Output, { host }: SpecInput): OciMount {
   if (mount.uidMappings.length > 0 || mount.gidMappings.length > 0)
     throw unimplemented(`ID-mapped mounts are not supported: ${destination}; leave the mappings out`);
   if (mount.selinuxRelabel && host.lsms.includes('selinux'))
-    throw failedPrecondition(`SELinux relabelling is not supported: mount ${destination}; label ${mount.hostPath} beforehand`);
+    throw failedPrecondition(
+      `SELinux relabelling is not supported: mount ${destination}; label ${mount.hostPath} beforehand`,
+    );
   return { destination, type: 'bind', source: mount.hostPath, options: bindOptions(mount, destination) };
 }
 
 function checkDestination(destination: string): void {
   if (destination === '/') throw invalidArgument('container_path is the root: "/"; the root comes from the image');
   if ((destination === '/proc' || destination.startsWith('/proc/')) && !COVERABLE_PROC.has(destination))
-    throw invalidArgument(`the kernel's: container_path ${destination}; mount below another directory, e.g. /host/proc`);
+    throw invalidArgument(
+      `the kernel's: container_path ${destination}; mount below another directory, e.g. /host/proc`,
+    );
 }
 
 function bindOptions(mount: Mount__Output, destination: string): string[] {
   const propagation = Object.hasOwn(PROPAGATION, mount.propagation) ? PROPAGATION[mount.propagation] : undefined;
-  if (!propagation) throw invalidArgument(`unknown propagation: ${JSON.stringify(mount.propagation)} of mount ${destination}`);
+  if (!propagation)
+    throw invalidArgument(`unknown propagation: ${JSON.stringify(mount.propagation)} of mount ${destination}`);
   if (mount.recursiveReadOnly && !mount.readonly)
     throw invalidArgument(`recursive_read_only without readonly: mount ${destination}; set both`);
   if (mount.recursiveReadOnly && propagation !== 'rprivate')
-    throw invalidArgument(`recursive_read_only with propagation ${mount.propagation}: mount ${destination}; use PRIVATE`);
+    throw invalidArgument(
+      `recursive_read_only with propagation ${mount.propagation}: mount ${destination}; use PRIVATE`,
+    );
   const unknown = mount.mountOptions.find((option) => !RESTRICTIONS.has(option));
   if (unknown !== undefined)
-    throw invalidArgument(`unknown mount option: ${JSON.stringify(unknown)} of mount ${destination}; known: nosuid, nodev, noexec`);
+    throw invalidArgument(
+      `unknown mount option: ${JSON.stringify(unknown)} of mount ${destination}; known: nosuid, nodev, noexec`,
+    );
   const access = mount.recursiveReadOnly ? 'rro' : mount.readonly ? 'ro' : 'rw';
   return ['rbind', propagation, access, ...new Set(mount.mountOptions)];
 }

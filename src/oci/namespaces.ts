@@ -30,7 +30,8 @@ export function containerNamespaces(config: ContainerConfig__Output, privileged:
   if (pidNamespace(config).pid !== 'node') types.push('pid');
   for (const kind of ['network', 'ipc'] as const) {
     const mode = options?.[kind] ?? 'POD';
-    if (mode !== 'POD' && mode !== 'NODE') throw invalidArgument(`unusable ${kind} namespace mode: ${mode}; use POD or NODE`);
+    if (mode !== 'POD' && mode !== 'NODE')
+      throw invalidArgument(`unusable ${kind} namespace mode: ${mode}; use POD or NODE`);
     if (mode === 'POD') types.push(kind);
   }
   if (options?.usernsOptions && options.usernsOptions.mode !== 'NODE')

@@ -39,4 +39,6 @@ export function guardedPaths(
   };
 }
 
-const shortest = (paths: readonly string[], what: string): string[] => [...new Set(paths.map((path) => containerPath(path, what)))];
+const shortest = (paths: readonly string[], what: string): string[] => [
+  ...new Set(paths.map((path) => containerPath(path, what))),
+];

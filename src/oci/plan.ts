@@ -18,9 +18,25 @@ export type PlanOp =
   /** A file system of the container's own: proc, sysfs, tmpfs, devpts, mqueue, cgroup, cgroup2. */
   | { op: 'mount'; type: string; destination: string; options: string[]; flags: MountFlag[] }
   /** A host file or directory; the destination is made when missing. `copyUpFrom` is not supported: volumes are prepared by their own plan. */
-  | { op: 'bind'; source: string; destination: string; flags: MountFlag[]; recursiveReadonly: boolean; propagation: Propagation }
+  | {
+      op: 'bind';
+      source: string;
+      destination: string;
+      flags: MountFlag[];
+      recursiveReadonly: boolean;
+      propagation: Propagation;
+    }
   /** A device node in the container's /dev (or elsewhere, then bound from the host). */
-  | { op: 'device'; destination: string; type: 'c' | 'b'; major: number; minor: number; mode: number; uid: number; gid: number }
+  | {
+      op: 'device';
+      destination: string;
+      type: 'c' | 'b';
+      major: number;
+      minor: number;
+      mode: number;
+      uid: number;
+      gid: number;
+    }
   | { op: 'symlink'; destination: string; target: string }
   /** Hides a path: an empty read-only directory over a directory, /dev/null over anything else. A missing path is no error. */
   | { op: 'mask'; destination: string }

@@ -5,9 +5,9 @@ export function printPlan(ops: readonly PlanOp[]): string {
   return ops.map((op) => `${op.op.padEnd(14)} ${describe(op)}\n`).join('');
 }
 
-function describe({ op: _, ...fields }: PlanOp): string {
-  return Object.entries(fields)
-    .filter(([, value]) => value !== undefined)
+function describe(op: PlanOp): string {
+  return Object.entries(op)
+    .filter(([name, value]) => name !== 'op' && value !== undefined)
     .map(([name, value]) => `${name}=${text(value)}`)
     .join(' ');
 }

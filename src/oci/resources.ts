@@ -38,7 +38,9 @@ function memoryLimits(request: LinuxContainerResources__Output): NonNullable<Oci
   const limit = bounded(request.memoryLimitInBytes, -1, Number.MAX_SAFE_INTEGER, 'memory_limit_in_bytes');
   const swap = bounded(request.memorySwapLimitInBytes, -1, Number.MAX_SAFE_INTEGER, 'memory_swap_limit_in_bytes');
   if (limit > 0 && swap > 0 && swap < limit)
-    throw invalidArgument(`memory_swap_limit_in_bytes ${swap} is less than memory_limit_in_bytes ${limit}: it is memory and swap together`);
+    throw invalidArgument(
+      `memory_swap_limit_in_bytes ${swap} is less than memory_limit_in_bytes ${limit}: it is memory and swap together`,
+    );
   const memory: NonNullable<OciResources['memory']> = {};
   if (limit !== 0) memory.limit = limit;
   // A limited container that says nothing about swap gets none, as in containerd: the kubelet counts on it.
@@ -68,11 +70,16 @@ function cpuList(list: string, what: string): string {
   return list;
 }
 
-function hugepages(limits: LinuxContainerResources__Output['hugepageLimits']): NonNullable<OciResources['hugepageLimits']> {
+function hugepages(
+  limits: LinuxContainerResources__Output['hugepageLimits'],
+): NonNullable<OciResources['hugepageLimits']> {
   return limits.map(({ pageSize, limit }) => {
-    if (!PAGE_SIZE.test(pageSize)) throw invalidArgument(`not a size such as "2MB": page_size ${JSON.stringify(pageSize)}`);
+    if (!PAGE_SIZE.test(pageSize))
+      throw invalidArgument(`not a size such as "2MB": page_size ${JSON.stringify(pageSize)}`);
     if (!/^\d{1,20}$/.test(limit) || BigInt(limit) > 0xffff_ffff_ffff_ffffn)
-      throw invalidArgument(`not an unsigned 64-bit number: limit ${JSON.stringify(limit)} of huge pages of ${pageSize}`);
+      throw invalidArgument(
+        `not an unsigned 64-bit number: limit ${JSON.stringify(limit)} of huge pages of ${pageSize}`,
+      );
     return { pageSize, limit };
   });
 }
@@ -87,10 +94,12 @@ function checkUnified(unified: Record<string, string>): void {
   }
 }
 
-const parsePidsMax = (text: string): number => (text === 'max' ? -1 : bounded(text, 1, 4_194_304, 'unified key pids.max'));
+const parsePidsMax = (text: string): number =>
+  text === 'max' ? -1 : bounded(text, 1, 4_194_304, 'unified key pids.max');
 
 function bounded(text: string, min: number, max: number, what: string): number {
   const value = /^-?\d{1,19}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= min && value <= max)) throw invalidArgument(`not a number from ${min} to ${max}: ${what} ${JSON.stringify(text)}`);
+  if (!(value >= min && value <= max))
+    throw invalidArgument(`not a number from ${min} to ${max}: ${what} ${JSON.stringify(text)}`);
   return value;
 }

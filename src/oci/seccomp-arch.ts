@@ -8,4 +8,5 @@ const ARCHES: Readonly<Record<'x64' | 'arm64', readonly SeccompArch[]>> = {
 /** Architectures whose programs this machine can run, its own first. */
 export const nativeArches = (arch: 'x64' | 'arm64'): SeccompArch[] => [...ARCHES[arch]];
 
-export const isNative = (name: string, arch: 'x64' | 'arm64'): boolean => ARCHES[arch].some((native) => native === name);
+export const isNative = (name: string, arch: 'x64' | 'arm64'): boolean =>
+  ARCHES[arch].some((native) => native === name);

@@ -16,6 +16,9 @@ const ACTIONS = [
   'SCMP_ACT_ALLOW',
 ] as const;
 
+/** "If the action doesn't support errnoRet, the runtime MUST return an error" (config-linux.md). */
+const RETURNING: ReadonlySet<string> = new Set(['SCMP_ACT_ERRNO', 'SCMP_ACT_TRACE']);
+
 const OPERATORS = [
   'SCMP_CMP_NE',
   'SCMP_CMP_LT',
@@ -29,7 +32,7 @@ const OPERATORS = [
 const FLAGS = ['SECCOMP_FILTER_FLAG_TSYNC', 'SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_SPEC_ALLOW'] as const;
 
 /** Architectures the specification knows; those of other machines say nothing about this one and are left out. */
-const ARCH = /^SCMP_ARCH_[A-Z0-9]{2,16}$/;
+const ARCH = /^SCMP_ARCH_[A-Z0-9_]{2,16}$/;
 
 const errno = z.number().int().min(0).max(4095);
 const u64 = z
@@ -45,13 +48,27 @@ const Arg = z.strictObject({
   op: z.enum(OPERATORS),
 });
 
-const Rule = z.strictObject({
-  names: z.array(z.string().regex(/^[a-z0-9_]{1,64}$/i)).min(1).max(2048),
-  action: z.enum(ACTIONS),
-  errnoRet: errno.optional(),
-  args: z.array(Arg).max(6).nullish().transform((args) => args ?? []),
-  comment: z.string().optional(),
-});
+const Rule = z
+  .strictObject({
+    names: z
+      .array(z.string().regex(/^[a-z0-9_]{1,64}$/i))
+      .min(1)
+      .max(2048),
+    action: z.enum(ACTIONS),
+    errnoRet: errno.optional(),
+    args: z
+      .array(Arg)
+      .max(6)
+      .nullish()
+      .transform((args) => args ?? []),
+    comment: z.string().optional(),
+  })
+  .transform(({ names, action, errnoRet, args }) => ({
+    names,
+    action,
+    args,
+    ...(errnoRet === undefined ? {} : { errnoRet }),
+  }));
 
 const Profile = z.strictObject({
   defaultAction: z.enum(ACTIONS),
@@ -74,8 +91,11 @@ export function parseSeccompProfile(text: string, path: string, arch: 'x64' | 'a
     throw invalidArgument(`${issue?.message} at ${issue?.path.join('.') || 'the top'}: seccomp profile ${path}`);
   }
   const { defaultAction, defaultErrnoRet, architectures, flags, syscalls } = result.data;
-  const rules = (syscalls ?? []).map(({ comment: _, ...rule }): SeccompRule => rule);
+  const rules: SeccompRule[] = syscalls ?? [];
   checkArgs(rules, path);
+  for (const { action, errnoRet } of [{ action: defaultAction, errnoRet: defaultErrnoRet }, ...rules])
+    if (errnoRet !== undefined && !RETURNING.has(action))
+      throw invalidArgument(`errnoRet with ${action}, which returns none: seccomp profile ${path}`);
   return {
     defaultAction,
     ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet }),
@@ -94,7 +114,8 @@ function parseJson(text: string, path: string): unknown {
 }
 
 /** `"value": 18446744073709551615` would lose its low bits as a JSON number, and so compare with something else: kept as text. */
-const exactNumbers = (text: string): string => text.replace(/("value(?:Two)?"\s*:\s*)(\d{16,20})(?=\s*[,}])/g, '$1"$2"');
+const exactNumbers = (text: string): string =>
+  text.replace(/("value(?:Two)?"\s*:\s*)(\d{16,20})(?=\s*[,}])/g, '$1"$2"');
 
 /** Some runtimes read two conditions on one argument as alternatives, some as both: a rule must not depend on it (CVE-2017-18367). */
 function checkArgs(rules: readonly SeccompRule[], path: string): void {

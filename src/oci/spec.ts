@@ -113,7 +113,12 @@ export type SeccompOperator =
   | 'SCMP_CMP_GT'
   | 'SCMP_CMP_MASKED_EQ';
 
-export type SeccompArch = 'SCMP_ARCH_X86_64' | 'SCMP_ARCH_X86' | 'SCMP_ARCH_X32' | 'SCMP_ARCH_AARCH64' | 'SCMP_ARCH_ARM';
+export type SeccompArch =
+  | 'SCMP_ARCH_X86_64'
+  | 'SCMP_ARCH_X86'
+  | 'SCMP_ARCH_X32'
+  | 'SCMP_ARCH_AARCH64'
+  | 'SCMP_ARCH_ARM';
 
 export interface SeccompArg {
   index: number;

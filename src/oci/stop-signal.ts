@@ -23,7 +23,12 @@ export const signalNumber = (name: string): number | undefined => {
 
 /** The signal that stops a container: the request's, else the image's, else SIGTERM (api.proto, ContainerConfig.stop_signal). */
 export const stopSignal = (requested: keyof typeof Signal, image: string | undefined): number => {
-  const fromRequest = signalNumber(requested.replace(/^SIGNAL_/, '').replace('PLUS', '+').replace('MINUS', '-'));
+  const fromRequest = signalNumber(
+    requested
+      .replace(/^SIGNAL_/, '')
+      .replace('PLUS', '+')
+      .replace('MINUS', '-'),
+  );
   return fromRequest ?? signalNumber(image ?? '') ?? constants.signals.SIGTERM;
 };
 

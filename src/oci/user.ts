@@ -19,7 +19,11 @@ const UMASK = 0o022;
 const NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,255}\$?$/;
 
 /** Who the process is: the request's user, else the image's, else root; groups as supplementalGroupsPolicy says (api.proto). */
-export function resolveUser(request: Request | null | undefined, image: ImageConfig, identity: ImageIdentity): ResolvedUser {
+export function resolveUser(
+  request: Request | null | undefined,
+  image: ImageConfig,
+  identity: ImageIdentity,
+): ResolvedUser {
   const named = nameUser(request, image);
   const entry = lookUp(named, identity);
   const gid = named.group === '' ? (entry.gid ?? 0) : groupId(named.group, identity);

@@ -4,8 +4,9 @@ import { closeSync, openSync, readSync } from 'node:fs';
 const buffer = Buffer.allocUnsafe(16 << 10);
 
 /**
- * The text of one cgroup file; undefined when it, or its cgroup, is not there (any more). Synchronous on purpose: the kernel makes the
- * text up without waiting for a device, and open, read and close take 6 µs together against 60 µs by way of the thread pool.
+ * The text of one cgroup file; undefined when it, or its cgroup, is not there (any more). Synchronous on purpose: the
+ * kernel makes the text up without waiting for a device, and open, read and close take 6 µs together against 60 µs by
+ * way of the thread pool.
  */
 export const readCgroupFile = (path: string): string | undefined => {
   let fd = -1;
@@ -13,7 +14,8 @@ export const readCgroupFile = (path: string): string | undefined => {
     fd = openSync(path, 'r');
     return buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, 0));
   } catch (error) {
-    // ENODEV: the cgroup was removed while the file was open. EOPNOTSUPP: pressure files when the kernel runs with psi=0.
+    // ENODEV: the cgroup was removed while the file was open. EOPNOTSUPP: pressure files when the kernel runs with
+    // psi=0.
     if (ABSENT.has((error as NodeJS.ErrnoException).code ?? '')) return undefined;
     throw error;
   } finally {

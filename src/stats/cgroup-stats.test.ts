@@ -22,7 +22,15 @@ const v1Tree = {
   memory: { c: { 'memory.usage_in_bytes': '10000\n', 'memory.stat': V1_STAT } },
   pids: { c: { 'pids.current': '3\n' } },
 };
-const V1_MEMORY = { usage: 10000, limit: 104857600, inactiveFile: 1000, activeFile: 500, rss: 4096, pageFaults: 11, majorPageFaults: 2 };
+const V1_MEMORY = {
+  usage: 10000,
+  limit: 104857600,
+  inactiveFile: 1000,
+  activeFile: 500,
+  rss: 4096,
+  pageFaults: 11,
+  majorPageFaults: 2,
+};
 
 t.test('v1', async (t) => {
   t.same(readCgroup(v1Layout(t.testdir(v1Tree)), '/c'), {
@@ -35,7 +43,10 @@ t.test('v1', async (t) => {
 });
 
 t.test('hybrid: limits and usage from v1, pressure from v2', async (t) => {
-  const root = t.testdir({ ...v1Tree, unified: { c: { 'cpu.pressure': PRESSURE, 'memory.pressure': PRESSURE, 'io.pressure': PRESSURE } } });
+  const root = t.testdir({
+    ...v1Tree,
+    unified: { c: { 'cpu.pressure': PRESSURE, 'memory.pressure': PRESSURE, 'io.pressure': PRESSURE } },
+  });
   const reading = readCgroup(hybridLayout(root), '/c');
   t.same(reading?.memory, V1_MEMORY);
   t.match(reading?.pressure.io, { Some: { Avg10: 1.5, Total: '1234000' }, Full: { Total: '0' } });
@@ -47,7 +58,8 @@ t.test('v2', async (t) => {
       'cpu.stat': 'usage_usec 1500\nuser_usec 1000\n',
       'memory.current': '10000\n',
       'memory.max': 'max\n',
-      'memory.stat': 'anon 4096\nfile 2000\ninactive_anon 7\ninactive_file 1000\nactive_file 500\npgfault 11\npgmajfault 2\n',
+      'memory.stat':
+        'anon 4096\nfile 2000\ninactive_anon 7\ninactive_file 1000\nactive_file 500\npgfault 11\npgmajfault 2\n',
       'memory.swap.current': '512\n',
       'memory.swap.max': '1024\n',
       'pids.current': '3\n',
@@ -68,7 +80,9 @@ t.test('v2 without controllers still accounts CPU time', async (t) => {
 });
 
 t.test('v1 without a limit, and without swap accounting', async (t) => {
-  const stat = V1_STAT.replace('104857600', '9223372036854771712').replace('hierarchical_memsw_limit 209715200\n', '').replace('total_swap 512\n', '');
+  const stat = V1_STAT.replace('104857600', '9223372036854771712')
+    .replace('hierarchical_memsw_limit 209715200\n', '')
+    .replace('total_swap 512\n', '');
   const root = t.testdir({ memory: { c: { 'memory.usage_in_bytes': '1\n', 'memory.stat': stat } } });
   const reading = readCgroup(v1Layout(root), '/c');
   t.match(reading, { cpu: null, memory: { limit: Number.POSITIVE_INFINITY }, swap: null, pids: null });
@@ -98,6 +112,9 @@ t.test('pressure files', async (t) => {
     Some: { Avg10: 1.5, Avg60: 0.25, Avg300: 0, Total: '1234000' },
     Full: { Avg10: 0, Avg60: 0, Avg300: 0, Total: '0' },
   });
-  t.match(parsePressure('some avg10=0.00 avg60=0.00 avg300=0.00 total=18446744073709551\n'), { Some: { Total: '18446744073709551000' }, Full: null });
+  t.match(parsePressure('some avg10=0.00 avg60=0.00 avg300=0.00 total=18446744073709551\n'), {
+    Some: { Total: '18446744073709551000' },
+    Full: null,
+  });
   t.equal(parsePressure(''), null);
 });

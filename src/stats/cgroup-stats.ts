@@ -1,7 +1,12 @@
-import type { CgroupLayout } from '../cgroup/layout.js';
 import type { PsiStats } from '../gen/runtime/v1/PsiStats.js';
 import { field, fieldText, readCgroupFile, readNumber } from './cgroup-file.js';
 import { parsePressure } from './pressure.js';
+
+/** Where the hierarchies are mounted: the part of a cgroup layout that readings need. */
+export interface CgroupMounts {
+  readonly v1: Readonly<Record<string, string>>;
+  readonly v2?: { readonly mountPoint: string; readonly controllers: readonly string[] };
+}
 
 /** What the kernel says of one cgroup at one moment. A part is null where its controller is not mounted. */
 export interface CgroupReading {
@@ -25,7 +30,7 @@ export interface MemoryReading {
 }
 
 /** Undefined when the cgroup does not exist (any more). */
-export const readCgroup = (layout: CgroupLayout, path: string): CgroupReading | undefined => {
+export const readCgroup = (layout: CgroupMounts, path: string): CgroupReading | undefined => {
   const memory = readMemory(layout, path);
   const cpu = readCpu(layout, path);
   if (!cpu && !memory.memory) return undefined;
@@ -33,12 +38,12 @@ export const readCgroup = (layout: CgroupLayout, path: string): CgroupReading | 
 };
 
 /** Bytes that the kernel could not drop to make room; undefined when that is not known. */
-export const memoryInUse = (layout: CgroupLayout, path: string): number | undefined => {
+export const memoryInUse = (layout: CgroupMounts, path: string): number | undefined => {
   const { memory } = readMemory(layout, path);
   return memory ? Math.max(memory.usage - memory.inactiveFile - memory.activeFile, 0) : undefined;
 };
 
-const readCpu = ({ v1, v2 }: CgroupLayout, path: string): CgroupReading['cpu'] => {
+const readCpu = ({ v1, v2 }: CgroupMounts, path: string): CgroupReading['cpu'] => {
   if (v1['cpuacct']) {
     const usage = readCgroupFile(`${v1['cpuacct']}${path}/cpuacct.usage`);
     return usage === undefined ? null : { usage: BigInt(usage.trim()) };
@@ -52,7 +57,7 @@ const readCpu = ({ v1, v2 }: CgroupLayout, path: string): CgroupReading['cpu'] =
 type MemoryPart = Pick<CgroupReading, 'memory' | 'swap'>;
 const NO_MEMORY: MemoryPart = { memory: null, swap: null };
 
-const readMemory = ({ v1, v2 }: CgroupLayout, path: string): MemoryPart => {
+const readMemory = ({ v1, v2 }: CgroupMounts, path: string): MemoryPart => {
   if (v1['memory']) return readMemoryV1(`${v1['memory']}${path}`);
   return v2?.controllers.includes('memory') ? readMemoryV2(`${v2.mountPoint}${path}`) : NO_MEMORY;
 };
@@ -75,7 +80,13 @@ const readMemoryV1 = (directory: string): MemoryPart => {
     majorPageFaults: field(stat, 'total_pgmajfault') ?? 0,
   };
   if (swapUsage === undefined || bothLimit === undefined) return { memory, swap: null };
-  return { memory, swap: { usage: swapUsage, limit: bothLimit === Number.POSITIVE_INFINITY ? bothLimit : Math.max(bothLimit - limit, 0) } };
+  return {
+    memory,
+    swap: {
+      usage: swapUsage,
+      limit: bothLimit === Number.POSITIVE_INFINITY ? bothLimit : Math.max(bothLimit - limit, 0),
+    },
+  };
 };
 
 const readMemoryV2 = (directory: string): MemoryPart => {
@@ -93,17 +104,20 @@ const readMemoryV2 = (directory: string): MemoryPart => {
       pageFaults: field(stat, 'pgfault') ?? 0,
       majorPageFaults: field(stat, 'pgmajfault') ?? 0,
     },
-    swap: swapUsage === undefined ? null : { usage: swapUsage, limit: readNumber(`${directory}/memory.swap.max`) ?? Number.POSITIVE_INFINITY },
+    swap:
+      swapUsage === undefined
+        ? null
+        : { usage: swapUsage, limit: readNumber(`${directory}/memory.swap.max`) ?? Number.POSITIVE_INFINITY },
   };
 };
 
-const readPids = ({ v1, v2 }: CgroupLayout, path: string): number | null => {
+const readPids = ({ v1, v2 }: CgroupMounts, path: string): number | null => {
   const mountPoint = v1['pids'] ?? v2?.mountPoint;
   return mountPoint === undefined ? null : (readNumber(`${mountPoint}${path}/pids.current`) ?? null);
 };
 
 /** On hybrid hosts too: pressure belongs to every v2 cgroup, whatever its controllers. */
-const readPressure = ({ v2 }: CgroupLayout, path: string): CgroupReading['pressure'] => {
+const readPressure = ({ v2 }: CgroupMounts, path: string): CgroupReading['pressure'] => {
   const of = (resource: string): PsiStats | null => {
     const text = v2 && readCgroupFile(`${v2.mountPoint}${path}/${resource}.pressure`);
     return text ? parsePressure(text) : null;

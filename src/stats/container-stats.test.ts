@@ -53,7 +53,12 @@ t.test('the whole answer', async (t) => {
     },
     swap: { timestamp, swapUsageBytes: { value: '5' }, swapAvailableBytes: null },
     io: { timestamp, psi: { Some: { Avg10: 0, Avg60: 0, Avg300: 0, Total: '0' }, Full: null } },
-    writableLayer: { timestamp: '1700000000', fsId: { mountpoint: '/var/lib/jangada' }, usedBytes: { value: '4096' }, inodesUsed: { value: '2' } },
+    writableLayer: {
+      timestamp: '1700000000',
+      fsId: { mountpoint: '/var/lib/jangada' },
+      usedBytes: { value: '4096' },
+      inodesUsed: { value: '2' },
+    },
   });
 });
 
@@ -83,7 +88,14 @@ t.test('a container whose cgroup is gone', async (t) => {
   const { reader, root } = setup(t);
   reader.read(container);
   rmSync(join(root, 'c'), { recursive: true });
-  t.match(reader.read(container), { attributes: { id: 'c1' }, cpu: null, memory: null, swap: null, io: null, writableLayer: { inodesUsed: { value: '2' } } });
+  t.match(reader.read(container), {
+    attributes: { id: 'c1' },
+    cpu: null,
+    memory: null,
+    swap: null,
+    io: null,
+    writableLayer: { inodesUsed: { value: '2' } },
+  });
   t.match(reader.read({ ...container, cgroupPath: '', upperDir: '' }), { cpu: null, writableLayer: null });
 });
 

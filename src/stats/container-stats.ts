@@ -1,10 +1,9 @@
-import type { CgroupLayout } from '../cgroup/layout.js';
 import type { ContainerMetadata } from '../gen/runtime/v1/ContainerMetadata.js';
 import type { ContainerStats } from '../gen/runtime/v1/ContainerStats.js';
 import type { CpuUsage } from '../gen/runtime/v1/CpuUsage.js';
 import type { FilesystemUsage } from '../gen/runtime/v1/FilesystemUsage.js';
 import type { MemoryUsage } from '../gen/runtime/v1/MemoryUsage.js';
-import { type CgroupReading, readCgroup } from './cgroup-stats.js';
+import { type CgroupMounts, type CgroupReading, readCgroup } from './cgroup-stats.js';
 import type { DirectoryUse } from './directory-usage.js';
 
 /** What statistics need to know of a container; the store's record has more. */
@@ -27,7 +26,7 @@ export interface Clock {
 }
 
 export interface ContainerStatsOptions {
-  readonly layout: CgroupLayout;
+  readonly layout: CgroupMounts;
   /** Must answer at once; undefined when it is not known yet. */
   readonly writableLayer: (upperDir: string) => DirectoryUse | undefined;
   /** Where the file system of the writable layers is mounted. */
@@ -109,7 +108,8 @@ export class ContainerStatsReader {
     const at = this.#clock.monotonic();
     const last = this.#cpu.get(id);
     if (last && last.usage <= usage && at - last.at < MIN_SAMPLE) return last.nanoCores;
-    const nanoCores = last && last.usage <= usage ? ((usage - last.usage) * 1_000_000_000n) / (at - last.at) : undefined;
+    const nanoCores =
+      last && last.usage <= usage ? ((usage - last.usage) * 1_000_000_000n) / (at - last.at) : undefined;
     this.#cpu.set(id, { at, usage, nanoCores });
     return nanoCores;
   }

@@ -22,8 +22,8 @@ const FORGET_MS = 10 * 60_000;
 const BATCH = 8;
 
 /**
- * What directory trees take on disk. `get` answers at once with the last count; counting happens behind it, one tree at a time, for
- * directories that somebody still asks about.
+ * What directory trees take on disk. `get` answers at once with the last count; counting happens behind it, one tree at
+ * a time, for directories that somebody still asks about.
  */
 export class DirectoryUsage {
   readonly #entries = new Map<string, Entry>();
@@ -36,7 +36,8 @@ export class DirectoryUsage {
     let entry = this.#entries.get(directory);
     if (!entry) this.#entries.set(directory, (entry = { use: undefined, askedAt: 0, nextCount: 0 }));
     entry.askedAt = this.now();
-    if (!this.#counting && !this.#closed && this.#due()) this.#counting = this.#countDue().finally(() => (this.#counting = undefined));
+    if (!this.#counting && !this.#closed && this.#due())
+      this.#counting = this.#countDue().finally(() => (this.#counting = undefined));
     return entry.use;
   }
 

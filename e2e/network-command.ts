@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { CommandResult, RunCommand } from './invoke.js';
+import type { CommandResult, RunCommand } from '../src/network/invoke.js';
 
 /** Runs commands as the spawner's RUN does, for tests without a spawner. */
 export const runCommand: RunCommand = ({ argv: [file = '', ...args], env, stdin, timeoutMs, maxOutput }) =>
@@ -18,7 +18,15 @@ export const runCommand: RunCommand = ({ argv: [file = '', ...args], env, stdin,
     child.stderr.on('data', (data: Buffer) => output.stderr.push(data));
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      const [stdout, stderr] = [output.stdout, output.stderr].map((chunks) => Buffer.concat(chunks).subarray(0, maxOutput));
-      resolve({ code, signal: signal === null ? null : 9, stdout: stdout ?? Buffer.alloc(0), stderr: stderr ?? Buffer.alloc(0), timedOut });
+      const [stdout, stderr] = [output.stdout, output.stderr].map((chunks) =>
+        Buffer.concat(chunks).subarray(0, maxOutput),
+      );
+      resolve({
+        code,
+        signal: signal === null ? null : 9,
+        stdout: stdout ?? Buffer.alloc(0),
+        stderr: stderr ?? Buffer.alloc(0),
+        timedOut,
+      });
     });
   });

@@ -1,0 +1,124 @@
+/**
+ * The layers of src/: calls only go down, parts do not know each other, one door to native code.
+ *
+ *   main, cli → grpc, streaming → cri → lifecycle → parts → seams → leaves
+ *
+ * What needs two parts is a verb and lives in lifecycle/. Run by `make lint`.
+ */
+const layers = [
+  ['main\\.ts$', 'cli/'],
+  ['grpc/', 'streaming/'],
+  ['cri/'],
+  ['lifecycle/'],
+  ['store/', 'oci/', 'image/', 'layer/', 'network/', 'stats/', 'cgroup/'],
+  ['supervisor/', 'native/'],
+];
+const parts = layers[4].map((name) => name.slice(0, -1));
+const under = (names) => `^src/(${names.join('|')})`;
+
+const upwards = layers.slice(1).map((names, index) => ({
+  name: `no-import-upwards-from-${names[0].replace(/\W/g, '')}`,
+  comment: 'Calls only go down; exits and events come up through callbacks that main.ts wires.',
+  severity: 'error',
+  from: { path: under(names), pathNot: '\\.test\\.ts$' },
+  to: { path: under(layers.slice(0, index + 1).flat()), pathNot: '^src/oci/(plan|spec)\\.ts$' },
+}));
+
+const apart = parts.map((part) => ({
+  name: `${part}-knows-no-other-part`,
+  comment: 'A part may know the types of the plan and the spec, nothing else of another part.',
+  severity: 'error',
+  from: { path: `^src/${part}/`, pathNot: '\\.test\\.ts$' },
+  to: {
+    path: under(parts.filter((other) => other !== part).map((name) => `${name}/`)),
+    pathNot: '^src/oci/(plan|spec)\\.ts$',
+  },
+}));
+
+module.exports = {
+  forbidden: [
+    ...upwards,
+    ...apart,
+    {
+      name: 'plan-and-spec-are-types-to-others',
+      comment: 'src/oci/plan.ts and spec.ts are shared vocabulary: import their types only.',
+      severity: 'error',
+      from: {
+        path: under([...parts.filter((part) => part !== 'oci').map((name) => `${name}/`), 'native/']),
+        pathNot: '\\.test\\.ts$',
+      },
+      to: { path: '^src/oci/(plan|spec)\\.ts$', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'leaves-import-nothing-of-ours',
+      severity: 'error',
+      from: { path: '^src/(errors|config|log|model)\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/(errors|config|log|model)\\.ts$|^src/gen/' },
+    },
+    {
+      name: 'native-door',
+      comment: 'Only src/native loads the addon.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/native/' },
+      to: { path: '\\.node$|^build/native' },
+    },
+    {
+      name: 'no-processes-outside-the-seams',
+      comment:
+        'A spawn from the daemon costs milliseconds and grows with its heap: the spawner and src/supervisor start programs.',
+      severity: 'error',
+      from: {
+        path: '^src/',
+        pathNot: '^src/(supervisor|native|layer|cli)/|^src/image/credential-helper\\.ts$|\\.test\\.ts$',
+      },
+      to: { path: '^(node:)?(child_process|cluster)$' },
+    },
+    {
+      name: 'planning-is-pure',
+      comment: 'oci/ decides and never looks: no files, no sockets, no processes.',
+      severity: 'error',
+      from: { path: '^src/oci/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^(node:)?(fs|fs/promises|net|http|https|child_process|dgram)$|^src/(native|supervisor)/' },
+    },
+    {
+      name: 'cri-only-shapes',
+      comment: 'An RPC checks its request, calls one verb and shapes the reply.',
+      severity: 'error',
+      from: { path: '^src/cri/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^(node:)?(fs|fs/promises|net|http|child_process)$|^src/(supervisor|native)/' },
+    },
+    {
+      name: 'product-is-not-tests',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '\\.test\\.ts$' },
+      to: { path: '^e2e/|\\.test\\.ts$|node_modules/(tap|tar-stream|fast-check)/' },
+    },
+    {
+      name: 'e2e-uses-the-front-door',
+      comment:
+        'End-to-end tests speak to the daemon through its socket. Generated types and the supervisor protocol are contracts too.',
+      severity: 'error',
+      from: { path: '^e2e/', pathNot: '^e2e/(supervisor|unpack|bench)/|^e2e/(image|network)-' },
+      to: { path: '^src/', pathNot: '^src/(gen|supervisor|oci/plan)' },
+    },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, dependencyTypesNot: ['type-only'], pathNot: '^src/gen/' },
+    },
+    { name: 'no-unresolvable', severity: 'error', from: { pathNot: '^src/gen/' }, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules|^src/gen/' },
+    exclude: { path: '^build/' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    moduleSystems: ['es6', 'cjs'],
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js', '.d.ts'],
+    },
+  },
+};

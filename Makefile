@@ -1,0 +1,89 @@
+# jangada: build, check, test, try. `make help` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+BIN := node_modules/.bin
+RESULTS := build/results
+NATIVE := native/supervisor native/unpack native/addon
+# Compiled tests of sources that exist: a leftover of a removed test must not run.
+UNIT_TESTS = $(patsubst %.ts,build/%.js,$(shell find src -name '*.test.ts' | sort))
+
+.PHONY: help
+help: ## Show this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "  %-14s %s\n", $$1, $$2 }'
+
+.PHONY: deps
+deps: ## Install what is missing: Debian packages (as root) and node modules
+	@deploy/install-packages.sh
+	@cmp -s package-lock.json node_modules/.jangada-lock || { npm ci --ignore-scripts --no-audit --no-fund && cp package-lock.json node_modules/.jangada-lock; }
+
+src/gen/api.ts: proto/cri/v1/api.proto
+	@rm -rf src/gen
+	@$(BIN)/proto-loader-gen-types --longs=String --enums=String --defaults --oneofs --grpcLib=@grpc/grpc-js \
+	  --importFileExtension=.js --targetFileExtension=.ts --outDir=src/gen -I proto -- cri/v1/api.proto >/dev/null
+	@touch $@
+
+.PHONY: gen
+gen: src/gen/api.ts ## Generate the TypeScript types of the CRI
+
+.PHONY: native
+native: ## Build the native programs and the addon into build/native
+	@for part in $(NATIVE); do $(MAKE) -C $$part; done
+
+.PHONY: typescript
+typescript: gen
+	@$(BIN)/tsc --project tsconfig.json
+	@chmod +x build/src/main.js
+
+.PHONY: build
+build: deps native typescript ## Build everything into build/
+
+.PHONY: format
+format: ## Rewrite sources in the project's format
+	@$(BIN)/biome format --write .
+	@clang-format-19 -i $$(find native e2e -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp' -o -name '*.hpp')
+
+.PHONY: lint
+lint: gen ## Check format, lint rules, types, layers, dead code
+	@.ci/lint
+
+.PHONY: test-unit
+test-unit: typescript ## Run the tests that need no root
+	@build/e2e/harness/run-tests.js unit $(UNIT_TESTS)
+
+.PHONY: test-native
+test-native: ## Run the native tests under ASan and UBSan, and the fuzzers for a bounded time
+	@mkdir -p $(RESULTS)
+	@for part in native/supervisor native/unpack; do $(MAKE) -C $$part test fuzz; done | tee $(RESULTS)/test-native.log
+
+.PHONY: e2e
+e2e: build ## Run the real daemon, as root, in namespaces of its own (FILES=… for some files only)
+	@e2e/run.sh $(FILES)
+
+.PHONY: test
+test: ## Install, build and run all checks and tests
+	@.ci/test
+
+.PHONY: run
+run: build ## Start the daemon, run a sample pod and show it
+	@node build/e2e/sample/run.js
+
+.PHONY: stop
+stop: ## Stop what `make run` started and remove what it left
+	@if [ -e build/e2e/sample/stop.js ]; then node build/e2e/sample/stop.js; fi
+
+.PHONY: bench
+bench: build ## Measure against containerd with runc and crun (BENCH_QUICK=1, BENCH_JSON=FILE)
+	@node build/e2e/bench/main.js
+
+.PHONY: clean
+clean: ## Remove what was built
+	@for part in $(NATIVE); do if [ -e $$part/Makefile ]; then $(MAKE) -C $$part clean; fi; done
+	@rm -rf build src/gen
+
+.PHONY: distclean
+distclean: clean ## Remove what was built, installed and cached
+	@rm -rf node_modules .cache .tap

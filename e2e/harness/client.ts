@@ -1,0 +1,77 @@
+import { fileURLToPath } from 'node:url';
+import {
+  Client,
+  credentials,
+  loadPackageDefinition,
+  Metadata,
+  type MethodDefinition as ClientMethod,
+  type ServiceDefinition,
+} from '@grpc/grpc-js';
+import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
+import type { ProtoGrpcType } from '../../src/gen/api.js';
+import type { ImageServiceDefinition } from '../../src/gen/runtime/v1/ImageService.js';
+import type { RuntimeServiceDefinition } from '../../src/gen/runtime/v1/RuntimeService.js';
+
+const API = fileURLToPath(new URL('../../../proto/cri/v1/api.proto', import.meta.url));
+const DEADLINE_MS = 60_000;
+const MAX_MESSAGE = 32 << 20;
+
+export interface CallOptions {
+  deadlineMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Every unary RPC of a service as an async function. */
+type Calls<D> = {
+  [K in keyof D as Uncapitalize<K & string>]: D[K] extends MethodDefinition<
+    infer Request,
+    infer _R,
+    infer _S,
+    infer Reply
+  >
+    ? (request: Request, options?: CallOptions) => Promise<Reply>
+    : never;
+};
+
+export type Cri = Calls<RuntimeServiceDefinition> & Calls<ImageServiceDefinition> & { close: () => void };
+
+const loaded = loadPackageDefinition(
+  loadSync(API, { longs: String, enums: String, defaults: true, oneofs: true }),
+) as unknown as ProtoGrpcType;
+const methods: ServiceDefinition = {
+  ...loaded.runtime.v1.RuntimeService.service,
+  ...loaded.runtime.v1.ImageService.service,
+};
+
+/** A client of both CRI services on one socket. */
+export const connect = (socket: string): Cri => {
+  const client = new Client(`unix:${socket}`, credentials.createInsecure(), {
+    'grpc.max_receive_message_length': MAX_MESSAGE,
+    'grpc.max_send_message_length': MAX_MESSAGE,
+    'grpc.initial_reconnect_backoff_ms': 50,
+    'grpc.max_reconnect_backoff_ms': 200,
+    // Each client has its own connection: a daemon that was killed must not be met through another's.
+    'grpc.use_local_subchannel_pool': 1,
+  });
+  const calls = Object.entries(methods).map(([name, method]) => [uncapitalize(name), caller(client, method)] as const);
+  return { ...Object.fromEntries(calls), close: () => client.close() } as unknown as Cri;
+};
+
+const caller =
+  (client: Client, method: ClientMethod<object, object>) =>
+  (request: object, { deadlineMs = DEADLINE_MS, signal }: CallOptions = {}): Promise<object> =>
+    new Promise((resolve, reject) => {
+      const options = { deadline: Date.now() + deadlineMs };
+      const call = client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        new Metadata(),
+        options,
+        (error, reply) => (error ? reject(error) : resolve(reply as object)),
+      );
+      signal?.addEventListener('abort', () => call.cancel(), { once: true });
+    });
+
+const uncapitalize = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1);

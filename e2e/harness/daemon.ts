@@ -1,0 +1,199 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Test } from 'tap';
+import { type Cri, connect } from './client.js';
+import { removeCgroups } from './cgroup.js';
+import { findLeaks, processesOf } from './leaks.js';
+import { type Network, makeNetwork } from './network.js';
+import type { Registry } from './registry.js';
+import { until } from './wait.js';
+
+/** The compiled entry point of `jangada`. */
+export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+const READY_MS = 20_000;
+const STOP_MS = 20_000;
+
+export interface DaemonOptions {
+  pidsLimit?: number;
+  /** false: no CNI configuration at all. */
+  network?: boolean;
+  /** Environment of the daemon besides PATH. */
+  env?: Record<string, string>;
+  /** Where persistent data lives, when not below the daemon's own directory. */
+  root?: string;
+}
+
+/** The real daemon with directories, cgroups and a network of its own. */
+export class Daemon {
+  readonly socket: string;
+  readonly root: string;
+  readonly logs: string;
+  readonly certs: string;
+  readonly cgroupParent: string;
+  readonly cri: Cri;
+  #child: ChildProcess | undefined;
+
+  private constructor(
+    /** Everything this daemon writes is below; log directories of pods belong into `logs`. */
+    readonly home: string,
+    /** Volatile data: a short path, because supervisors bind sockets below it and such a path holds 107 bytes. */
+    readonly state: string,
+    readonly network: Network | undefined,
+    readonly options: DaemonOptions,
+  ) {
+    this.root = options.root ?? join(home, 'root');
+    this.socket = join(home, 'run', 'jangada.sock');
+    this.logs = join(home, 'logs');
+    this.certs = join(home, 'certs.d');
+    this.cgroupParent = `/jangada-e2e-${home.slice(-6)}`;
+    this.cri = connect(this.socket);
+  }
+
+  /** Starts a daemon and ends it with the test, whatever happened. */
+  static async start(t: Pick<Test, 'teardown'>, options: DaemonOptions = {}): Promise<Daemon> {
+    const home = await mkdtemp(join(tmpdir(), 'jangada-e2e-'));
+    for (const name of ['logs', 'certs.d', 'run', 'netns', 'cni']) await mkdir(join(home, name), { mode: 0o700 });
+    const network = options.network === false ? undefined : await makeNetwork(home);
+    const daemon = new Daemon(home, await mkdtemp('/run/jg-'), network, options);
+    t.teardown(() => daemon.destroy());
+    await writeFile(join(home, 'config.toml'), daemon.#configuration());
+    await daemon.up();
+    return daemon;
+  }
+
+  get pid(): number {
+    if (!this.#child?.pid) throw new Error('the daemon is not running');
+    return this.#child.pid;
+  }
+
+  /** What the daemon has logged so far. */
+  log(): Promise<string> {
+    return readFile(join(this.home, 'daemon.log'), 'utf8');
+  }
+
+  /** Lets the daemon pull from this registry. */
+  async trust(registry: Pick<Registry, 'host' | 'url' | 'caFile'>): Promise<void> {
+    const ca = registry.caFile ? `ca = "${registry.caFile}"\n` : '';
+    await mkdir(join(this.certs, registry.host), { recursive: true });
+    const hosts = `server = "${registry.url}"\n\n[host."${registry.url}"]\ncapabilities = ["pull", "resolve"]\n${ca}`;
+    await writeFile(join(this.certs, registry.host, 'hosts.toml'), hosts);
+  }
+
+  async up(): Promise<void> {
+    const output = createWriteStream(join(this.home, 'daemon.log'), { flags: 'a' });
+    await new Promise((resolve) => output.once('open', resolve));
+    const env = { PATH: process.env['PATH'], ...this.options.env };
+    const child = spawn(process.execPath, [MAIN, 'daemon', '--config', join(this.home, 'config.toml')], {
+      stdio: ['ignore', output, output],
+      env,
+      cwd: '/',
+    });
+    this.#child = child;
+    await until(
+      `daemon on ${this.socket}`,
+      async () => {
+        if (child.exitCode !== null)
+          throw new Error(`the daemon ended with code ${child.exitCode}:\n${await this.log()}`);
+        return this.cri.version({}, { deadlineMs: 1000 }).catch(() => undefined);
+      },
+      READY_MS,
+    );
+  }
+
+  /** SIGTERM; answers the exit code. */
+  async down(): Promise<number | null> {
+    return this.#end('SIGTERM');
+  }
+
+  /** SIGKILL, in the middle of whatever it does. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  async restart(): Promise<void> {
+    await this.down();
+    await this.up();
+  }
+
+  /** Removes every sandbox, container and image through the CRI. */
+  async removeAll(): Promise<void> {
+    const { items } = await this.cri.listPodSandbox({});
+    for (const { id } of items) {
+      await this.cri.stopPodSandbox({ podSandboxId: id });
+      await this.cri.removePodSandbox({ podSandboxId: id });
+    }
+    const { images } = await this.cri.listImages({});
+    for (const { id } of images) await this.cri.removeImage({ image: { image: id } });
+  }
+
+  /** LEAK0: removes everything, stops the daemon and asserts that nothing of it is left on the host. */
+  async assertNothingLeft(t: Pick<Test, 'same' | 'equal'>): Promise<void> {
+    await this.removeAll();
+    t.equal(await this.down(), 0, 'the daemon stops cleanly');
+    t.same(await findLeaks([this.home, this.state], this.cgroupParent), [], 'no mount, cgroup or process is left');
+    t.same(await this.network?.leftovers(), this.network && [], 'no network namespace, interface or address is left');
+  }
+
+  /** The safety net of a failed test: ends and removes whatever is still there. */
+  async destroy(): Promise<void> {
+    await this.#end('SIGKILL');
+    this.cri.close();
+    await until('the end of all processes', async () => {
+      const left = await processesOf([this.home, this.state], this.cgroupParent);
+      for (const { pid } of left) killQuietly(pid);
+      return left.length === 0;
+    });
+    await this.network?.remove();
+    await removeCgroups(this.cgroupParent);
+    for (const place of [this.home, this.state]) await rm(place, { recursive: true, force: true });
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.#child;
+    if (!child) return null;
+    this.#child = undefined;
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    const code = await ended;
+    clearTimeout(timer);
+    return code;
+  }
+
+  #configuration(): string {
+    return `version = 1
+root = "${this.root}"
+state = "${this.state}"
+socket = "${this.socket}"
+netns_dir = "${join(this.home, 'netns')}"
+
+[log]
+level = "debug"
+
+[cni]
+conf_dir = "${join(this.home, 'cni')}"
+bin_dirs = ["/usr/lib/cni"]
+cache_dir = "${join(this.home, 'cni-cache')}"
+
+[registry]
+config_path = "${this.certs}"
+
+[containers]
+pids_limit = ${this.options.pidsLimit ?? 0}
+default_cgroup_parent = "${this.cgroupParent}"
+`;
+  }
+}
+
+const killQuietly = (pid: number): void => {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+};

@@ -1,0 +1,24 @@
+#!/usr/bin/env node
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+
+// run-tests.js SUITE FILE…: runs compiled test files side by side and leaves the count in build/results/SUITE.
+const [suite = 'tests', ...files] = process.argv.slice(2);
+if (files.length === 0) throw new Error(`no test files in suite ${suite}`);
+mkdirSync('build/results', { recursive: true });
+const reporter = fileURLToPath(new URL('reporter.js', import.meta.url));
+const jobs = process.env['JOBS'] ?? String(Math.min(availableParallelism(), 4));
+const { status } = spawnSync(
+  process.execPath,
+  [
+    '--test',
+    `--test-concurrency=${jobs}`,
+    `--test-reporter=${reporter}`,
+    '--test-reporter-destination=stdout',
+    ...files,
+  ],
+  { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, RESULTS: `build/results/${suite}` } },
+);
+process.exit(status ?? 1);

@@ -1,0 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Asks again until the answer is neither undefined nor false; fails with `what` when the deadline passes. */
+export const until = async <T>(
+  what: string,
+  ask: () => Promise<T | undefined | false>,
+  deadlineMs = 15_000,
+): Promise<T> => {
+  const end = Date.now() + deadlineMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined && answer !== false) return answer;
+    if (Date.now() > end) throw new Error(`still waiting after ${deadlineMs} ms: ${what}`);
+    await sleep(10);
+  }
+};

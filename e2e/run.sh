@@ -1,0 +1,51 @@
+#!/bin/bash
+# run.sh [FILE…]: the end-to-end suite (or these compiled test files), as root, in mount, network and PID namespaces of its own. What a
+# test leaves behind ends with the namespaces, and is reported before: the suite then fails although every test passed.
+set -eu
+cd "$(dirname "$0")/.."
+
+if [ "$(id -u)" != 0 ]; then
+  echo "not root: the end-to-end tests start real containers; run them as root" >&2
+  exit 1
+fi
+
+if [ "${JANGADA_E2E_INSIDE:-}" = "" ]; then
+  node build/e2e/harness/prepare.js
+  # --kill-child: when this shell dies, everything inside dies with it.
+  JANGADA_E2E_INSIDE=1 exec unshare --mount --net --pid --fork --kill-child --propagation private --mount-proc "$0" "$@"
+fi
+
+# From here on bash is pid 1 of the suite and reaps what daemons leave to it.
+ip link set lo up
+mkdir -p /run/netns
+mount -t tmpfs -o mode=0755 tmpfs /run/netns
+
+files=("$@")
+if [ ${#files[@]} = 0 ]; then
+  # Compiled tests of sources that exist: a leftover of a removed test must not run.
+  mapfile -t files < <(find e2e -name '*.test.ts' | sort | sed 's|^|build/|; s|ts$|js|')
+fi
+
+mounts() { sort /proc/self/mountinfo; }
+cgroups() { find /sys/fs/cgroup -maxdepth 3 -type d -name 'jangada-e2e-*' 2>/dev/null; }
+
+export TMPDIR
+TMPDIR=$(mktemp -d /tmp/jangada-suite-XXXXXX)
+state=$(find /run -maxdepth 1 -name 'jg-*' | sort)
+before=$(mounts)
+status=0
+node build/e2e/harness/run-tests.js e2e "${files[@]}" || status=$?
+
+leak() { # what, list
+  [ -z "$2" ] && return
+  status=1
+  printf 'left behind: %s\n%s\n' "$1" "$2" >&2
+  echo '0 1' >build/results/e2e-leaks
+}
+leak processes "$(ps -e -o pid=,args= | awk -v self=$$ '$1 != self && $2 != "ps" && $2 != "awk" && $0 !~ /e2e\/run.sh/')"
+leak mounts "$(diff <(echo "$before") <(mounts) | grep '^>' || true)"
+leak 'network namespaces' "$(ls /run/netns)"
+leak cgroups "$(cgroups)"
+leak directories "$(find "$TMPDIR" -mindepth 1 -maxdepth 1)$(comm -13 <(echo "$state") <(find /run -maxdepth 1 -name 'jg-*' | sort))"
+rm -rf "$TMPDIR"
+exit "$status"

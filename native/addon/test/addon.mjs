@@ -1,0 +1,24 @@
+// Calls every function with good and bad arguments; run under ASan and UBSan by `make test`.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+
+const addon = createRequire(import.meta.url)(process.argv[2]);
+const bad = [undefined, null, 0, -1, 1.5, 2 ** 40, Number.NaN, '', 'x'.repeat(1 << 20), [], [1], {}, () => 0, Symbol('s'), 1n];
+
+assert.deepEqual([...addon.resolveSyscalls('SCMP_ARCH_X86_64', ['read', 'openat2'])], [0, 437]);
+assert.ok(addon.resolveSyscalls('SCMP_ARCH_ARM', ['\0', 'é'.repeat(1000), 'x'.repeat(1 << 20)]).every((number) => number < 0));
+assert.throws(() => addon.peerCredentials(0), /SO_PEERCRED|socket/i);
+
+let refused = 0;
+for (const name of ['resolveSyscalls', 'peerCredentials'])
+  for (const first of bad)
+    for (const second of bad) {
+      try {
+        addon[name](first, second);
+      } catch (error) {
+        assert.ok(error instanceof Error);
+        refused++;
+      }
+    }
+assert.equal(refused, 2 * bad.length ** 2);
+console.log(`ok - ${refused} bad calls refused`);

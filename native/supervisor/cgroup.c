@@ -1,0 +1,213 @@
+#include "cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include "fail.h"
+#include "kernel.h"
+
+#define PATH_SIZE 4096
+
+static ssize_t read_file(const char *path, char *out, size_t size) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t n = read(fd, out, size - 1);
+    int error = errno;
+    close(fd);
+    errno = error;
+    out[n > 0 ? n : 0] = 0;
+    return n;
+}
+
+static int write_file(const char *path, const char *value) {
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    size_t len = strlen(value);
+    ssize_t n = write(fd, value, len);
+    int error = n >= 0 && (size_t)n != len ? EIO : errno;
+    close(fd);
+    errno = error;
+    return n == (ssize_t)len ? 0 : -1;
+}
+
+static bool is_cgroup(const char *path, uint8_t version) {
+    struct statfs fs;
+    return statfs(path, &fs) == 0 &&
+           fs.f_type == (version == PLAN_CGROUP_V2 ? K_CGROUP2_SUPER_MAGIC : K_CGROUP_SUPER_MAGIC);
+}
+
+/* A new v1 cpuset has no cpus and no memory nodes, and refuses every task until it has. */
+static int inherit_cpuset(char *path, size_t len) {
+    static const char *const files[] = {"/cpuset.cpus", "/cpuset.mems"};
+    char value[1024], own[PATH_SIZE + 16], parent[PATH_SIZE + 16];
+    char *slash = memrchr(path, '/', len);
+    for (int i = 0; slash && i < 2; i++) {
+        snprintf(own, sizeof own, "%s%s", path, files[i]);
+        snprintf(parent, sizeof parent, "%.*s%s", (int)(slash - path), path, files[i]);
+        if (read_file(own, value, sizeof value) < 0)
+            return -1;
+        if (value[0] != '\n' && value[0] != 0)
+            continue;
+        if (read_file(parent, value, sizeof value) < 0 || write_file(own, value) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* mkdir -p below the hierarchy; one pass up to what exists, one pass down. */
+static int make_path(char *path, uint8_t version) {
+    size_t len = strlen(path), at = len;
+    for (;;) {
+        if (mkdir(path, 0755) == 0 || errno == EEXIST)
+            break;
+        if (errno != ENOENT)
+            return -1;
+        while (at > 0 && path[at] != '/')
+            at--;
+        if (at == 0)
+            return -1;
+        path[at] = 0;
+    }
+    for (;;) {
+        if (!is_cgroup(path, version)) {
+            rmdir(path);
+            errno = ENOTSUP;
+            return -1;
+        }
+        if (version == PLAN_CGROUP_V1_CPUSET && inherit_cpuset(path, strlen(path)) < 0)
+            return -1;
+        size_t end = strlen(path);
+        if (end == len)
+            return 0;
+        path[end] = '/';
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+            return -1;
+    }
+}
+
+static int make_dir(const struct plan_op *op, struct build_error *err) {
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "%s", op->cgroup_dir.path);
+    for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
+        path[len - 1] = 0;
+    if (make_path(path, op->cgroup_dir.version) == 0)
+        return 0;
+    if (errno == ENOTSUP)
+        return build_refuse(err, ENOTSUP, "not a cgroup hierarchy of this version", "cgroup-dir", op->cgroup_dir.path, "cgroup");
+    return build_fail(err, errno, "cgroup-dir", op->cgroup_dir.path, "cgroup");
+}
+
+int cgroup_make(const struct plan *plan, struct build_error *err) {
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct plan_op *op = &plan->ops[i];
+        int done = 0;
+        if (op->code == PLAN_CGROUP_DIR)
+            done = make_dir(op, err);
+        else if (op->code == PLAN_CGROUP_WRITE && write_file(op->cgroup_write.path, op->cgroup_write.value) < 0 &&
+                 !(op->cgroup_write.optional && errno == ENOENT)) {
+            char role[160];
+            snprintf(role, sizeof role, "cgroup limit %s", op->cgroup_write.value);
+            done = build_fail(err, errno, "cgroup-write", op->cgroup_write.path, role);
+        }
+        if (done < 0) {
+            cgroup_remove(plan);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static bool is_leaf(const struct plan_op *op, bool v2) {
+    return op->code == PLAN_CGROUP_DIR && op->cgroup_dir.role == PLAN_CGROUP_LEAF &&
+           (op->cgroup_dir.version == PLAN_CGROUP_V2) == v2;
+}
+
+int cgroup_join_v1(const struct plan *plan, struct build_error *err) {
+    char path[PATH_SIZE + 16];
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct plan_op *op = &plan->ops[i];
+        if (!is_leaf(op, false))
+            continue;
+        snprintf(path, sizeof path, "%s/cgroup.procs", op->cgroup_dir.path);
+        if (write_file(path, "0") < 0)
+            return build_fail(err, errno, "cgroup-dir", path, "joining the cgroup");
+    }
+    return 0;
+}
+
+int cgroup_open_v2(const struct plan *plan) {
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (is_leaf(&plan->ops[i], true))
+            return open(plan->ops[i].cgroup_dir.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    errno = 0;
+    return -1;
+}
+
+/* The number after `key` in a flat keyed file. */
+static bool read_key(const char *path, const char *key, uint64_t *out) {
+    char text[4096];
+    if (read_file(path, text, sizeof text) < 0)
+        return false;
+    size_t len = strlen(key);
+    for (char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+        if (strncmp(line, key, len) == 0 && line[len] == ' ') {
+            *out = strtoull(line + len + 1, NULL, 10);
+            return true;
+        }
+    return false;
+}
+
+void build_cgroup_report(const struct wire_bytes *bytes, struct build_cgroup_report *out) {
+    struct plan plan;
+    struct build_error err;
+    char path[PATH_SIZE + 32];
+    *out = (struct build_cgroup_report){0};
+    if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0)
+        return;
+    for (uint32_t i = 0; i < plan.count; i++) {
+        const struct plan_op *op = &plan.ops[i];
+        if (op->code != PLAN_CGROUP_DIR || op->cgroup_dir.role != PLAN_CGROUP_LEAF)
+            continue;
+        bool v2 = op->cgroup_dir.version == PLAN_CGROUP_V2;
+        snprintf(path, sizeof path, "%s/%s", op->cgroup_dir.path, v2 ? "memory.events" : "memory.oom_control");
+        if (read_key(path, "oom_kill", &out->oom_kills))
+            break;
+    }
+    plan_free(&plan);
+}
+
+#define UPDATE_MAX 64 /* plan.c allows no more writes in an update */
+
+int build_cgroup_update(const struct wire_bytes *ops, struct build_error *err) {
+    struct plan plan;
+    static char before[UPDATE_MAX][256];
+    static bool written[UPDATE_MAX];
+    if (plan_decode(ops, PLAN_OF_UPDATE, &plan, err) < 0)
+        return -1;
+    uint32_t i;
+    for (i = 0; i < plan.count; i++) {
+        const struct plan_op *op = &plan.ops[i];
+        bool readable = read_file(op->cgroup_write.path, before[i], sizeof before[i]) > 0;
+        written[i] = write_file(op->cgroup_write.path, op->cgroup_write.value) == 0 && readable;
+        if (!written[i] && errno && !readable && !(op->cgroup_write.optional && errno == ENOENT))
+            break;
+        if (!written[i] && readable)
+            break;
+    }
+    bool all = i == plan.count;
+    if (!all) {
+        build_fail(err, errno, "cgroup-write", plan.ops[i].cgroup_write.path, plan.ops[i].cgroup_write.value);
+        while (i-- > 0)
+            if (written[i])
+                write_file(plan.ops[i].cgroup_write.path, before[i]);
+    }
+    plan_free(&plan);
+    return all ? 0 : -1;
+}

@@ -1,0 +1,14 @@
+/* Control groups of a container, version 1, 2 and both at once. The questions the supervisor asks are in build.h. */
+#pragma once
+#include "plan.h"
+
+/* Makes the directories of a plan and writes its limits; what it made is removed again on failure. */
+int cgroup_make(const struct plan *plan, struct build_error *err);
+
+/* In a child: moves itself into the container's v1 directories. clone3 puts it into the v2 one. */
+int cgroup_join_v1(const struct plan *plan, struct build_error *err);
+
+/* The v2 directory for CLONE_INTO_CGROUP: a descriptor, or -1 when there is none (errno 0) or it cannot be opened. */
+int cgroup_open_v2(const struct plan *plan);
+
+int cgroup_remove(const struct plan *plan);

@@ -1,0 +1,43 @@
+/* jangada-pod: see native/README.md. One program, two roles: `jangada-pod spawner`, and the supervisors that it forks. */
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "harden.h"
+#include "kernel.h"
+#include "spawner.h"
+
+static int usage(void) {
+    fputs("usage: jangada-pod spawner    (started by the jangada daemon, with a unix stream socket on descriptor 0)\n", stderr);
+    return 2;
+}
+
+static bool is_stream_socket(int fd) {
+    int domain = 0, type = 0;
+    socklen_t size = sizeof domain;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
+           getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2 || strcmp(argv[1], "spawner") != 0 || !is_stream_socket(0))
+        return usage();
+    harden_seal_program(argv);
+    harden_process();
+    k_close_range(3, ~0u, 0);
+    int null_fd = harden_open_null();
+    if (null_fd < 0) {
+        perror("jangada-pod: /dev/null");
+        return 1;
+    }
+    int oom_score_adj = harden_oom_score();
+    int daemon = fcntl(0, F_DUPFD_CLOEXEC, 3);
+    if (daemon < 0 || fcntl(daemon, F_SETFL, O_NONBLOCK) < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0) {
+        perror("jangada-pod: descriptors");
+        return 1;
+    }
+    spawner_main(daemon, null_fd, oom_score_adj);
+}

@@ -1,0 +1,23 @@
+/* The pod's own namespaces. The supervisor itself lives in them and thereby holds them: there is no pause process. */
+#pragma once
+#include "build.h"
+#include "child.h"
+#include "request.h"
+
+struct sandbox {
+    bool ready;
+    int empty_mntns; /* -1 before SANDBOX */
+    int pod_pidns;   /* -1 when the pod shares no PID namespace */
+    struct child init; /* of the shared PID namespace */
+    int init_lifeline; /* the init ends when this pipe is closed */
+    char netns_path[4096];
+    void (*on_init_ended)(struct sandbox *s);
+};
+
+void sandbox_init(struct sandbox *s);
+
+/* Carries SANDBOX out; on failure what was made outside of this process is undone. */
+int sandbox_make(struct sandbox *s, const struct request *r, struct build_error *err);
+
+/* Ends the init process and unpins the network namespace. */
+void sandbox_unmake(struct sandbox *s);

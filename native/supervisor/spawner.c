@@ -1,0 +1,148 @@
+#include "spawner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cause.h"
+#include "child.h"
+#include "connection.h"
+#include "kernel.h"
+#include "run.h"
+#include "supervisor.h"
+
+#define SOCKET "supervisor.sock"
+#define BACKLOG 16
+
+static struct connection connection;
+static int null_fd;
+
+/* Bound by a relative name: the path of a pod's directory may be longer than sun_path. The process is single-threaded. */
+static int listen_in(const char *directory, struct build_error *err) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return cause_set(err, errno, "spawn", "socket");
+    if (chdir(directory) < 0) {
+        close(fd);
+        return cause_set(err, errno, "spawn", "directory of the pod %s", directory);
+    }
+    mode_t mask = umask(0177);
+    bool bound = bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    bool done = bound && listen(fd, BACKLOG) == 0;
+    int error = errno;
+    umask(mask);
+    if (bound && !done)
+        unlink(SOCKET);
+    if (chdir("/") < 0)
+        _exit(1);
+    if (done)
+        return fd;
+    close(fd);
+    return cause_set(err, error, "spawn", "socket %s/" SOCKET, directory);
+}
+
+_Noreturn static void become_supervisor(int listener, const char *directory) {
+    setsid();
+    prctl(PR_SET_NAME, "jangada-pod");
+    /* Exactly two descriptors go on: the pod must hold nothing of its siblings or of the daemon. */
+    for (int fd = 0; fd < 3; fd++)
+        dup2(null_fd, fd);
+    if (dup2(listener, 3) < 0 && listener != 3)
+        _exit(1);
+    int null = 4;
+    if (dup3(null_fd == 3 ? 0 : null_fd, null, O_CLOEXEC) < 0)
+        null = null_fd;
+    k_close_range(5, ~0u, 0);
+    supervisor_main(3, directory, null);
+}
+
+static void spawn(struct connection *c, const struct request *r) {
+    struct build_error err;
+    struct wire_writer w;
+    char directory[PATH_MAX];
+    int listener = -1;
+    pid_t pid = -1;
+    if (!request_string(r, 1, directory, sizeof directory) || directory[0] != '/')
+        cause_set(&err, EINVAL, "spawn", "directory of the pod is not an absolute path");
+    else if ((listener = listen_in(directory, &err)) >= 0 && (pid = fork()) < 0)
+        cause_set(&err, errno, "spawn", "process of the supervisor");
+    if (pid == 0)
+        become_supervisor(listener, directory);
+    if (listener >= 0)
+        close(listener);
+    if (pid < 0) {
+        reply_error(c, r->tag, &err);
+        return;
+    }
+    message_begin(c, &w, REQUEST_SPAWN | MESSAGE_REPLY, r->tag);
+    wire_put_u32(&w, 1, (uint32_t)pid);
+    message_send(c, &w);
+}
+
+static void hello(struct connection *c, const struct request *r) {
+    struct wire_writer w;
+    if (request_u32(r, 1) != WIRE_VERSION) {
+        reply_errno(c, r->tag, EPROTONOSUPPORT, "hello", "protocol version %u, this spawner speaks %u", request_u32(r, 1),
+                    WIRE_VERSION);
+        connection_end(c);
+        return;
+    }
+    message_begin(c, &w, REQUEST_HELLO | MESSAGE_REPLY, r->tag);
+    wire_put_u32(&w, 1, WIRE_VERSION);
+    wire_put_u32(&w, 2, (uint32_t)getpid());
+    message_send(c, &w);
+}
+
+static void run(struct connection *c, const struct request *r) {
+    struct build_error err;
+    if (run_start(r, &err) < 0)
+        reply_error(c, r->tag, &err);
+}
+
+static void on_request(struct connection *c, const struct request *r) {
+    switch (r->type) {
+    case REQUEST_HELLO:
+        hello(c, r);
+        return;
+    case REQUEST_SPAWN:
+        spawn(c, r);
+        return;
+    case REQUEST_RUN:
+        run(c, r);
+        return;
+    default:
+        reply_errno(c, r->tag, EPROTO, "frame", "not a request to a spawner, type 0x%04x", r->type);
+        connection_end(c);
+    }
+}
+
+static void on_room(struct connection *c) {
+    (void)c;
+    run_on_room();
+}
+
+static void on_closed(struct connection *c) {
+    (void)c;
+    loop_stop();
+}
+
+void spawner_main(int daemon, int the_null_fd, int oom_score_adj) {
+    null_fd = the_null_fd;
+    connection.on_request = on_request;
+    connection.on_room = on_room;
+    connection.on_closed = on_closed;
+    if (loop_init() < 0 || child_init() < 0 || connection_init(&connection) < 0 || connection_open(&connection, daemon) < 0)
+        _exit(1);
+    run_init(&connection, null_fd, oom_score_adj);
+    loop_run();
+    _exit(0);
+}

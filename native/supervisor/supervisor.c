@@ -1,0 +1,329 @@
+#include "supervisor.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cause.h"
+#include "child.h"
+#include "connection.h"
+#include "container.h"
+#include "exec.h"
+#include "sandbox.h"
+
+#define SHUTDOWN_MS 10000
+
+static struct connection connection;
+static struct source listening;
+static struct sandbox sandbox;
+static struct container_host host;
+static char directory[PATH_MAX];
+static struct timer shutdown_timer;
+static uint32_t shutdown_tag;
+static bool shutting_down;
+
+/* ---- what containers tell ---- */
+
+static void on_created(struct container *c, uint32_t tag) {
+    struct wire_writer w;
+    if (tag == 0)
+        return;
+    if (c->error.error) {
+        reply_error(&connection, tag, &c->error);
+        return;
+    }
+    message_begin(&connection, &w, REQUEST_CREATE | MESSAGE_REPLY, tag);
+    wire_put_u32(&w, 1, (uint32_t)c->process.pid);
+    message_send(&connection, &w);
+}
+
+static void on_started(struct container *c, uint32_t tag) {
+    struct wire_writer w;
+    if (tag == 0)
+        return;
+    if (c->error.error) {
+        reply_error(&connection, tag, &c->error);
+        return;
+    }
+    message_begin(&connection, &w, REQUEST_START | MESSAGE_REPLY, tag);
+    wire_put_u64(&w, 1, c->started_at);
+    message_send(&connection, &w);
+}
+
+static void on_exited(struct container *c) {
+    struct wire_writer w;
+    message_begin(&connection, &w, MESSAGE_EXITED, 0);
+    wire_put_string(&w, 1, c->id);
+    wire_put_i32(&w, 2, c->exit_code);
+    wire_put_u8(&w, 3, c->oom);
+    wire_put_u64(&w, 4, c->exited_at);
+    wire_put_string(&w, 5, c->error.error ? c->error.detail : "");
+    message_send(&connection, &w);
+}
+
+/* ---- shutdown ---- */
+
+_Noreturn static void leave(void) {
+    char path[PATH_MAX + 32];
+    sandbox_unmake(&sandbox);
+    snprintf(path, sizeof path, "%s/supervisor.sock", directory);
+    unlink(path);
+    if (connection_is_open(&connection)) {
+        reply_empty(&connection, REQUEST_SHUTDOWN, shutdown_tag);
+        connection_end(&connection);
+    }
+    _exit(0);
+}
+
+static void shutdown_step(void) {
+    if (!shutting_down)
+        return;
+    for (struct container *c = container_next(NULL); c; c = container_next(c))
+        if (container_is_live(c))
+            return;
+    leave();
+}
+
+static void on_shutdown_timer(struct timer *timer) {
+    (void)timer;
+    leave();
+}
+
+/* ---- requests ---- */
+
+static void hello(const struct request *r) {
+    struct wire_writer w;
+    if (request_u32(r, 1) != WIRE_VERSION) {
+        reply_errno(&connection, r->tag, EPROTONOSUPPORT, "hello", "protocol version %u, this supervisor speaks %u",
+                    request_u32(r, 1), WIRE_VERSION);
+        connection_end(&connection);
+        return;
+    }
+    message_begin(&connection, &w, REQUEST_HELLO | MESSAGE_REPLY, r->tag);
+    wire_put_u32(&w, 1, WIRE_VERSION);
+    wire_put_u32(&w, 2, (uint32_t)getpid());
+    message_send(&connection, &w);
+}
+
+static void make_sandbox(const struct request *r) {
+    struct build_error err;
+    struct wire_writer w;
+    if (sandbox_make(&sandbox, r, &err) < 0) {
+        reply_error(&connection, r->tag, &err);
+        return;
+    }
+    host.env.empty_mntns = sandbox.empty_mntns;
+    host.env.pod_pidns = sandbox.pod_pidns;
+    message_begin(&connection, &w, REQUEST_SANDBOX | MESSAGE_REPLY, r->tag);
+    wire_put_u32(&w, 1, (uint32_t)sandbox.init.pid);
+    message_send(&connection, &w);
+}
+
+static void create(const struct request *r) {
+    struct build_error err = {0};
+    char id[CONTAINER_ID_MAX + 1];
+    if (!request_container_id(r, id))
+        cause_set(&err, EINVAL, "create", "container id");
+    else if (!sandbox.ready)
+        cause_set(&err, ENXIO, "create", "the pod has no namespaces yet: SANDBOX comes first");
+    else if (container_create(r, id, &err) == 0)
+        return; /* on_created answers */
+    reply_error(&connection, r->tag, &err);
+}
+
+/* Requests about one container. 0: done, answer at once; 1: answered later; -1: *err. */
+static int start(const struct request *r, struct container *c, struct build_error *err) {
+    return container_start(c, r->tag, err) < 0 ? -1 : 1;
+}
+
+static int send_signal(const struct request *r, struct container *c, struct build_error *err) {
+    int signal = request_u8(r, 2);
+    if (signal < 1 || signal > 64)
+        return cause_set(err, EINVAL, "signal", "signal %d", signal);
+    return container_signal(c, signal, err);
+}
+
+static int kill_container(const struct request *r, struct container *c, struct build_error *err) {
+    (void)r, (void)err;
+    container_kill(c);
+    return 0;
+}
+
+static int exec(const struct request *r, struct container *c, struct build_error *err) {
+    return exec_start(r, c, err) < 0 ? -1 : 1;
+}
+
+static int reopen_log(const struct request *r, struct container *c, struct build_error *err) {
+    (void)r;
+    if (c->state != CONTAINER_CREATED && c->state != CONTAINER_STARTING && c->state != CONTAINER_RUNNING)
+        return cause_set(err, EBUSY, "log", "container is not running: %s", c->id);
+    return log_reopen(&c->log, err);
+}
+
+static int update(const struct request *r, struct container *c, struct build_error *err) {
+    if (!container_is_live(c))
+        return cause_set(err, EBUSY, "update", "container is not running: %s", c->id);
+    return build_cgroup_update(&r->field[2], err);
+}
+
+static int remove_container(const struct request *r, struct container *c, struct build_error *err) {
+    (void)r;
+    if (c->state != CONTAINER_EXITED)
+        return cause_set(err, EBUSY, "remove", "container has not exited: %s", c->id);
+    container_remove(c);
+    return 0;
+}
+
+static void about_container(const struct request *r,
+                            int (*handle)(const struct request *, struct container *, struct build_error *)) {
+    struct build_error err = {0};
+    char id[CONTAINER_ID_MAX + 1];
+    struct container *c = NULL;
+    int done = -1;
+    if (!request_container_id(r, id))
+        cause_set(&err, EINVAL, "request", "container id");
+    else if (!(c = container_find(id)) || c->state == CONTAINER_CREATING || c->create_failed)
+        done = handle == remove_container && !c ? 0 : cause_set(&err, ESRCH, "request", "no container %s in this pod", id);
+    else
+        done = handle(r, c, &err);
+    if (done < 0)
+        reply_error(&connection, r->tag, &err);
+    else if (done == 0)
+        reply_empty(&connection, r->type, r->tag);
+}
+
+static uint8_t listed_state(enum container_state state) {
+    switch (state) {
+    case CONTAINER_CREATED:
+    case CONTAINER_STARTING:
+        return 1;
+    case CONTAINER_RUNNING:
+    case CONTAINER_ENDING:
+        return 2;
+    case CONTAINER_EXITED:
+        return 3;
+    default:
+        return 0;
+    }
+}
+
+static void list(const struct request *r) {
+    struct wire_writer w;
+    message_begin(&connection, &w, REQUEST_LIST | MESSAGE_REPLY, r->tag);
+    for (struct container *c = container_next(NULL); c; c = container_next(c)) {
+        uint8_t nested[1024];
+        struct wire_writer n;
+        if (listed_state(c->state) == 0 || c->create_failed)
+            continue;
+        wire_writer_init(&n, nested, sizeof nested);
+        wire_put_string(&n, 1, c->id);
+        wire_put_u8(&n, 2, listed_state(c->state));
+        wire_put_u32(&n, 3, c->process.ended ? 0 : (uint32_t)c->process.pid);
+        wire_put_u64(&n, 4, c->created_at);
+        wire_put_u64(&n, 5, c->started_at);
+        wire_put_u64(&n, 6, c->state == CONTAINER_EXITED ? c->exited_at : 0);
+        wire_put_i32(&n, 7, c->exit_code);
+        wire_put_u8(&n, 8, c->oom);
+        wire_put_string(&n, 9, c->error.error ? c->error.detail : "");
+        wire_put_bytes(&w, 1, nested, (uint32_t)n.len);
+    }
+    wire_put_u8(&w, 2, sandbox.ready);
+    wire_put_u32(&w, 3, (uint32_t)sandbox.init.pid);
+    message_send(&connection, &w);
+}
+
+static void shut_down(const struct request *r) {
+    shutdown_tag = r->tag;
+    shutting_down = true;
+    timer_set(&shutdown_timer, SHUTDOWN_MS, on_shutdown_timer);
+    for (struct container *c = container_next(NULL); c; c = container_next(c))
+        container_kill(c);
+    exec_abandon_all();
+    shutdown_step();
+}
+
+static const struct {
+    uint16_t type;
+    void (*of_pod)(const struct request *);
+    int (*of_container)(const struct request *, struct container *, struct build_error *);
+} handlers[] = {
+    {REQUEST_HELLO, hello, NULL},        {REQUEST_SANDBOX, make_sandbox, NULL},
+    {REQUEST_CREATE, create, NULL},      {REQUEST_START, NULL, start},
+    {REQUEST_SIGNAL, NULL, send_signal}, {REQUEST_KILL, NULL, kill_container},
+    {REQUEST_EXEC, NULL, exec},          {REQUEST_REOPEN_LOG, NULL, reopen_log},
+    {REQUEST_UPDATE, NULL, update},      {REQUEST_REMOVE, NULL, remove_container},
+    {REQUEST_LIST, list, NULL},          {REQUEST_SHUTDOWN, shut_down, NULL},
+};
+
+static void on_request(struct connection *c, const struct request *r) {
+    for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
+        if (handlers[i].type != r->type)
+            continue;
+        if (shutting_down)
+            reply_errno(c, r->tag, ESHUTDOWN, "request", "the pod is being shut down");
+        else if (handlers[i].of_pod)
+            handlers[i].of_pod(r);
+        else
+            about_container(r, handlers[i].of_container);
+        return;
+    }
+    reply_errno(c, r->tag, EPROTO, "frame", "not a request to a supervisor, type 0x%04x", r->type);
+    connection_end(c);
+}
+
+static void on_room(struct connection *c) {
+    (void)c;
+    exec_on_room();
+}
+
+/* The daemon died or was replaced: containers and their logs go on, what only it waited for does not. */
+static void on_closed(struct connection *c) {
+    (void)c;
+    container_forget_tags();
+    exec_abandon_all();
+}
+
+static void on_connect(struct source *source, uint32_t events) {
+    (void)events;
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0)
+        return;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != geteuid()) {
+        close(fd);
+        return;
+    }
+    connection_close(&connection);
+    if (connection_open(&connection, fd) < 0)
+        close(fd);
+}
+
+void supervisor_main(int listener, const char *the_directory, int null_fd) {
+    snprintf(directory, sizeof directory, "%s", the_directory);
+    sandbox_init(&sandbox);
+    host = (struct container_host){
+        .env = {.empty_mntns = -1, .null_fd = null_fd, .pod_pidns = -1},
+        .directory = directory,
+        .on_created = on_created,
+        .on_started = on_started,
+        .on_exited = on_exited,
+        .on_gone = shutdown_step,
+    };
+    container_init(&host);
+    exec_init(&connection, &host.env);
+    connection.on_request = on_request;
+    connection.on_room = on_room;
+    connection.on_closed = on_closed;
+    if (loop_init() < 0 || child_init() < 0 || connection_init(&connection) < 0 ||
+        loop_add(&listening, listener, EPOLLIN, on_connect) < 0)
+        _exit(1);
+    loop_on_idle(log_idle);
+    loop_run();
+    _exit(0);
+}

@@ -1,0 +1,139 @@
+/* The plan decoder: what it takes, what it refuses, and that it takes nothing else. */
+#include "fixture.h"
+
+static struct draft d;
+static struct plan plan;
+static struct build_error err;
+
+static bool decodes(enum plan_purpose purpose) {
+    struct wire_bytes bytes = bytes_of(&d);
+    bool good = plan_decode(&bytes, purpose, &plan, &err) == 0;
+    if (good)
+        plan_free(&plan);
+    return good;
+}
+
+static void ordinary(void) {
+    struct wish w = {.script = "true", .masks = {"/proc/kcore"}, .readonly = {"/proc/sys"}, .seccomp = true};
+    draft_container(&d, "/layer", "plan", &w);
+}
+
+static void test_values(void) {
+    ordinary();
+    struct wire_bytes bytes = bytes_of(&d);
+    ok(plan_decode(&bytes, PLAN_OF_CONTAINER, &plan, &err) == 0, "a plan is decoded");
+    struct plan_op *rootfs = plan_find(&plan, PLAN_ROOTFS), *exec = plan_find(&plan, PLAN_EXEC);
+    ok(rootfs->rootfs.lower.count == 1 && !rootfs->rootfs.lower.at[1], "a list ends with NULL");
+    same(rootfs->rootfs.lower.at[0], "/layer", "a list's string");
+    ok(exec->exec.argv.count == 3 && exec->exec.env.count == 1 && !exec->exec.argv.at[3] && !exec->exec.env.at[1], "argv and env");
+    same(exec->exec.argv.at[2], "true", "the last argument");
+    same(plan_step(plan_find(&plan, PLAN_MOUNT)), "mount", "a step has a name");
+    ok(plan_find(&plan, PLAN_CREDENTIALS)->credentials.bounding == CAPS_DEFAULT, "64 bits");
+    plan_free(&plan);
+}
+
+static void test_cut(void) {
+    ordinary();
+    size_t whole = d.w.len;
+    int taken = 0;
+    for (d.w.len = 0; d.w.len < whole; d.w.len++)
+        taken += decodes(PLAN_OF_CONTAINER);
+    ok(taken == 0, "cut at any byte it is refused");
+    ok(decodes(PLAN_OF_CONTAINER), "whole it is not");
+    ok(!decodes(PLAN_OF_PROCESS) && !decodes(PLAN_OF_UPDATE), "it is no plan of another purpose");
+}
+
+static void refuses(const char *name) { ok(!decodes(PLAN_OF_CONTAINER), "%s is refused: %s", name, err.detail); }
+
+static void test_refusals(void) {
+    ordinary();
+    put_path(&d, PLAN_MASK, "/late");
+    refuses("an operation out of order");
+    ordinary();
+    put_exec(&d, (const char *[]){"/bin/x", NULL});
+    refuses("a second exec");
+    ordinary();
+    op_begin(&d, 999);
+    op_end(&d);
+    refuses("an unknown operation");
+    wire_writer_init(&d.w, d.data, sizeof d.data);
+    refuses("an empty plan");
+    ordinary();
+    d.w.len = d.op;
+    put_exec(&d, (const char *[]){"", NULL});
+    refuses("an empty command");
+    ordinary();
+    d.w.len = d.op;
+    op_begin(&d, PLAN_EXEC);
+    wire_put_bytes(&d.w, 1, "/bin/sh\0x", 9);
+    op_end(&d);
+    refuses("a NUL in an argument");
+    static const struct { uint16_t id; uint32_t len; const char *value; const char *name; } extra[] = {
+        {11, 4, "\0\0\0\0", "an unknown field"}, {10, 4, "\0\0\0\0", "a field twice"}};
+    for (size_t i = 0; i < 2; i++) {
+        wire_writer_init(&d.w, d.data, sizeof d.data);
+        put_credentials(&d, &root_identity);
+        wire_put_bytes(&d.w, extra[i].id, extra[i].value, extra[i].len);
+        op_end(&d);
+        refuses(extra[i].name);
+    }
+}
+
+static void test_identity(void) {
+    struct wish w = {.script = "true"};
+    struct identity bad[] = {{.uid = UINT32_MAX}, {.gid = UINT32_MAX}, {.groups = {UINT32_MAX}, .group_count = 1}, {.no_new_privileges = 2}};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        w.identity = &bad[i];
+        draft_container(&d, "/layer", "plan", &w);
+        refuses("CVE-2024-40635: an identity out of range");
+    }
+    struct identity top = {.uid = UINT32_MAX - 1, .gid = UINT32_MAX - 1};
+    w.identity = &top;
+    draft_container(&d, "/layer", "plan", &w);
+    ok(decodes(PLAN_OF_CONTAINER), "the largest ids are ids");
+}
+
+static void test_paths(void) {
+    static const char *const bad[] = {"", "relative", "/sys/fs/cgroup/x/../../..", "/.."};
+    struct wish w = {.script = "true"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        w.cgroup[0] = bad[i];
+        draft_container(&d, "/layer", "plan", &w);
+        refuses("a cgroup path that is relative or climbs");
+    }
+    w = (struct wish){.script = "true", .extra_mount = {"ext4", "/x", NULL}};
+    draft_container(&d, "/layer", "plan", &w);
+    refuses("a file system that containers do not mount");
+    ordinary();
+    d.w.len = d.op;
+    put_path(&d, PLAN_CWD, "/");
+    refuses("a plan without a command");
+}
+
+static void test_no_byte_is_ignored(void) {
+    ordinary();
+    size_t whole = d.w.len;
+    unsigned seed = 1;
+    for (int i = 0; i < 200000; i++) { /* no crash and no leak; ASan and UBSan look on */
+        size_t at_byte = (seed = seed * 1103515245u + 12345u) % whole;
+        uint8_t kept = d.data[at_byte];
+        d.data[at_byte] ^= (uint8_t)(1u << (seed >> 16 & 7));
+        (void)decodes(PLAN_OF_CONTAINER);
+        if (seed >> 20 & 3)
+            d.data[at_byte] = kept;
+        if (i % 50 == 0)
+            ordinary();
+    }
+    ok(true, "flipped bits do no harm");
+}
+
+int main(void) {
+    strcpy(fixture_dir, "/tmp/jangada-test-plan");
+    test_values();
+    test_cut();
+    test_refusals();
+    test_identity();
+    test_paths();
+    test_no_byte_is_ignored();
+    return done();
+}

@@ -1,0 +1,31 @@
+import { arch } from 'node:process';
+import type { Index, Platform } from './manifest.js';
+
+/** This machine as an image index names it. */
+export const hostPlatform = (): Platform => ({
+  os: 'linux',
+  architecture: arch === 'x64' ? 'amd64' : arch,
+  variant: arch === 'arm64' ? 'v8' : '',
+});
+
+/** The variant that is understood when none is written. */
+const DEFAULT_VARIANT: Readonly<Record<string, string>> = { arm64: 'v8', amd64: 'v1' };
+
+/**
+ * The index entry for a platform: the first that names it. An entry without a platform counts only when it is alone, for then nothing
+ * is to be chosen.
+ */
+export const selectPlatform = (index: Index, wanted: Platform): Index['manifests'][number] | undefined => {
+  const found = index.manifests.find(({ platform }) => platform !== undefined && matches(platform, wanted));
+  if (found || index.manifests.length !== 1) return found;
+  const [only] = index.manifests;
+  return only?.platform === undefined ? only : undefined;
+};
+
+const matches = (platform: Platform, wanted: Platform): boolean =>
+  platform.os === wanted.os && platform.architecture === wanted.architecture && variantOf(platform) === variantOf(wanted);
+
+const variantOf = ({ architecture, variant }: Platform): string => variant || DEFAULT_VARIANT[architecture] || '';
+
+export const printPlatform = ({ os, architecture, variant }: Platform): string =>
+  [os, architecture, variant].filter(Boolean).join('/');

@@ -1,0 +1,107 @@
+import { failedPrecondition, RuntimeError } from '../errors.js';
+import type { CredentialSource } from './credentials.js';
+import { dataLoss, type Digest } from './digest.js';
+import { isTransient } from './exchange.js';
+import { readHosts } from './hosts.js';
+import { type Descriptor, type Manifest, parseManifest } from './manifest.js';
+import { hostPlatform, type Platform, printPlatform, selectPlatform } from './platform.js';
+import { canonical, type Reference } from './reference.js';
+import { type Document, Repository, type RepositoryOptions } from './repository.js';
+
+export interface ResolvedManifest {
+  readonly manifest: Manifest;
+  /** Of what the tag names: an index, or the manifest itself. */
+  readonly digest: Digest;
+}
+
+const MAX_DEPTH = 2;
+
+/** All places that may have a reference's content, asked in order: a mirror that fails is passed over. */
+export class Upstream {
+  private constructor(
+    private readonly reference: Reference,
+    private readonly repositories: readonly Repository[],
+  ) {}
+
+  static async open(reference: Reference, hostsDirectory: string, credentials: CredentialSource, options?: RepositoryOptions): Promise<Upstream> {
+    const hosts = await readHosts(hostsDirectory, reference.domain);
+    const withCredentials = await Promise.all(hosts.map(async (host) => ({ host, credentials: await credentials(host) })));
+    const repositories = withCredentials.map(
+      (entry) => new Repository(entry.host, reference.domain, reference.path, entry.credentials, options),
+    );
+    return new Upstream(reference, repositories);
+  }
+
+  /** The manifest for this machine. Indexes nest at most once, each has a bounded number of children (CVE-2026-53493). */
+  async resolve(signal: AbortSignal, platform: Platform = hostPlatform()): Promise<ResolvedManifest> {
+    const name = canonical(this.reference);
+    const first = await this.#manifest(this.reference.digest ?? this.reference.tag ?? 'latest', signal);
+    let document = first;
+    let expected: string | undefined;
+    for (let depth = 0; depth <= MAX_DEPTH; depth++) {
+      const parsed = parseManifest(document.bytes, document.mediaType, expected, name);
+      if (parsed.kind === 'manifest') return { manifest: parsed, digest: first.digest };
+      const chosen = selectPlatform(parsed, platform);
+      if (!chosen) throw failedPrecondition(`not built for ${printPlatform(platform)}: image ${name}`);
+      expected = chosen.mediaType;
+      document = await this.#manifest(chosen.digest, signal);
+    }
+    throw dataLoss(`indexes nested deeper than ${MAX_DEPTH}: image ${name}`);
+  }
+
+  document(descriptor: Descriptor, signal: AbortSignal): Promise<Buffer> {
+    return this.#first(this.repositories, (repository) => repository.document(descriptor, signal), signal);
+  }
+
+  /** A blob from the first place that starts to send it. What a mirror breaks off in the middle is not mixed with another's bytes. */
+  async *blob(descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const begun = await this.#first(
+      this.repositories,
+      async (repository) => {
+        const rest = repository.blob(descriptor, signal);
+        return { rest, head: await rest.next() };
+      },
+      signal,
+    );
+    try {
+      if (begun.head.done) return;
+      yield begun.head.value;
+      yield* begun.rest;
+    } finally {
+      await begun.rest.return(undefined);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.repositories.map((repository) => repository.close()));
+  }
+
+  #manifest(tagOrDigest: string, signal: AbortSignal): Promise<Document> {
+    const byDigest = tagOrDigest.includes(':');
+    const able = this.repositories.filter(({ host }) => byDigest || host.resolves);
+    return this.#first(able, (repository) => repository.manifest(tagOrDigest, signal), signal);
+  }
+
+  async #first<T>(repositories: readonly Repository[], ask: (repository: Repository) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const failures: RuntimeError[] = [];
+    for (const repository of repositories) {
+      try {
+        return await ask(repository);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof RuntimeError)) throw error;
+        failures.push(error);
+      }
+    }
+    throw summary(failures, canonical(this.reference));
+  }
+}
+
+/** The registry itself has the last word; what mirrors said comes after it. A registry out of reach says less than a mirror's answer. */
+const summary = (failures: RuntimeError[], name: string): RuntimeError => {
+  const last = failures.at(-1);
+  if (!last) return failedPrecondition(`no host may resolve tags: ${name}; allow "resolve" in its hosts.toml`);
+  const main = isTransient(last) ? (failures.find((failure) => !isTransient(failure)) ?? last) : last;
+  const others = failures.filter((failure) => failure !== main).map((failure) => failure.message);
+  return others.length === 0 ? main : new RuntimeError(main.code, `${main.message} (also: ${others.join('; ')})`, { cause: main });
+};

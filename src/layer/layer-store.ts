@@ -1,0 +1,215 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { status } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import { makePrivateDirectory, syncDirectory, writeDurably } from '../durable-file.js';
+import { internal, RuntimeError } from '../errors.js';
+import { Slots } from './slots.js';
+import { Trash } from './trash.js';
+import { type Limits, LIMITS, readIdentity, unpackLayer, type Unpacker } from './unpack.js';
+
+/** What is kept about an unpacked layer, in its layer.json. */
+export interface Layer {
+  readonly version: 1;
+  readonly diffId: string;
+  /** Bytes on disk. */
+  readonly size: number;
+  readonly entries: number;
+}
+
+/** A layer to be had, and where its bytes come from. */
+export interface LayerSource {
+  readonly diffId: string;
+  /** Of the blob as it is transferred. */
+  readonly blobDigest: string;
+  /** The blob's bytes; called when a slot is free. */
+  readonly open: () => AsyncIterable<Uint8Array>;
+}
+
+export interface LayerStoreOptions {
+  /** Holds layers/ and trash/; what `discard` takes must be on the same filesystem. */
+  readonly root: string;
+  readonly unpacker: Unpacker;
+  readonly log: Logger;
+  readonly limits?: Limits;
+}
+
+const DIFF_ID = /^sha256:([0-9a-f]{64})$/;
+const HEX = /^[0-9a-f]{64}$/;
+const EMPTY = 'empty';
+
+/**
+ * Unpacked layers, each in a directory of its own named by the digest of its archive. A layer knows nothing of what lies below it, so
+ * all layers of an image unpack at the same time and images share them. One that nobody holds is removed.
+ */
+export class LayerStore {
+  readonly directory: string;
+  readonly #layers = new Map<string, Layer>();
+  readonly #holds = new Map<string, number>();
+  readonly #flights = new Map<string, Promise<Layer>>();
+  readonly #unpacks = new Slots(availableParallelism() + 1);
+
+  private constructor(
+    private readonly options: LayerStoreOptions,
+    readonly trash: Trash,
+  ) {
+    this.directory = join(options.root, 'layers');
+  }
+
+  /** Takes over what is whole and throws away what a crash left half-done. Nothing is held yet: retain, then `sweep`. */
+  static async open(options: LayerStoreOptions): Promise<LayerStore> {
+    const trash = await Trash.open(join(options.root, 'trash'), options.unpacker, options.log);
+    const store = new LayerStore(options, trash);
+    await makePrivateDirectory(store.directory);
+    for (const name of await readdir(store.directory)) {
+      if (name === EMPTY) continue;
+      const layer = HEX.test(name) ? await readLayer(join(store.directory, name), `sha256:${name}`) : undefined;
+      if (layer) store.#layers.set(layer.diffId, layer);
+      else await trash.take(join(store.directory, name));
+    }
+    await mkdir(join(store.directory, EMPTY, 'fs'), { recursive: true, mode: 0o755 });
+    return store;
+  }
+
+  get(diffId: string): Layer | undefined {
+    return this.#layers.get(diffId);
+  }
+
+  /** The directory to mount. */
+  path(diffId: string): string {
+    return join(this.directory, hexOf(diffId), 'fs');
+  }
+
+  /**
+   * Lower directories for overlayfs, topmost first, of layers named from the bottom up. overlayfs refuses a directory that comes twice;
+   * the topmost hides all below it. It also wants at least one: an image without layers has an empty root.
+   */
+  lowerDirs(diffIds: readonly string[]): string[] {
+    const topmostFirst = [...new Set(diffIds.toReversed())];
+    return topmostFirst.length === 0 ? [join(this.directory, EMPTY, 'fs')] : topmostFirst.map((id) => this.path(id));
+  }
+
+  /** Makes the layer present and holds it once for the caller. Callers that want the same layer share the work, not its failure. */
+  async acquire(source: LayerSource, signal: AbortSignal): Promise<Layer> {
+    for (;;) {
+      signal.throwIfAborted();
+      const present = this.#layers.get(source.diffId);
+      if (present) {
+        this.retain([source.diffId]);
+        return present;
+      }
+      const running = this.#flights.get(source.diffId);
+      if (running) await settled(running, signal);
+      else await this.#fly(source, signal);
+    }
+  }
+
+  retain(diffIds: readonly string[]): void {
+    for (const id of diffIds) this.#holds.set(id, (this.#holds.get(id) ?? 0) + 1);
+  }
+
+  /** Gives holds back; layers without any go to the trash. */
+  async release(diffIds: readonly string[]): Promise<void> {
+    const unheld: string[] = [];
+    for (const id of diffIds) {
+      const left = (this.#holds.get(id) ?? 0) - 1;
+      if (left > 0) this.#holds.set(id, left);
+      else if (this.#holds.delete(id)) unheld.push(id);
+    }
+    for (const id of unheld) await this.#drop(id);
+  }
+
+  /** Removes what nobody holds: for the start, after everybody has retained. */
+  async sweep(): Promise<void> {
+    for (const id of [...this.#layers.keys()]) if (!this.#holds.has(id)) await this.#drop(id);
+  }
+
+  /** Removes any directory below the root, for example a container's writable layer. */
+  async discard(directory: string): Promise<void> {
+    await this.trash.take(directory);
+  }
+
+  usage(): { bytes: number; inodes: number } {
+    let [bytes, inodes] = [0, 0];
+    for (const layer of this.#layers.values()) {
+      bytes += layer.size;
+      inodes += layer.entries;
+    }
+    return { bytes, inodes };
+  }
+
+  /** Texts of the users and groups that an image of these layers, named from the bottom up, knows. */
+  identity(diffIds: readonly string[], signal: AbortSignal): Promise<{ passwd: string; group: string }> {
+    return readIdentity(this.options.unpacker, this.lowerDirs(diffIds), signal);
+  }
+
+  async #fly(source: LayerSource, signal: AbortSignal): Promise<Layer> {
+    const flight = this.#unpacks.run(signal, () => this.#unpack(source, signal));
+    this.#flights.set(source.diffId, flight);
+    try {
+      return await flight;
+    } finally {
+      this.#flights.delete(source.diffId);
+    }
+  }
+
+  async #unpack({ diffId, blobDigest, open }: LayerSource, signal: AbortSignal): Promise<Layer> {
+    const temporary = join(this.directory, `tmp-${randomBytes(16).toString('hex')}`);
+    try {
+      await mkdir(temporary, { mode: 0o700 });
+      await mkdir(join(temporary, 'fs'), { mode: 0o755 });
+      const unpacked = await unpackLayer(this.options.unpacker, join(temporary, 'fs'), open(), this.options.limits ?? LIMITS, signal);
+      // sha512 blobs are checked where they are read; the unpacker knows sha256.
+      if (blobDigest.startsWith('sha256:')) requireSame('digest', unpacked.digest, blobDigest);
+      requireSame('diff ID', unpacked.diffId, diffId);
+      const layer: Layer = { version: 1, diffId, size: unpacked.size, entries: unpacked.entries };
+      await writeDurably(join(temporary, 'layer.json'), JSON.stringify(layer));
+      await rename(temporary, join(this.directory, hexOf(diffId)));
+      await syncDirectory(this.directory);
+      this.#layers.set(diffId, layer);
+      return layer;
+    } catch (error) {
+      await this.trash.take(temporary);
+      throw error;
+    }
+  }
+
+  async #drop(diffId: string): Promise<void> {
+    if (!this.#layers.delete(diffId)) return;
+    await this.trash.take(join(this.directory, hexOf(diffId)));
+  }
+}
+
+/** Only a checked digest becomes part of a path (CVE-2020-10696). */
+const hexOf = (diffId: string): string => {
+  const hex = DIFF_ID.exec(diffId)?.[1];
+  if (hex === undefined) throw internal(`not a sha256 diff ID: ${JSON.stringify(diffId.slice(0, 100))}`);
+  return hex;
+};
+
+const requireSame = (what: string, actual: string, expected: string): void => {
+  if (actual === expected) return;
+  throw new RuntimeError(status.DATA_LOSS, `wrong ${what}: got ${actual} for layer ${expected}; the registry or a proxy changed it`);
+};
+
+const readLayer = async (directory: string, diffId: string): Promise<Layer | undefined> => {
+  try {
+    const layer = JSON.parse(await readFile(join(directory, 'layer.json'), 'utf8')) as Layer;
+    const whole = layer.version === 1 && layer.diffId === diffId && Number.isSafeInteger(layer.size) && Number.isSafeInteger(layer.entries);
+    return whole && (await stat(join(directory, 'fs'))).isDirectory() ? layer : undefined;
+  } catch {
+    return undefined; // not whole: the layer is pulled again
+  }
+};
+
+/** Waits for another's work to end, well or badly. */
+const settled = async (running: Promise<unknown>, signal: AbortSignal): Promise<void> => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const done = () => resolve();
+  running.then(done, done);
+  signal.addEventListener('abort', done, { once: true });
+  await promise;
+  signal.removeEventListener('abort', done);
+};

@@ -1,0 +1,147 @@
+import { spawn } from 'node:child_process';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { status } from '@grpc/grpc-js';
+import { deadlineExceeded, internal, resourceExhausted, RuntimeError } from '../errors.js';
+
+/** Program and leading arguments of jangada-unpack. */
+export type Unpacker = readonly [program: string, ...args: string[]];
+
+export interface Unpacked {
+  readonly digest: string;
+  readonly diffId: string;
+  readonly entries: number;
+  /** Bytes on disk. */
+  readonly size: number;
+}
+
+export interface Limits {
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+  /** The program must take input or end within this time. */
+  readonly stallMs: number;
+}
+
+export const LIMITS: Limits = { maxBytes: 256 * 2 ** 30, maxEntries: 10_000_000, stallMs: 300_000 };
+
+const MAX_OUTPUT = 24 << 20; // two files of at most 10 MiB and their headers
+const MAX_STDERR = 4 << 10;
+
+/** Exit codes of jangada-unpack. */
+const BAD_INPUT = 1;
+const LOCAL = 2;
+
+/** Unpacks one layer into an empty directory by a process of its own: a hostile archive never meets the daemon. */
+export const unpackLayer = async (unpacker: Unpacker, target: string, blob: AsyncIterable<Uint8Array>, limits: Limits, signal: AbortSignal): Promise<Unpacked> => {
+  const bounds = ['--max-bytes', `${limits.maxBytes}`, '--max-entries', `${limits.maxEntries}`];
+  const output = await run(unpacker, ['layer', '--target', target, ...bounds], { input: blob, stallMs: limits.stallMs, signal });
+  const fields = new Map(output.toString('latin1').trim().split('\n').map((line) => line.split(' ', 2) as [string, string]));
+  const number = (name: string): number => {
+    const value = Number(fields.get(name) ?? Number.NaN);
+    if (!Number.isSafeInteger(value)) throw internal(`no "${name}" in the unpacker's answer`);
+    return value;
+  };
+  return { digest: fields.get('digest') ?? '', diffId: fields.get('diffid') ?? '', entries: number('entries'), size: number('size') };
+};
+
+/** The texts of /etc/passwd and /etc/group as the layers, topmost first, show them together. */
+export const readIdentity = async (unpacker: Unpacker, lowers: readonly string[], signal: AbortSignal): Promise<{ passwd: string; group: string }> => {
+  let rest = await run(unpacker, ['identity', ...lowers], { stallMs: 30_000, signal });
+  const take = (name: string): string => {
+    const newline = rest.indexOf(0x0a);
+    const [word, length = ''] = rest.subarray(0, Math.max(newline, 0)).toString('latin1').split(' ');
+    const end = newline + 1 + Number(length);
+    if (word !== name || !/^\d+$/.test(length) || rest.length <= end) throw internal(`no "${name}" in the unpacker's answer`);
+    const text = rest.subarray(newline + 1, end).toString('utf8');
+    rest = rest.subarray(end + 1);
+    return text;
+  };
+  return { passwd: take('passwd'), group: take('group') };
+};
+
+/** Removes a tree, however deep and whatever its modes, without following a link. */
+export const removeTree = async (unpacker: Unpacker, parent: string, name: string): Promise<void> => {
+  await run(unpacker, ['remove', parent, name], { stallMs: 3_600_000 });
+};
+
+interface Job {
+  input?: AsyncIterable<Uint8Array>;
+  stallMs: number;
+  signal?: AbortSignal;
+}
+
+/** Runs the program; its stdout is the answer. Whatever happens, it has ended when this settles. */
+const run = async ([program, ...args]: Unpacker, rest: string[], job: Job): Promise<Buffer> => {
+  job.signal?.throwIfAborted();
+  const child = spawn(program, [...args, ...rest], { cwd: '/', env: {}, stdio: ['pipe', 'pipe', 'pipe'] });
+  const kill = () => void child.kill('SIGKILL');
+  let stalled = false;
+  const watchdog = setTimeout(() => {
+    stalled = true;
+    kill();
+  }, job.stallMs);
+  job.signal?.addEventListener('abort', kill);
+  const output = collect(child.stdout, MAX_OUTPUT, kill);
+  const errors = collect(child.stderr, MAX_STDERR, () => undefined);
+  // Of a program that did not start, the streams fail too; `ended` says why.
+  for (const text of [output, errors]) text.catch(() => undefined);
+  const ended = new Promise<number | string>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, killer) => resolve(code ?? killer ?? 'nothing'));
+  });
+  try {
+    const fed = feed(job.input, child.stdin, () => watchdog.refresh()).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    );
+    // A source that failed is the cause; a pipe that the program closed is only the effect of its own failure.
+    const failure = await Promise.race([fed, ended.then(() => undefined)]);
+    if (failure && !isBrokenPipe(failure.error)) {
+      kill();
+      await ended;
+      throw failure.error;
+    }
+    const code = await ended;
+    job.signal?.throwIfAborted();
+    if (stalled) throw deadlineExceeded(`no progress for ${job.stallMs / 1000} s: unpacker ${rest[0]}`);
+    if (code !== 0) throw failed(code, (await errors).toString('utf8').trim().split('\n')[0] ?? '');
+    return await output;
+  } finally {
+    clearTimeout(watchdog);
+    job.signal?.removeEventListener('abort', kill);
+  }
+};
+
+const feed = async (input: AsyncIterable<Uint8Array> | undefined, stdin: NodeJS.WritableStream, progress: () => void): Promise<void> => {
+  await pipeline(
+    Readable.from(input ?? [], { objectMode: false, highWaterMark: 1 << 20 }),
+    async function* (chunks: AsyncIterable<Uint8Array>) {
+      for await (const chunk of chunks) {
+        progress();
+        yield chunk;
+      }
+      progress();
+    },
+    stdin,
+  );
+};
+
+const isBrokenPipe = (error: unknown): boolean =>
+  ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes((error as NodeJS.ErrnoException).code ?? '');
+
+const failed = (code: number | string, message: string): RuntimeError => {
+  if (code === BAD_INPUT) return new RuntimeError(status.DATA_LOSS, message || 'bad layer');
+  if (code === LOCAL) return /space|quota|too large|ENOSPC|EDQUOT/i.test(message) ? resourceExhausted(message) : internal(message);
+  return internal(`unpacker ended with ${code}: ${message}`);
+};
+
+const collect = async (stream: Readable, most: number, onOverflow: () => void): Promise<Buffer> => {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length <= most) chunks.push(chunk);
+    else onOverflow();
+  }
+  return Buffer.concat(chunks);
+};

@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto';
+import { statfs } from 'node:fs/promises';
+import { resourceExhausted, RuntimeError, unavailable } from '../errors.js';
+import type { AuthConfig__Output } from '../gen/runtime/v1/AuthConfig.js';
+import { checkedBlob } from '../image/blob.js';
+import { type CredentialSource, firstCredentials, requestCredentials } from '../image/credentials.js';
+import { runCredentialHelper } from '../image/credential-helper.js';
+import { dataLoss, type Digest } from '../image/digest.js';
+import { dockerConfigCredentials } from '../image/docker-config.js';
+import { parseImageConfig } from '../image/image-config.js';
+import type { ImageRecord } from '../image/image-store.js';
+import type { Descriptor } from '../image/manifest.js';
+import { canonical, type Reference, repositoryName } from '../image/reference.js';
+import type { RepositoryOptions } from '../image/repository.js';
+import { Upstream } from '../image/upstream.js';
+import type { Layer } from '../layer/layer-store.js';
+import { type ImageRuntime, layersOf } from './image-runtime.js';
+
+type Parts = Pick<ImageRuntime, 'config' | 'log' | 'images' | 'layers'>;
+
+/** Running pulls. Requests for one reference with the same credentials share a pull; it goes on when all who asked have left. */
+export class Pulls {
+  readonly #running = new Map<string, Promise<ImageRecord>>();
+  readonly #stop = new AbortController();
+
+  constructor(
+    private readonly parts: Parts,
+    private readonly options: RepositoryOptions = {},
+  ) {}
+
+  pull(reference: Reference, auth: AuthConfig__Output | null): Promise<ImageRecord> {
+    // Somebody else's credentials must not open a private image to one who has none.
+    const key = createHash('sha256').update(JSON.stringify([canonical(reference), auth])).digest('hex');
+    const running = this.#running.get(key);
+    if (running) return running;
+    const credentials = firstCredentials(requestCredentials(auth), nodeCredentials(this.parts.config));
+    const pull = pullImage(this.parts, reference, credentials, this.options, this.#stop.signal).finally(() => this.#running.delete(key));
+    this.#running.set(key, pull);
+    return pull;
+  }
+
+  /** Ends all pulls and waits until they have cleaned up. */
+  async close(): Promise<void> {
+    this.#stop.abort(unavailable('the daemon stops: pull again'));
+    await Promise.allSettled(this.#running.values());
+  }
+}
+
+const nodeCredentials = ({ registry }: Parts['config']): CredentialSource =>
+  registry.docker_config === undefined
+    ? async () => undefined
+    : dockerConfigCredentials(registry.docker_config, runCredentialHelper);
+
+/** hosts → manifest → configuration → layers, all at the same time → users and groups → record. What fails leaves nothing behind. */
+const pullImage = async (parts: Parts, reference: Reference, credentials: CredentialSource, options: RepositoryOptions, stop: AbortSignal): Promise<ImageRecord> => {
+  const began = performance.now();
+  const upstream = await Upstream.open(reference, parts.config.registry.config_path, credentials, options);
+  try {
+    const { manifest, digest } = await upstream.resolve(stop);
+    const names = namesOf(reference, digest);
+    const known = parts.images.get(manifest.config.digest);
+    if (known) return (await parts.images.put({ ...known, ...names, pulledAt: new Date().toISOString() })).record;
+
+    const configBytes = await upstream.document(manifest.config, stop);
+    const { config, diffIds } = parseImageConfig(configBytes, canonical(reference));
+    const layers = await acquireLayers(parts, upstream, pairs(manifest.layers, diffIds, reference), stop);
+    try {
+      const identity = await readIdentity(parts, diffIds, stop);
+      const size = configBytes.length + layers.reduce((sum, layer) => sum + layer.size, 0);
+      const record = await keep(parts, { version: 1, id: manifest.config.digest, ...names, size, config, layers: diffIds.map((diffId) => ({ diffId })), identity, pinned: false, pulledAt: new Date().toISOString() });
+      parts.log.info({ image: canonical(reference), id: record.id, ms: Math.round(performance.now() - began), layers: layers.length }, 'pulled');
+      return record;
+    } catch (error) {
+      await parts.layers.release(layers.map((layer) => layer.diffId));
+      throw error;
+    }
+  } finally {
+    await upstream.close();
+  }
+};
+
+/** The image takes over the pull's holds; when another pull was faster, it has its own. */
+const keep = async (parts: Parts, record: ImageRecord): Promise<ImageRecord> => {
+  const stored = await parts.images.put(record);
+  if (!stored.added) await parts.layers.release(layersOf(record));
+  return stored.record;
+};
+
+const namesOf = (reference: Reference, digest: Digest): Pick<ImageRecord, 'repoTags' | 'repoDigests'> => ({
+  repoTags: reference.tag === undefined ? [] : [canonical(reference)],
+  repoDigests: [`${repositoryName(reference)}@${reference.digest ?? digest}`],
+});
+
+interface Pair {
+  readonly descriptor: Descriptor;
+  readonly diffId: Digest;
+}
+
+/** A layer that comes twice in one image is fetched and held once. */
+const pairs = (descriptors: readonly Descriptor[], diffIds: readonly Digest[], reference: Reference): Pair[] => {
+  if (descriptors.length !== diffIds.length)
+    throw dataLoss(`${descriptors.length} layers and ${diffIds.length} diff IDs: image ${canonical(reference)}`);
+  const unique = new Map<string, Pair>();
+  for (const [index, descriptor] of descriptors.entries()) {
+    const diffId = diffIds[index] as Digest;
+    unique.set(diffId, { descriptor, diffId });
+  }
+  return [...unique.values()];
+};
+
+/** All layers, each held once; the first that fails ends the others. */
+const acquireLayers = async (parts: Parts, upstream: Upstream, wanted: Pair[], stop: AbortSignal): Promise<Layer[]> => {
+  await requireSpace(parts, wanted);
+  const failed = new AbortController();
+  const signal = AbortSignal.any([stop, failed.signal]);
+  const results = await Promise.allSettled(
+    wanted.map(async ({ descriptor, diffId }) => {
+      try {
+        const open = () => checkedBlob(upstream.blob(descriptor, signal), descriptor.digest);
+        return await parts.layers.acquire({ diffId, blobDigest: descriptor.digest, open }, signal);
+      } catch (error) {
+        if (!failed.signal.aborted) failed.abort(error);
+        throw error;
+      }
+    }),
+  );
+  const layers = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  if (layers.length === wanted.length) return layers;
+  await parts.layers.release(layers.map((layer) => layer.diffId));
+  throw signal.reason;
+};
+
+/** Layers are never smaller unpacked than what the disk must take at least: better no start than a full disk. */
+const requireSpace = async (parts: Parts, wanted: Pair[]): Promise<void> => {
+  const missing = wanted.filter(({ diffId }) => !parts.layers.get(diffId));
+  const needed = missing.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
+  const { bavail, bsize } = await statfs(parts.layers.directory);
+  if (needed > bavail * bsize)
+    throw resourceExhausted(`disk full: ${needed} bytes to pull, ${bavail * bsize} free at ${parts.layers.directory}; free space or remove images`);
+};
+
+/** An image whose users cannot be read is still an image; a container that needs them is refused then. */
+const readIdentity = async (parts: Parts, diffIds: readonly string[], stop: AbortSignal): Promise<ImageRecord['identity']> => {
+  try {
+    return await parts.layers.identity(diffIds, stop);
+  } catch (error) {
+    stop.throwIfAborted();
+    if (error instanceof RuntimeError) return { error: error.message };
+    throw error;
+  }
+};

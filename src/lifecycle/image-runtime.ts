@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Config } from '../config.js';
+import { ImageStore } from '../image/image-store.js';
+import { LayerStore } from '../layer/layer-store.js';
+import type { Unpacker } from '../layer/unpack.js';
+import { Pulls } from './image-pull.js';
+
+/** What the image verbs need. */
+export interface ImageRuntime {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly images: ImageStore;
+  readonly layers: LayerStore;
+  readonly pulls: Pulls;
+}
+
+/**
+ * Opens both stores. An image whose layers are not all there is forgotten: it is pulled again when it is needed, everything else stays.
+ * Containers must still retain their layers; call `layers.sweep()` after that.
+ */
+export const openImages = async (config: Config, log: Logger, unpacker: Unpacker): Promise<ImageRuntime> => {
+  const layers = await LayerStore.open({ root: config.root, unpacker, log });
+  const images = await ImageStore.open(join(config.root, 'images'));
+  for (const image of images.list()) {
+    const diffIds = layersOf(image);
+    if (diffIds.every((id) => layers.get(id))) layers.retain(diffIds);
+    else {
+      log.warn({ image: image.id, names: image.repoTags }, 'layers are missing; the image must be pulled again');
+      await images.remove(image.id);
+    }
+  }
+  return { config, log, images, layers, pulls: new Pulls({ config, log, images, layers }) };
+};
+
+/** What an image holds: each of its layers once. */
+export const layersOf = (image: { readonly layers: ReadonlyArray<{ readonly diffId: string }> }): string[] => [
+  ...new Set(image.layers.map((layer) => layer.diffId)),
+];

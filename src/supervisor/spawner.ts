@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createConnection, createServer, type Socket } from 'node:net';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { FrameConnection } from './frame-connection.js';
+import { bytesField, Message } from './frames.js';
+import { integer, path, string } from './plan-field.js';
+import { SupervisorError } from './supervisor-error.js';
+
+const SPAWN_MS = 10_000;
+/** The spawner ends a program at its timeout and drains it for two seconds more; this is what the way back may take besides. */
+const RUN_MARGIN_MS = 10_000;
+const CLOSE_MS = 5_000;
+const STDERR_MAX = 4096;
+
+export interface HostCommand {
+  /** The program by its absolute path, then its arguments. */
+  argv: string[];
+  env: Record<string, string>;
+  stdin: string | Uint8Array;
+  timeoutMs: number;
+  /** Bytes kept of each stream; the rest is read and thrown away. */
+  maxOutput: number;
+}
+
+export interface HostCommandResult {
+  /** null when a signal ended it. */
+  code: number | null;
+  signal: number | null;
+  stdout: Buffer;
+  stderr: Buffer;
+  timedOut: boolean;
+}
+
+/** The resident process that forks supervisors and runs host programs. */
+export class Spawner {
+  constructor(
+    readonly pid: number,
+    private readonly connection: FrameConnection,
+    /** Resolves when the process has ended. */
+    readonly closed: Promise<void>,
+    private readonly kill: () => void,
+  ) {}
+
+  /** Starts a supervisor that listens on `<directory>/supervisor.sock`; its pid. */
+  async spawn(directory: string): Promise<number> {
+    const options = { name: 'spawn', deadlineMs: SPAWN_MS };
+    const reply = await this.connection.request(Message.SPAWN, [path(1, directory, 'directory of the pod')], options);
+    return reply.u32(1);
+  }
+
+  async run(command: HostCommand): Promise<HostCommandResult> {
+    const fields = [
+      ...command.argv.map((one) => string(1, one, 'argument of a host program')),
+      ...Object.entries(command.env).map(([name, value]) =>
+        string(2, `${name}=${value}`, 'environment of a host program'),
+      ),
+      bytesField(3, command.stdin),
+      integer(4, command.timeoutMs, 4, 'timeout of a host program', 1),
+      integer(5, command.maxOutput, 4, 'output limit of a host program'),
+    ];
+    const options = { name: 'run', deadlineMs: command.timeoutMs + RUN_MARGIN_MS };
+    const reply = await this.connection.request(Message.RUN, fields, options);
+    const status = reply.u32(1);
+    const signal = status & 0x7f;
+    return {
+      code: signal === 0 ? (status >> 8) & 0xff : null,
+      signal: signal === 0 ? null : signal,
+      stdout: reply.bytes(2),
+      stderr: reply.bytes(3),
+      timedOut: reply.bool(4),
+    };
+  }
+
+  /** Supervisors live on. */
+  async close(): Promise<void> {
+    this.connection.close();
+    const timer = setTimeout(this.kill, CLOSE_MS);
+    await this.closed;
+    clearTimeout(timer);
+  }
+}
+
+/** A pair of connected sockets: ours, and one to give away. */
+async function socketPair(): Promise<{ ours: Socket; theirs: Socket }> {
+  const directory = await mkdtemp(join(tmpdir(), 'jangada-'));
+  const server = createServer({ pauseOnConnect: true });
+  try {
+    server.listen(join(directory, 'pair'));
+    await once(server, 'listening');
+    const accepted = once(server, 'connection') as Promise<[Socket]>;
+    const ours = createConnection(join(directory, 'pair'));
+    await once(ours, 'connect');
+    const [theirs] = await accepted;
+    return { ours, theirs };
+  } finally {
+    server.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+export async function startSpawner(binary: string, log: Pick<Logger, 'warn'>): Promise<Spawner> {
+  const { ours, theirs } = await socketPair();
+  const child = spawn(binary, ['spawner'], { stdio: [theirs, 'ignore', 'pipe'], env: {}, cwd: '/' });
+  const closed = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+  });
+  let said = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    if (said.length < STDERR_MAX) said += text;
+    log.warn({ output: text.trimEnd() }, 'spawner wrote to stderr');
+  });
+  const spawned = once(child, 'spawn').then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  const failure = await spawned;
+  theirs.destroy();
+  const connection = new FrameConnection(
+    ours,
+    () => undefined,
+    () => undefined,
+  );
+  try {
+    if (failure) throw failure;
+    const { pid } = await connection.hello();
+    return new Spawner(pid, connection, closed, () => child.kill('SIGKILL'));
+  } catch (cause) {
+    connection.close();
+    child.kill('SIGKILL');
+    const reason = said.trim() || (cause instanceof Error ? cause.message : String(cause));
+    throw new SupervisorError(constants.errno.ECHILD, 'spawner', `${reason}: start ${binary} spawner`, { cause });
+  }
+}

@@ -1,0 +1,34 @@
+import { constants } from 'node:os';
+import type { Fields } from './frames.js';
+
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+
+/** A request that a supervisor (or the spawner) refused or could not carry out, or that could not be asked. */
+export class SupervisorError extends Error {
+  override readonly name = 'SupervisorError';
+  /** The name of the errno, e.g. ENOENT. */
+  readonly code: string;
+
+  constructor(
+    readonly errno: number,
+    /** What was being done: the plan's operation or the request. */
+    readonly step: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+    this.code = NAMES.get(errno) ?? `E${errno}`;
+  }
+
+  static of(fields: Fields): SupervisorError {
+    return new SupervisorError(fields.i32(1), fields.string(2), fields.string(3));
+  }
+
+  static timedOut(step: string, ms: number): SupervisorError {
+    return new SupervisorError(constants.errno.ETIMEDOUT, step, `no answer within ${ms} ms`);
+  }
+
+  static closed(step: string, cause?: unknown): SupervisorError {
+    return new SupervisorError(constants.errno.ECONNRESET, step, 'connection to the supervisor was closed', { cause });
+  }
+}
