@@ -30,7 +30,7 @@ t.before(async () => {
 
 const pull = (name: string) => daemon.cri.pullImage({ image: { image: name } }, { deadlineMs: 50_000 });
 const tree = async () => (await treeOf(daemon.root)).filter((path) => !path.includes('journal'));
-const workers = async () => (await processesOf([daemon.home, daemon.state], daemon.cgroupParent)).length;
+const workers = async () => (await processesOf(daemon.cgroup)).length;
 
 /** A pull that goes wrong in this way: refused with this message, and nothing of it is left. */
 const refused = async (

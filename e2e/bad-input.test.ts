@@ -26,7 +26,7 @@ const visible = async () => ({
   containers: (await node.daemon.cri.listContainers({})).containers.length,
   state: (await treeOf(node.daemon.state)).length,
   root: (await treeOf(node.daemon.root)).filter((path) => !path.includes('journal')).length,
-  processes: (await processesOf([node.daemon.home, node.daemon.state], node.daemon.cgroupParent)).length,
+  processes: (await processesOf(node.daemon.cgroup)).length,
   netns: await readdir(join(node.daemon.home, 'netns')),
 });
 

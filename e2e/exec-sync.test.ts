@@ -14,7 +14,7 @@ t.before(async () => {
   node = await startNode(t);
   pod = await Pod.run(node.daemon);
   id = await pod.start(node.busybox, {
-    envs: [{ key: 'COLOUR', value: 'red' }],
+    env: { COLOUR: 'red' },
     workingDir: '/home',
     security: { runAsUser: { value: '1000' } },
   });
@@ -140,7 +140,7 @@ t.test('CVE-2016-9962, CVE-2019-5736: a process that watches every exec sees not
     }
     const log = await readFile((await pod.status(watched)).logPath, 'utf8');
     t.match(log, /scanned [1-9]\d* times/, 'it did look');
-    t.notMatch(log, /FOUND/);
+    t.same(log.match(/FOUND.*/g) ?? [], [], JSON.stringify(capabilities));
   }
 });
 

@@ -42,7 +42,13 @@ leak() { # what, list
   printf 'left behind: %s\n%s\n' "$1" "$2" >&2
   echo '0 1' >build/results/e2e-leaks
 }
-leak processes "$(ps -e -o pid=,args= | awk -v self=$$ '$1 != self && $2 != "ps" && $2 != "awk" && $0 !~ /e2e\/run.sh/')"
+processes() { ps -e -o pid=,args= | awk -v self=$$ '$1 != self && $2 != "ps" && $2 != "awk" && $0 !~ /e2e\/run.sh/'; }
+# A daemon that was killed takes its spawner along, in its own time.
+for _ in $(seq 50); do
+  [ -z "$(processes)" ] && break
+  sleep 0.1
+done
+leak processes "$(processes)"
 leak mounts "$(diff <(echo "$before") <(mounts) | grep '^>' || true)"
 leak 'network namespaces' "$(ls /run/netns)"
 leak cgroups "$(cgroups)"

@@ -196,7 +196,7 @@ t.test('CVE-2022-4318, CVE-2026-15809: HOME does not write into /etc/passwd', as
   for (const value of ['/x\nroot2:x:0:0::/:/bin/sh', '/x\r\nroot2::0:0:::', '/x:y']) {
     const answer = await pod
       .complete(node.busybox, {
-        envs: [{ key: 'HOME', value }],
+        env: { HOME: value },
         command: ['cat', '/etc/passwd'],
         security: { runAsUser: { value: '4711' } },
       })

@@ -106,7 +106,7 @@ t.test('CVE-2026-57231: the environment is what image and request say, well-form
   );
   const { output } = await pod.complete(image, {
     command: ['cat', '/proc/self/environ'],
-    envs: [{ key: 'C', value: 'request' }],
+    env: { C: 'request' },
   });
   const environment = output
     .split('\0')
@@ -126,7 +126,7 @@ t.test('CVE-2021-21334: 40 containers at once have their own environment each', 
         (
           await pod.complete(node.busybox, {
             command: ['sh', '-c', 'echo $SECRET; env | grep -c SECRET'],
-            envs: [{ key: 'SECRET', value: `s${i}` }],
+            env: { SECRET: `s${i}` },
           })
         ).output,
     ),

@@ -49,11 +49,20 @@ export class Results {
 }
 
 const summarise = (samples: Measured[]): Value => {
-  const rounds = [...Map.groupBy(samples, ({ round }) => round).values()];
+  const numbers = [...new Set(samples.map(({ round }) => round))];
+  const rounds = numbers.map((number) => samples.filter(({ round }) => round === number));
   const costs = rounds.map((round) => mean(round.flatMap(({ cpuMs }) => cpuMs ?? [])));
   const values = samples.map(({ value }) => value);
   return {
-    p50: quantile(rounds.map((round) => quantile(round.map(({ value }) => value), 0.5)), 0.5),
+    p50: quantile(
+      rounds.map((round) =>
+        quantile(
+          round.map(({ value }) => value),
+          0.5,
+        ),
+      ),
+      0.5,
+    ),
     p99: samples.length >= ENOUGH_FOR_P99 ? quantile(values, 0.99) : undefined,
     cpuMs: costs.some(Number.isNaN) ? undefined : quantile(costs, 0.5),
   };

@@ -6,6 +6,7 @@ import { connect as dial } from 'node:net';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Cri, connect } from '../harness/client.js';
+import { until } from '../harness/wait.js';
 import { CpuAccount } from './cpu.js';
 
 const READY_MS = 30_000;
@@ -58,9 +59,9 @@ export class Service {
     const output = createWriteStream(join(home, 'daemon.log'), { flags: 'a' });
     await once(output, 'open');
     // The shell joins the cgroup and becomes the daemon, so that all CPU time from the exec on is accounted.
-    const join_ = ['-c', 'echo $$ >"$0" && exec "$@"', this.account.entrance()];
+    const entry = ['-c', 'echo $$ >"$0" && exec "$@"', this.account.entrance()];
     const begin = performance.now();
-    const child = spawn('/bin/sh', [...join_, ...command], {
+    const child = spawn('/bin/sh', [...entry, ...command], {
       stdio: ['ignore', output, output],
       env: { PATH: process.env['PATH'], ...env },
       cwd: '/',
@@ -68,10 +69,10 @@ export class Service {
     this.#child = child;
     await this.#accepts(child, begin);
     const probe = connect(socket);
-    await probe.version({});
+    // containerd accepts calls and fails them before it is ready.
+    await until(`an answer of ${this.name}`, () => probe.version({}).catch(() => undefined), READY_MS);
     const ms = performance.now() - begin;
     probe.close();
-    await this.cri.version({});
     return ms;
   }
 
@@ -91,7 +92,9 @@ export class Service {
     while (!(await accepts(this.#options.socket))) {
       if (child.exitCode !== null || performance.now() - begin > READY_MS) {
         const log = await readFile(join(this.#options.home, 'daemon.log'), 'utf8');
-        throw new Error(`${this.name} does not serve ${this.#options.socket}; the end of its log:\n${log.slice(-3000)}`);
+        throw new Error(
+          `${this.name} does not serve ${this.#options.socket}; the end of its log:\n${log.slice(-3000)}`,
+        );
       }
       await sleep(POLL_MS);
     }

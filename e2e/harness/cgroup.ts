@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, rmdir } from 'node:fs/promises';
+import { mkdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cgroupsOf, hierarchies } from './leaks.js';
 import type { Cri } from './client.js';
@@ -21,6 +21,13 @@ export const cgroupValue = async (cri: Cri, containerId: string, v1: string, v2:
   const [controller = '', file = ''] = v1.split('/');
   const path = isUnified ? join(ROOT, cgroupPath, v2) : join(ROOT, controller, cgroupPath, file);
   return (await readFile(path, 'utf8')).trim();
+};
+
+/** Makes a cgroup that limits nothing; answers its directory. On v1 in the hierarchy that only names, as systemd does. */
+export const makeCgroup = async (path: string): Promise<string> => {
+  const directory = join(ROOT, isUnified ? '' : 'systemd', path);
+  await mkdir(directory, { recursive: true });
+  return directory;
 };
 
 /** Removes what is empty of this cgroup and all below it, in every hierarchy. */

@@ -6,6 +6,7 @@ import {
   Metadata,
   type MethodDefinition as ClientMethod,
   type ServiceDefinition,
+  status,
 } from '@grpc/grpc-js';
 import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
 import type { ProtoGrpcType } from '../../src/gen/api.js';
@@ -57,21 +58,33 @@ export const connect = (socket: string): Cri => {
   return { ...Object.fromEntries(calls), close: () => client.close() } as unknown as Cri;
 };
 
+/** A failed call: `code` is the gRPC status, `details` the daemon's message; the stack is that of the test. */
+class CriError extends Error {
+  code: status = status.UNKNOWN;
+  details = '';
+}
+
 const caller =
   (client: Client, method: ClientMethod<object, object>) =>
-  (request: object, { deadlineMs = DEADLINE_MS, signal }: CallOptions = {}): Promise<object> =>
-    new Promise((resolve, reject) => {
-      const options = { deadline: Date.now() + deadlineMs };
+  (request: object, { deadlineMs = DEADLINE_MS, signal }: CallOptions = {}): Promise<object> => {
+    const failure = new CriError();
+    return new Promise((resolve, reject) => {
       const call = client.makeUnaryRequest(
         method.path,
         method.requestSerialize,
         method.responseDeserialize,
         request,
         new Metadata(),
-        options,
-        (error, reply) => (error ? reject(error) : resolve(reply as object)),
+        { deadline: Date.now() + deadlineMs },
+        (error, reply) => {
+          if (!error) return resolve(reply as object);
+          const { code, details } = error;
+          const message = `${method.path.replace(/.*\//, '')}: ${status[code]}: ${details}`;
+          reject(Object.assign(failure, { code, details, message }));
+        },
       );
       signal?.addEventListener('abort', () => call.cancel(), { once: true });
     });
+  };
 
 const uncapitalize = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { type Cri, connect } from './client.js';
-import { removeCgroups } from './cgroup.js';
+import { makeCgroup, removeCgroups } from './cgroup.js';
 import { findLeaks, processesOf } from './leaks.js';
 import { type Network, makeNetwork } from './network.js';
 import type { Registry } from './registry.js';
@@ -33,7 +33,8 @@ export class Daemon {
   readonly root: string;
   readonly logs: string;
   readonly certs: string;
-  readonly cgroupParent: string;
+  /** Everything of this daemon is in it or below: itself in `daemon`, containers in `pods`. */
+  readonly cgroup: string;
   readonly cri: Cri;
   #child: ChildProcess | undefined;
 
@@ -49,7 +50,7 @@ export class Daemon {
     this.socket = join(home, 'run', 'jangada.sock');
     this.logs = join(home, 'logs');
     this.certs = join(home, 'certs.d');
-    this.cgroupParent = `/jangada-e2e-${home.slice(-6)}`;
+    this.cgroup = `/jangada-e2e-${home.slice(-6)}`;
     this.cri = connect(this.socket);
   }
 
@@ -63,6 +64,10 @@ export class Daemon {
     await writeFile(join(home, 'config.toml'), daemon.#configuration());
     await daemon.up();
     return daemon;
+  }
+
+  get cgroupParent(): string {
+    return `${this.cgroup}/pods`;
   }
 
   get pid(): number {
@@ -87,7 +92,10 @@ export class Daemon {
     const output = createWriteStream(join(this.home, 'daemon.log'), { flags: 'a' });
     await new Promise((resolve) => output.once('open', resolve));
     const env = { PATH: process.env['PATH'], ...this.options.env };
-    const child = spawn(process.execPath, [MAIN, 'daemon', '--config', join(this.home, 'config.toml')], {
+    const born = await makeCgroup(`${this.cgroup}/daemon`);
+    const command = [process.execPath, MAIN, 'daemon', '--config', join(this.home, 'config.toml')];
+    // Born in its cgroup, as everything that it starts then is, so that nothing of it can be lost sight of.
+    const child = spawn('/bin/sh', ['-c', `echo $$ > ${born}/cgroup.procs; exec "$@"`, 'sh', ...command], {
       stdio: ['ignore', output, output],
       env,
       cwd: '/',
@@ -134,7 +142,7 @@ export class Daemon {
   async assertNothingLeft(t: Pick<Test, 'same' | 'equal'>): Promise<void> {
     await this.removeAll();
     t.equal(await this.down(), 0, 'the daemon stops cleanly');
-    t.same(await findLeaks([this.home, this.state], this.cgroupParent), [], 'no mount, cgroup or process is left');
+    t.same(await findLeaks([this.home, this.state], this.cgroup), [], 'no mount, cgroup or process is left');
     t.same(await this.network?.leftovers(), this.network && [], 'no network namespace, interface or address is left');
   }
 
@@ -143,12 +151,12 @@ export class Daemon {
     await this.#end('SIGKILL');
     this.cri.close();
     await until('the end of all processes', async () => {
-      const left = await processesOf([this.home, this.state], this.cgroupParent);
+      const left = await processesOf(this.cgroup);
       for (const { pid } of left) killQuietly(pid);
       return left.length === 0;
     });
     await this.network?.remove();
-    await removeCgroups(this.cgroupParent);
+    await removeCgroups(this.cgroup);
     for (const place of [this.home, this.state]) await rm(place, { recursive: true, force: true });
   }
 

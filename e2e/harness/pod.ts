@@ -10,6 +10,8 @@ import type { Cri } from './client.js';
 import type { Daemon } from './daemon.js';
 import { until } from './wait.js';
 
+const NODE_NETWORK = { network: 'NODE', pid: 'CONTAINER', ipc: 'POD' } as const;
+
 /** A pod on the host's network unless told otherwise: most tests need no CNI plugin to run. */
 export const podConfig = (daemon: Pick<Daemon, 'logs'>, over: Partial<PodSandboxConfig> = {}): PodSandboxConfig => {
   const uid = randomBytes(8).toString('hex');
@@ -18,7 +20,7 @@ export const podConfig = (daemon: Pick<Daemon, 'logs'>, over: Partial<PodSandbox
     metadata: { name, uid, namespace: 'e2e', attempt: 0 },
     hostname: 'raft',
     logDirectory: join(daemon.logs, uid),
-    linux: { securityContext: { namespaceOptions: { network: 'NODE', pid: 'CONTAINER', ipc: 'POD' } } },
+    linux: { securityContext: { namespaceOptions: NODE_NETWORK } },
     ...over,
   };
 };
@@ -28,7 +30,8 @@ export const OWN_NETWORK = {
   securityContext: { namespaceOptions: { network: 'POD', pid: 'CONTAINER', ipc: 'POD' } },
 } as const;
 
-export interface ContainerOptions extends Partial<Omit<ContainerConfig, 'image' | 'linux'>> {
+export interface ContainerOptions extends Partial<Omit<ContainerConfig, 'image' | 'linux' | 'envs'>> {
+  env?: Record<string, string>;
   resources?: LinuxContainerResources;
   security?: LinuxContainerSecurityContext;
 }
@@ -37,14 +40,15 @@ let made = 0;
 
 export const containerConfig = (
   image: string,
-  { resources, security, ...over }: ContainerOptions = {},
+  { env = {}, resources, security, ...over }: ContainerOptions = {},
 ): ContainerConfig => {
   const name = over.metadata?.name ?? `container-${++made}`;
   return {
     metadata: { name, attempt: 0 },
     image: { image },
+    envs: Object.entries(env).map(([key, value]) => ({ key, value: Buffer.from(value) })),
     logPath: `${name}.log`,
-    linux: { resources: resources ?? {}, securityContext: security ?? {} },
+    linux: { resources: resources ?? {}, securityContext: { namespaceOptions: NODE_NETWORK, ...security } },
     ...over,
   };
 };
@@ -74,7 +78,9 @@ export class Pod {
   }
 
   async create(image: string, options: ContainerOptions = {}): Promise<string> {
-    const config = containerConfig(image, options);
+    // As the kubelet does: a container is told the namespaces of its pod.
+    const { namespaceOptions } = this.config.linux?.securityContext ?? {};
+    const config = containerConfig(image, { ...options, security: { namespaceOptions, ...options.security } });
     const { containerId } = await this.#cri.createContainer({
       podSandboxId: this.id,
       config,

@@ -113,6 +113,13 @@ export class TestPod {
     return encodePlan([...ops.filter((one) => !replaced.has(one.op)), ...extra]);
   }
 
+  /** A directory that the test and the container see: /host in the container. */
+  shared(): PlanOp {
+    const source = join(this.directory, 'shared');
+    mkdirSync(source, { recursive: true });
+    return { op: 'bind', source, destination: '/host', flags: [], recursiveReadonly: false, propagation: 'private' };
+  }
+
   async create(id: string, argv: string[], extra: PlanOp[] = []): Promise<number> {
     const request = { id, logPath: this.logPath(id), stdin: false, stdinOnce: false, plan: this.plan(id, argv, extra) };
     return (await this.supervisor.create(request)).pid;

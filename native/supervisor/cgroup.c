@@ -135,7 +135,9 @@ int cgroup_join_v1(const struct plan *plan, struct build_error *err) {
         const struct plan_op *op = &plan->ops[i];
         if (!is_leaf(op, false))
             continue;
-        snprintf(path, sizeof path, "%s/cgroup.procs", op->cgroup_dir.path);
+        /* A thread that moves itself by "tasks" is spared the global lock that cgroup.procs takes, whose first taker after a pause
+         * waits for an RCU grace period (some 10 ms). A child that has just been cloned is one thread. */
+        snprintf(path, sizeof path, "%s/tasks", op->cgroup_dir.path);
         if (write_file(path, "0") < 0)
             return build_fail(err, errno, "cgroup-dir", path, "joining the cgroup");
     }

@@ -5,7 +5,7 @@
 /* Makes the directories of a plan and writes its limits; what it made is removed again on failure. */
 int cgroup_make(const struct plan *plan, struct build_error *err);
 
-/* In a child: moves itself into the container's v1 directories. clone3 puts it into the v2 one. */
+/* In a child: moves itself into the container's v1 directories; clone3 puts it into the v2 one. */
 int cgroup_join_v1(const struct plan *plan, struct build_error *err);
 
 /* The v2 directory for CLONE_INTO_CGROUP: a descriptor, or -1 when there is none (errno 0) or it cannot be opened. */

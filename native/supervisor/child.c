@@ -30,8 +30,7 @@ static void on_sigchld(int signal) {
 static void deliver(pid_t pid, int status) {
     for (struct child **at = &children; *at; at = &(*at)->next) {
         struct child *child = *at;
-        if (child->pid != pid)
-            continue;
+        if (child->pid != pid) continue;
         *at = child->next;
         child->pid = 0;
         child->ended(child, status);
@@ -55,17 +54,14 @@ static void reap_known(void) {
 static void reap(void) {
     int status;
     pid_t pid;
-    while (under_construction == 0 && (pid = waitpid(-1, &status, WNOHANG)) > 0)
-        deliver(pid, status);
-    if (under_construction > 0)
-        reap_known();
+    while (under_construction == 0 && (pid = waitpid(-1, &status, WNOHANG)) > 0) deliver(pid, status);
+    if (under_construction > 0) reap_known();
 }
 
 static void on_wakeup(struct source *source, uint32_t events) {
     (void)events;
     uint64_t count;
-    if (read(source->fd, &count, sizeof count) == sizeof count)
-        reap();
+    if (read(source->fd, &count, sizeof count) == sizeof count) reap();
 }
 
 int child_init(void) {
@@ -74,8 +70,7 @@ int child_init(void) {
     under_construction = 0;
     owner = getpid();
     int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fd < 0 || loop_add(&wakeup, fd, EPOLLIN, on_wakeup) < 0)
-        return -1;
+    if (fd < 0 || loop_add(&wakeup, fd, EPOLLIN, on_wakeup) < 0) return -1;
     struct sigaction action = {.sa_handler = on_sigchld, .sa_flags = SA_RESTART | SA_NOCLDSTOP};
     return sigaction(SIGCHLD, &action, NULL);
 }
@@ -86,11 +81,9 @@ void child_watch(struct child *child, pid_t pid, void (*ended)(struct child *, i
 }
 
 void child_forget(struct child *child) {
-    if (child->pid == 0)
-        return;
+    if (child->pid == 0) return;
     for (struct child **at = &children; *at; at = &(*at)->next) {
-        if (*at != child)
-            continue;
+        if (*at != child) continue;
         *at = child->next;
         break;
     }
@@ -103,8 +96,7 @@ void child_construction_end(void) {
     under_construction--;
     uint64_t one = 1;
     /* Not here: the caller is in the middle of a transition, and reaping calls handlers. */
-    if (under_construction == 0 && write(wakeup.fd, &one, sizeof one) < 0)
-        return;
+    if (under_construction == 0 && write(wakeup.fd, &one, sizeof one) < 0) return;
 }
 
 int child_exit_code(int wait_status) {

@@ -10,7 +10,7 @@
 
 #include "cause.h"
 
-#define KEEP (16u << 10) /* buffers up to this size stay in memory */
+#define KEEP (64u << 10) /* buffers up to this size are wiped, larger ones are given back */
 
 static void *reserve(size_t size) {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -22,6 +22,11 @@ int connection_init(struct connection *c) {
     c->in = reserve(WIRE_FRAME_MAX);
     c->out = reserve(CONNECTION_OUT_MAX);
     return c->in && c->out ? 0 : -1;
+}
+
+void connection_drop(struct connection *c) {
+    munmap(c->in, WIRE_FRAME_MAX);
+    munmap(c->out, CONNECTION_OUT_MAX);
 }
 
 bool connection_is_open(const struct connection *c) { return c->source.fd >= 0; }
@@ -39,35 +44,35 @@ static void wipe_in(struct connection *c) {
     c->in_used = 0;
 }
 
+void connection_idle(struct connection *c) {
+    if (c->in_len == 0) madvise(c->in, WIRE_FRAME_MAX, MADV_DONTNEED);
+    if (queued(c) == 0 && c->out_used > 0) madvise(c->out, CONNECTION_OUT_MAX, MADV_DONTNEED);
+    c->out_used = queued(c);
+}
+
 void connection_close(struct connection *c) {
-    if (!connection_is_open(c))
-        return;
+    if (!connection_is_open(c)) return;
     loop_close(&c->source);
     c->in_len = 0;
     wipe_in(c);
-    if (c->out_end > KEEP)
-        madvise(c->out, CONNECTION_OUT_MAX, MADV_DONTNEED);
+    if (c->out_end > KEEP) madvise(c->out, CONNECTION_OUT_MAX, MADV_DONTNEED);
     c->out_start = c->out_end = 0;
     c->ending = false;
-    if (c->on_closed)
-        c->on_closed(c);
+    if (c->on_closed) c->on_closed(c);
 }
 
 static void update_interest(struct connection *c) {
     uint32_t events = queued(c) > 0 ? EPOLLOUT : 0;
-    if (!c->ending && queued(c) < CONNECTION_OUT_PAUSE)
-        events |= EPOLLIN;
+    if (!c->ending && queued(c) < CONNECTION_OUT_PAUSE) events |= EPOLLIN;
     loop_want(&c->source, events);
 }
 
-/* Sends what the peer takes; false when the connection is gone. */
-static bool flush(struct connection *c) {
+/* Sends what the peer takes. */
+static void flush(struct connection *c) {
     while (queued(c) > 0) {
         ssize_t n = send(c->source.fd, c->out + c->out_start, queued(c), MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            break;
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EAGAIN) break;
         if (n < 0) {
             /* Closed by the handler of the next event: callers up the stack still use this connection. */
             c->ending = true;
@@ -78,12 +83,10 @@ static bool flush(struct connection *c) {
         c->out_start += (size_t)n;
     }
     if (queued(c) == 0) {
-        if (c->out_end > KEEP)
-            madvise(c->out, CONNECTION_OUT_MAX, MADV_DONTNEED);
+        if (c->out_end > KEEP) madvise(c->out, CONNECTION_OUT_MAX, MADV_DONTNEED);
         c->out_start = c->out_end = 0;
     }
     update_interest(c);
-    return true;
 }
 
 /* Handles the complete frames that have been received. */
@@ -94,8 +97,7 @@ static void handle_frames(struct connection *c) {
         struct request request = {0};
         const char *wrong = "malformed frame";
         if (len >= WIRE_FRAME_HEADER && len <= WIRE_FRAME_MAX) {
-            if (c->in_len - at < len)
-                break;
+            if (c->in_len - at < len) break;
             wrong = request_decode(c->in + at, len, &request);
         }
         if (wrong) {
@@ -106,25 +108,21 @@ static void handle_frames(struct connection *c) {
         c->on_request(c, &request);
         at += len;
     }
-    if (!connection_is_open(c))
-        return;
+    if (!connection_is_open(c)) return;
     c->in_len -= at;
     memmove(c->in, c->in + at, c->in_len);
-    if (c->in_len == 0)
-        wipe_in(c);
+    if (c->in_len == 0) wipe_in(c);
 }
 
 static void receive(struct connection *c) {
     ssize_t n = recv(c->source.fd, c->in + c->in_len, WIRE_FRAME_MAX - c->in_len, MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (n <= 0) {
         connection_close(c);
         return;
     }
     c->in_len += (size_t)n;
-    if (c->in_used < c->in_len)
-        c->in_used = c->in_len;
+    if (c->in_used < c->in_len) c->in_used = c->in_len;
     handle_frames(c);
 }
 
@@ -134,11 +132,9 @@ static void on_ready(struct source *source, uint32_t events) {
         flush(c);
         if (queued(c) < CONNECTION_OUT_PAUSE && c->in_len > 0)
             handle_frames(c); /* frames that waited for the peer to read */
-        if (connection_is_open(c) && connection_has_room(c) && c->on_room)
-            c->on_room(c);
+        if (connection_is_open(c) && connection_has_room(c) && c->on_room) c->on_room(c);
     }
-    if (!connection_is_open(c))
-        return;
+    if (!connection_is_open(c)) return;
     if ((c->ending && queued(c) == 0) || (events & (EPOLLHUP | EPOLLERR)))
         connection_close(c);
     else if (events & EPOLLIN && !c->ending)
@@ -152,11 +148,9 @@ int connection_open(struct connection *c, int fd) {
 }
 
 void connection_end(struct connection *c) {
-    if (!connection_is_open(c))
-        return;
+    if (!connection_is_open(c)) return;
     c->ending = true;
-    if (queued(c) == 0)
-        shutdown(c->source.fd, SHUT_RDWR);
+    if (queued(c) == 0) shutdown(c->source.fd, SHUT_RDWR);
     update_interest(c);
 }
 
@@ -172,14 +166,14 @@ void message_begin(struct connection *c, struct wire_writer *w, uint16_t type, u
 }
 
 void message_send(struct connection *c, struct wire_writer *w) {
-    if (!connection_is_open(c) || c->ending)
-        return;
+    if (!connection_is_open(c) || c->ending) return;
     wire_frame_end(w);
     if (w->overflow) {
         connection_end(c); /* a peer that lost a message must not believe that it got all of them */
         return;
     }
     c->out_end += w->len;
+    if (c->out_used < c->out_end) c->out_used = c->out_end;
     flush(c);
 }
 

@@ -18,8 +18,8 @@ struct connection {
     size_t in_used; /* how far the buffer was ever filled since it was last given back */
     uint8_t *out;
     size_t out_start, out_end;
-    bool ending; /* nothing more is read; closed when all is sent */
-    bool handling;
+    size_t out_used; /* how far it was ever filled since it was last given back */
+    bool ending;     /* nothing more is read; closed when all is sent */
     void (*on_request)(struct connection *connection, const struct request *request);
     void (*on_room)(struct connection *connection);
     void (*on_closed)(struct connection *connection);
@@ -27,12 +27,17 @@ struct connection {
 
 /* Address space for the buffers; memory is used as it is filled and given back when they are empty. */
 int connection_init(struct connection *c);
+/* Gives the address space of a connection back: for a process that was forked and does not serve it. */
+void connection_drop(struct connection *c);
 int connection_open(struct connection *c, int fd);
 bool connection_is_open(const struct connection *c);
 /* Closes at once and calls on_closed. */
 void connection_close(struct connection *c);
 /* Sends what is queued for as long as the peer takes it without waiting, then closes. */
 void connection_end(struct connection *c);
+
+/* Gives the memory of empty buffers back. */
+void connection_idle(struct connection *c);
 
 bool connection_has_room(const struct connection *c);
 

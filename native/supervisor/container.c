@@ -32,41 +32,33 @@ void container_init(struct container_host *the_host) { host = the_host; }
 
 struct container *container_next(struct container *after) {
     for (struct container *c = after ? after + 1 : containers; c < containers + in_use; c++)
-        if (c->state != CONTAINER_FREE)
-            return c;
+        if (c->state != CONTAINER_FREE) return c;
     return NULL;
 }
 
 struct container *container_find(const char *id) {
     for (struct container *c = container_next(NULL); c; c = container_next(c))
-        if (strcmp(c->id, id) == 0)
-            return c;
+        if (strcmp(c->id, id) == 0) return c;
     return NULL;
 }
 
 static struct container *allocate(void) {
     unsigned i = 0;
-    while (i < in_use && containers[i].state != CONTAINER_FREE)
-        i++;
-    if (i == CONTAINERS_MAX)
-        return NULL;
-    if (i == in_use)
-        in_use++;
+    while (i < in_use && containers[i].state != CONTAINER_FREE) i++;
+    if (i == CONTAINERS_MAX) return NULL;
+    if (i == in_use) in_use++;
     return &containers[i];
 }
 
-bool container_is_live(const struct container *c) {
-    return c->state != CONTAINER_FREE && c->state != CONTAINER_EXITED;
-}
+bool container_is_live(const struct container *c) { return c->state != CONTAINER_FREE && c->state != CONTAINER_EXITED; }
 
 void container_forget_tags(void) {
-    for (struct container *c = container_next(NULL); c; c = container_next(c))
-        c->create_tag = c->start_tag = 0;
+    for (struct container *c = container_next(NULL); c; c = container_next(c)) c->create_tag = c->start_tag = 0;
 }
 
 /* ---- events of the process ---- */
 
-#define OF_PROCESS(p) ((struct container *)((char *)(p)-offsetof(struct container, process)))
+#define OF_PROCESS(p) ((struct container *)((char *)(p) - offsetof(struct container, process)))
 
 static void on_ready(struct process *p) { dispatch(OF_PROCESS(p), EVENT_READY); }
 static void on_executed(struct process *p) { dispatch(OF_PROCESS(p), EVENT_EXECUTED); }
@@ -74,8 +66,7 @@ static void on_ended(struct process *p) { dispatch(OF_PROCESS(p), EVENT_ENDED); 
 
 static void on_failed(struct process *p, const struct build_error *err) {
     struct container *c = OF_PROCESS(p);
-    if (c->error.error == 0)
-        c->error = *err;
+    if (c->error.error == 0) c->error = *err;
     dispatch(c, EVENT_FAILED);
 }
 
@@ -100,8 +91,7 @@ static void finish(struct container *c) {
         c->state = CONTAINER_EXITED;
         /* A record that cannot be written (state directory full or gone) is not the end: LIST and EXITED still tell. */
         exit_record_write(host->directory, &record, &err);
-        if (c->start_tag)
-            host->on_started(c, c->start_tag);
+        if (c->start_tag) host->on_started(c, c->start_tag);
         c->start_tag = 0;
         host->on_exited(c);
     }
@@ -149,15 +139,12 @@ static void begin_ending(struct container *c) {
     c->killed = false;
     c->drain_until = c->remove_until = 0;
     c->exited_at = clock_now_ns();
-    if (c->process.ended)
-        c->exit_code = child_exit_code(c->process.status);
-    if (c->error.error)
-        c->exit_code = EXIT_START_FAILED;
+    if (c->process.ended) c->exit_code = child_exit_code(c->process.status);
+    if (c->error.error) c->exit_code = EXIT_START_FAILED;
     handshake_end(&c->process.handshake);
     kept_plan_release(&c->plan);
     timer_clear(&c->timer);
-    if (!c->process.ended)
-        build_cgroup_kill(&c->kept);
+    if (!c->process.ended) build_cgroup_kill(&c->kept);
     ending_step(c);
 }
 
@@ -186,8 +173,7 @@ static void created(struct container *c) {
         good = log_open(&c->log, &err) == 0; /* last, so that a failed creation leaves no file */
     if (!good) {
         c->error = err;
-        if (err.error == 0)
-            cause_set(&c->error, EPERM, "build", "process differs from its plan: container %s", c->id);
+        if (err.error == 0) cause_set(&c->error, EPERM, "build", "process differs from its plan: container %s", c->id);
         create_failed(c);
         return;
     }
@@ -240,8 +226,7 @@ static void (*const actions[CONTAINER_STATES][EVENTS])(struct container *) = {
 static void dispatch(struct container *c, enum event event) { actions[c->state][event](c); }
 
 void container_io_closed(struct container *c) {
-    if (c->state == CONTAINER_ENDING)
-        ending_step(c);
+    if (c->state == CONTAINER_ENDING) ending_step(c);
 }
 
 /* ---- requests ---- */
@@ -265,16 +250,14 @@ static int build(struct container *c, const struct plan_facts *facts, bool with_
     struct build_io io;
     struct build_process built;
     int sync;
-    if (container_io_open(c, facts->terminal, with_stdin, host->env.null_fd, &io, &sync, err) < 0)
-        return -1;
+    if (container_io_open(c, facts->terminal, with_stdin, host->env.null_fd, &io, &sync, err) < 0) return -1;
     int done = build_container(&c->plan, &host->env, &io, target, &built, err);
     container_io_close_theirs(&io, host->env.null_fd);
     if (done < 0) {
         close(sync);
         return -1;
     }
-    if (process_begin(&c->process, &built, sync, true, facts->terminal) == 0)
-        return 0;
+    if (process_begin(&c->process, &built, sync, true, facts->terminal) == 0) return 0;
     /* No place in the loop: the builder is on its own and gets an end of file instead of GO. */
     cause_set(err, errno, "build", "handshake of container %s", c->id);
     close(sync);
@@ -286,13 +269,10 @@ static int build(struct container *c, const struct plan_facts *facts, bool with_
 
 int container_create(const struct request *r, const char *id, struct build_error *err) {
     struct plan_facts facts;
-    if (container_find(id))
-        return cause_set(err, EEXIST, "create", "container %s", id);
-    if (plan_facts_read(&r->field[4], &facts, err) < 0)
-        return -1;
+    if (container_find(id)) return cause_set(err, EEXIST, "create", "container %s", id);
+    if (plan_facts_read(&r->field[4], &facts, err) < 0) return -1;
     struct container *c = allocate();
-    if (!c)
-        return cause_set(err, ENFILE, "create", "a pod holds at most %u containers", CONTAINERS_MAX);
+    if (!c) return cause_set(err, ENFILE, "create", "a pod holds at most %u containers", CONTAINERS_MAX);
     memset(c, 0, offsetof(struct container, log));
     snprintf(c->id, sizeof c->id, "%s", id);
     c->state = CONTAINER_CREATING;
@@ -309,8 +289,7 @@ int container_create(const struct request *r, const char *id, struct build_error
         done = cause_set(err, ENAMETOOLONG, "log", "log path of container %s", id);
     if (done == 0 && (kept_plan_copy(&r->field[4], &c->plan) < 0 || kept_plan_live(&r->field[4], &c->kept) < 0))
         done = cause_set(err, ENOMEM, "create", "plan of container %s", id);
-    if (done == 0)
-        done = build(c, &facts, request_u8(r, 3), err);
+    if (done == 0) done = build(c, &facts, request_u8(r, 3), err);
     if (done < 0) {
         discard(c);
         return -1;
@@ -325,22 +304,18 @@ int container_start(struct container *c, uint32_t tag, struct build_error *err) 
     c->state = CONTAINER_STARTING;
     c->start_tag = tag;
     timer_set(&c->timer, START_MS, on_timer);
-    if (handshake_release(&c->process.handshake) < 0)
-        start_failed(c);
+    if (handshake_release(&c->process.handshake) < 0) start_failed(c);
     return 0;
 }
 
 int container_signal(struct container *c, int signal, struct build_error *err) {
-    if (c->state == CONTAINER_EXITED || c->state == CONTAINER_ENDING)
-        return 0;
-    if (syscall(SYS_pidfd_send_signal, c->process.pidfd, signal, NULL, 0) == 0 || errno == ESRCH)
-        return 0;
+    if (c->state == CONTAINER_EXITED || c->state == CONTAINER_ENDING) return 0;
+    if (syscall(SYS_pidfd_send_signal, c->process.pidfd, signal, NULL, 0) == 0 || errno == ESRCH) return 0;
     return cause_set(err, errno, "signal", "signal %d to container %s", signal, c->id);
 }
 
 void container_kill(struct container *c) {
-    if (!container_is_live(c))
-        return;
+    if (!container_is_live(c)) return;
     process_kill(&c->process);
     build_cgroup_kill(&c->kept);
 }

@@ -42,12 +42,12 @@ struct container {
     struct output output[2]; /* stdout (or the terminal), stderr */
     int stdin_fd;            /* our end, kept open for those who will attach */
     bool stdin_once;
-    struct wire_bytes plan;    /* until the process has been verified */
-    struct wire_bytes kept;    /* the operations that a live container needs: kept_plan.h */
+    struct wire_bytes plan; /* until the process has been verified */
+    struct wire_bytes kept; /* the operations that a live container needs: kept_plan.h */
     struct timer timer;
     uint32_t create_tag, start_tag; /* 0: nobody waits for the answer */
     bool create_failed;
-    bool killed;               /* the rest of the cgroup has been killed after the process ended */
+    bool killed;                       /* the rest of the cgroup has been killed after the process ended */
     int64_t drain_until, remove_until; /* 0: not begun */
     uint64_t created_at, started_at, exited_at;
     int32_t exit_code;
@@ -60,7 +60,7 @@ struct container {
 struct container_host {
     struct build_env env;
     const char *directory;
-    void (*on_created)(struct container *c, uint32_t tag);                           /* error set: it failed */
+    void (*on_created)(struct container *c, uint32_t tag); /* error set: it failed */
     void (*on_started)(struct container *c, uint32_t tag);
     void (*on_exited)(struct container *c);
     void (*on_gone)(void); /* a container has left the states in which it has processes */

@@ -27,32 +27,27 @@ static void on_output(struct source *source, uint32_t events) {
     (void)events;
     struct output *output = (struct output *)((char *)source - offsetof(struct output, source));
     ssize_t n = log_copy(&output->container->log, &output->log, source->fd);
-    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
-        return;
+    if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;
     /* A pty's master answers EIO when the last descriptor of its slave is closed. */
     loop_close(source);
     container_io_closed(output->container);
 }
 
 static int open_output(struct output *output, int fd) {
-    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-        return -1;
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) return -1;
     return loop_add(&output->source, fd, EPOLLIN, on_output);
 }
 
 static int open_pipes(struct container *c, bool with_stdin, struct build_io *io) {
     int ends[2];
     if (with_stdin) {
-        if (pipe2(ends, O_CLOEXEC) < 0)
-            return -1;
+        if (pipe2(ends, O_CLOEXEC) < 0) return -1;
         io->stdio[0] = ends[0];
         c->stdin_fd = ends[1];
-        if (fcntl(ends[1], F_SETFL, O_NONBLOCK) < 0)
-            return -1;
+        if (fcntl(ends[1], F_SETFL, O_NONBLOCK) < 0) return -1;
     }
     for (int i = 0; i < 2; i++) {
-        if (pipe2(ends, O_CLOEXEC) < 0)
-            return -1;
+        if (pipe2(ends, O_CLOEXEC) < 0) return -1;
         io->stdio[1 + i] = ends[1];
         /* Larger pipes mean fewer wake-ups; a host at its pipe limit keeps the default. */
         (void)fcntl(ends[0], F_SETPIPE_SZ, PIPE_BYTES);
@@ -66,10 +61,8 @@ static int open_pipes(struct container *c, bool with_stdin, struct build_io *io)
 
 void container_io_close_theirs(struct build_io *io, int null_fd) {
     for (int i = 0; i < 3; i++)
-        if (io->stdio[i] >= 0 && io->stdio[i] != null_fd)
-            close(io->stdio[i]);
-    if (io->sync >= 0)
-        close(io->sync);
+        if (io->stdio[i] >= 0 && io->stdio[i] != null_fd) close(io->stdio[i]);
+    if (io->sync >= 0) close(io->sync);
 }
 
 int container_io_open(struct container *c, bool terminal, bool with_stdin, int null_fd, struct build_io *io, int *sync,
@@ -90,28 +83,25 @@ int container_io_open(struct container *c, bool terminal, bool with_stdin, int n
 int container_io_console(struct container *c) {
     int fd = c->process.handshake.console;
     c->process.handshake.console = -1;
-    if (open_output(&c->output[0], fd) == 0)
-        return 0;
+    if (open_output(&c->output[0], fd) == 0) return 0;
     close(fd);
     return -1;
 }
 
-bool container_io_is_open(const struct container *c) { return c->output[0].source.fd >= 0 || c->output[1].source.fd >= 0; }
+bool container_io_is_open(const struct container *c) {
+    return c->output[0].source.fd >= 0 || c->output[1].source.fd >= 0;
+}
 
 void container_io_discard(struct container *c) {
-    for (int i = 0; i < 2; i++)
-        loop_close(&c->output[i].source);
-    if (c->stdin_fd >= 0)
-        close(c->stdin_fd);
+    for (int i = 0; i < 2; i++) loop_close(&c->output[i].source);
+    if (c->stdin_fd >= 0) close(c->stdin_fd);
     c->stdin_fd = -1;
-    if (c->process.handshake.console >= 0)
-        close(c->process.handshake.console);
+    if (c->process.handshake.console >= 0) close(c->process.handshake.console);
     c->process.handshake.console = -1;
 }
 
 void container_io_finish(struct container *c) {
-    for (int i = 0; i < 2; i++)
-        log_finish(&c->log, &c->output[i].log);
+    for (int i = 0; i < 2; i++) log_finish(&c->log, &c->output[i].log);
     container_io_discard(c);
     log_close(&c->log);
 }

@@ -48,8 +48,7 @@ void exec_init(struct connection *the_connection, const struct build_env *the_en
 
 static void reply(struct exec *e) {
     struct wire_writer w;
-    if (e->abandoned)
-        return;
+    if (e->abandoned) return;
     if (e->error.error && !e->timed_out) {
         reply_error(connection, e->tag, &e->error);
         return;
@@ -64,19 +63,16 @@ static void on_drain_timer(struct timer *timer);
 
 /* Goes as far as it can; called again by whatever it waits for. */
 static void step(struct exec *e) {
-    if (!process_is_gone(&e->process))
-        return;
+    if (!process_is_gone(&e->process)) return;
     bool open = e->output[0].source.fd >= 0 || e->output[1].source.fd >= 0;
     if (open && !e->drained && !e->abandoned && e->error.error == 0) {
-        if (e->timer.fire != on_drain_timer || e->timer.at == 0)
-            timer_set(&e->timer, DRAIN_MS, on_drain_timer);
+        if (e->timer.fire != on_drain_timer || e->timer.at == 0) timer_set(&e->timer, DRAIN_MS, on_drain_timer);
         return;
     }
     if (e->drained && (e->output[0].waiting || e->output[1].waiting) && !e->abandoned)
         return; /* what is in the pipes is still sent: exec_on_room goes on */
     timer_clear(&e->timer);
-    for (int i = 0; i < 2; i++)
-        loop_close(&e->output[i].source);
+    for (int i = 0; i < 2; i++) loop_close(&e->output[i].source);
     process_close(&e->process);
     reply(e);
     e->used = false;
@@ -100,8 +96,7 @@ static bool forward(struct exec_output *o) {
     wire_put_bytes(&w, 2, NULL, 0);
     ssize_t n = read(o->source.fd, w.data + w.len, CHUNK);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-        if (o->exec->drained)
-            close_output(o);
+        if (o->exec->drained) close_output(o);
         return false;
     }
     if (n <= 0) {
@@ -110,10 +105,8 @@ static bool forward(struct exec_output *o) {
     }
     uint32_t sent = (uint32_t)n < o->left ? (uint32_t)n : o->left;
     o->left -= sent;
-    if (sent == 0 || o->exec->abandoned)
-        return true;
-    for (unsigned i = 0; i < 4; i++)
-        w.data[w.len - 4 + i] = (uint8_t)(sent >> (8 * i));
+    if (sent == 0 || o->exec->abandoned) return true;
+    for (unsigned i = 0; i < 4; i++) w.data[w.len - 4 + i] = (uint8_t)(sent >> (8 * i));
     w.len += sent;
     message_send(connection, &w);
     return true;
@@ -131,19 +124,16 @@ static void on_output(struct source *source, uint32_t events) {
         return;
     }
     forward(o);
-    if (source->fd < 0)
-        step(o->exec);
+    if (source->fd < 0) step(o->exec);
 }
 
 void exec_on_room(void) {
     for (struct exec *e = execs; e < execs + EXECS_MAX; e++) {
         for (int i = 0; e->used && i < 2; i++) {
             struct exec_output *o = &e->output[i];
-            if (!o->waiting || !connection_has_room(connection))
-                continue;
+            if (!o->waiting || !connection_has_room(connection)) continue;
             o->waiting = false;
-            if (!o->source.ready && loop_add(&o->source, o->source.fd, EPOLLIN, on_output) < 0)
-                close_output(o);
+            if (!o->source.ready && loop_add(&o->source, o->source.fd, EPOLLIN, on_output) < 0) close_output(o);
             loop_want(&o->source, EPOLLIN);
             while (e->drained && o->source.fd >= 0 && forward(o)) {
             }
@@ -169,13 +159,12 @@ static void on_deadline(struct timer *timer) {
         return;
     }
     e->timed_out = e->deadline && loop_now_ms() >= e->deadline;
-    if (!e->timed_out)
-        cause_set(&e->error, ETIMEDOUT, "exec", "process was not built in time");
+    if (!e->timed_out) cause_set(&e->error, ETIMEDOUT, "exec", "process was not built in time");
     process_kill_group(&e->process);
     handshake_end(&e->process.handshake);
 }
 
-#define OF_PROCESS(p) ((struct exec *)((char *)(p)-offsetof(struct exec, process)))
+#define OF_PROCESS(p) ((struct exec *)((char *)(p) - offsetof(struct exec, process)))
 
 static void on_ready(struct process *p) { (void)p; }
 
@@ -193,24 +182,21 @@ static void on_executed(struct process *p) {
 static void on_failed(struct process *p, const struct build_error *err) {
     struct exec *e = OF_PROCESS(p);
     e->error = *err;
-    if (e->error.error == 0)
-        e->error.error = EIO;
+    if (e->error.error == 0) e->error.error = EIO;
     process_kill(p);
     step(e);
 }
 
 static void on_ended(struct process *p) {
     struct exec *e = OF_PROCESS(p);
-    if (!process_is_gone(p))
-        process_kill(p); /* a builder has nothing left to do when its payload has ended */
+    if (!process_is_gone(p)) process_kill(p); /* a builder has nothing left to do when its payload has ended */
     step(e);
 }
 
 static int open_pipes(struct exec *e, struct build_io *io) {
     for (int i = 0; i < 2; i++) {
         int ends[2];
-        if (pipe2(ends, O_CLOEXEC) < 0)
-            return -1;
+        if (pipe2(ends, O_CLOEXEC) < 0) return -1;
         io->stdio[1 + i] = ends[1];
         if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0 ||
             loop_add(&e->output[i].source, ends[0], EPOLLIN, on_output) < 0) {
@@ -233,31 +219,25 @@ static int build(struct exec *e, const struct request *r, struct container *c, s
         done = build_exec(&c->kept, &r->field[2], env, &io, c->process.pidfd, &built, err);
     }
     for (int i = 1; i < 3; i++)
-        if (io.stdio[i] >= 0)
-            close(io.stdio[i]);
-    if (pair[1] >= 0)
-        close(pair[1]);
+        if (io.stdio[i] >= 0) close(io.stdio[i]);
+    if (pair[1] >= 0) close(pair[1]);
     if (done == 0 && process_begin(&e->process, &built, pair[0], false, false) < 0) {
         done = cause_set(err, errno, "exec", "handshake with a process of container %s", c->id);
         process_kill(&e->process);
         process_close(&e->process);
     }
-    if (done < 0 && pair[0] >= 0)
-        close(pair[0]);
+    if (done < 0 && pair[0] >= 0) close(pair[0]);
     return done;
 }
 
 int exec_start(const struct request *r, struct container *c, struct build_error *err) {
     struct plan_facts facts;
     struct exec *e = execs;
-    if (c->state != CONTAINER_RUNNING)
-        return cause_set(err, EBUSY, "exec", "container is not running: %s", c->id);
-    if (plan_facts_read(&r->field[2], &facts, err) < 0)
-        return -1;
+    if (c->state != CONTAINER_RUNNING) return cause_set(err, EBUSY, "exec", "container is not running: %s", c->id);
+    if (plan_facts_read(&r->field[2], &facts, err) < 0) return -1;
     if (facts.terminal)
         return cause_set(err, EINVAL, "exec", "a terminal needs a stream, not EXEC: container %s", c->id);
-    while (e < execs + EXECS_MAX && e->used)
-        e++;
+    while (e < execs + EXECS_MAX && e->used) e++;
     if (e == execs + EXECS_MAX)
         return cause_set(err, EAGAIN, "exec", "a pod runs at most %u processes of this kind at once", EXECS_MAX);
     memset(e, 0, sizeof *e);
@@ -273,8 +253,7 @@ int exec_start(const struct request *r, struct container *c, struct build_error 
     e->process.on_failed = on_failed;
     e->process.on_ended = on_ended;
     if (build(e, r, c, err) < 0) {
-        for (int i = 0; i < 2; i++)
-            loop_close(&e->output[i].source);
+        for (int i = 0; i < 2; i++) loop_close(&e->output[i].source);
         return -1;
     }
     e->used = true;
@@ -284,13 +263,11 @@ int exec_start(const struct request *r, struct container *c, struct build_error 
 
 void exec_abandon_all(void) {
     for (struct exec *e = execs; e < execs + EXECS_MAX; e++) {
-        if (!e->used)
-            continue;
+        if (!e->used) continue;
         e->abandoned = true;
         /* A payload that its builder has not named yet is killed when the handshake is over (on_executed). */
         process_kill_group(&e->process);
-        for (int i = 0; i < 2; i++)
-            close_output(&e->output[i]);
+        for (int i = 0; i < 2; i++) close_output(&e->output[i]);
         step(e);
     }
 }

@@ -12,8 +12,7 @@
 bool handshake_is_open(const struct handshake *h) { return h->source.fd >= 0; }
 
 void handshake_end(struct handshake *h) {
-    if (!handshake_is_open(h))
-        return;
+    if (!handshake_is_open(h)) return;
     loop_close(&h->source);
     child_construction_end();
 }
@@ -28,8 +27,7 @@ static void fail(struct handshake *h, int error, const char *what) {
 static int take_descriptor(struct msghdr *header) {
     int taken = -1;
     for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-            continue;
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) continue;
         for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
@@ -44,8 +42,7 @@ static int take_descriptor(struct msghdr *header) {
 
 static void handle(struct handshake *h, struct build_message *m, int fd) {
     bool console = m->type == BUILD_CONSOLE && h->terminal && h->console < 0 && !h->ready && fd >= 0;
-    if (fd >= 0 && !console)
-        close(fd);
+    if (fd >= 0 && !console) close(fd);
     if (console) {
         h->console = fd;
     } else if (m->type == BUILD_PAYLOAD && !h->payload && !h->ready && h->console < 0 && m->pid > 1 && fd < 0) {
@@ -84,18 +81,15 @@ void handshake_drain(struct handshake *h) {
         struct msghdr header = {
             .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
         ssize_t n = recvmsg(h->source.fd, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
-            return;
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EAGAIN) return;
         if (n == 0 || (n < 0 && errno == ECONNRESET)) {
             finished(h);
             return;
         }
         int fd = n > 0 ? take_descriptor(&header) : -1;
         if (n != sizeof message || header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
-            if (fd >= 0)
-                close(fd);
+            if (fd >= 0) close(fd);
             fail(h, EPROTO, "malformed message of the builder");
             return;
         }
@@ -115,8 +109,7 @@ int handshake_begin(struct handshake *h, int fd, pid_t builder, bool create, boo
     h->console = -1;
     h->pid = h->builder = builder;
     h->error = (struct build_error){0};
-    if (loop_add(&h->source, fd, EPOLLIN, on_ready) < 0)
-        return -1;
+    if (loop_add(&h->source, fd, EPOLLIN, on_ready) < 0) return -1;
     child_construction_begin();
     return 0;
 }

@@ -31,12 +31,10 @@ static int sealed_copy(int program) {
     int copy = memfd_create("jangada-pod", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
     if (copy < 0 && errno == EINVAL) /* before Linux 6.3 every memfd may be executed */
         copy = memfd_create("jangada-pod", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (copy < 0 || fstat(program, &st) < 0)
-        return -1;
+    if (copy < 0 || fstat(program, &st) < 0) return -1;
     for (off_t left = st.st_size; left > 0;) {
         ssize_t n = sendfile(copy, program, NULL, (size_t)left);
-        if (n <= 0)
-            return -1;
+        if (n <= 0) return -1;
         left -= n;
     }
     return fchmod(copy, 0500) == 0 && fcntl(copy, F_ADD_SEALS, SEALS) == 0 ? copy : -1;
@@ -45,18 +43,31 @@ static int sealed_copy(int program) {
 void harden_seal_program(char *const argv[]) {
     static char *const no_environment[] = {NULL};
     int program = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    if (program < 0)
-        die("open /proc/self/exe");
+    if (program < 0) die("open /proc/self/exe");
     int seals = fcntl(program, F_GET_SEALS);
     if (seals >= 0 && (seals & SEALS) == SEALS) {
         close(program);
         return;
     }
     int copy = sealed_copy(program);
-    if (copy < 0)
-        die("sealed copy of the program");
-    fexecve(copy, argv, no_environment);
+    if (copy < 0) die("sealed copy of the program");
+    /* Without the path of the host: a pod's init is seen by its containers. */
+    char *const plain[] = {(char[]){"jangada-pod"}, argv[1], NULL};
+    fexecve(copy, plain, no_environment);
     die("execute the sealed copy of the program");
+}
+
+static char *title;
+static size_t title_size;
+
+void harden_remember_title(char **argv) {
+    title = argv[0];
+    title_size = strlen(argv[0]) + 1 + strlen(argv[1]);
+}
+
+void harden_set_title(const char *text) {
+    prctl(PR_SET_NAME, text);
+    if (title) strncpy(title, text, title_size);
 }
 
 static void on_signal(int signal) { (void)signal; }
@@ -68,8 +79,7 @@ void harden_process(void) {
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     /* Handlers that do nothing rather than SIG_IGN: execve resets them, and a container starts with default signals. */
-    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
-        sigaction(harmless[i], &action, NULL);
+    for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++) sigaction(harmless[i], &action, NULL);
     umask(022);
     if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || chdir("/") < 0)
         die("prepare the process");
@@ -79,10 +89,8 @@ void harden_process(void) {
 int harden_open_null(void) {
     struct stat st;
     int fd = open("/dev/null", O_RDWR | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
-    if (fd < 0)
-        return -1;
-    if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && major(st.st_rdev) == 1 && minor(st.st_rdev) == 3)
-        return fd;
+    if (fd < 0) return -1;
+    if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && major(st.st_rdev) == 1 && minor(st.st_rdev) == 3) return fd;
     close(fd);
     errno = ENODEV;
     return -1;
@@ -92,14 +100,11 @@ int harden_oom_score(void) {
     static const char *const wishes[] = {"-1000", "-999", "0"};
     char before[16] = "0";
     int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
-    if (read(fd, before, sizeof before - 1) < 0)
-        before[0] = 0;
+    if (fd < 0) return 0;
+    if (read(fd, before, sizeof before - 1) < 0) before[0] = 0;
     /* Without CAP_SYS_RESOURCE a process may not go below what it was given: then it stays there. */
     for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++)
-        if (atoi(before) <= atoi(wishes[i]) || pwrite(fd, wishes[i], strlen(wishes[i]), 0) > 0)
-            break;
+        if (atoi(before) <= atoi(wishes[i]) || pwrite(fd, wishes[i], strlen(wishes[i]), 0) > 0) break;
     close(fd);
     return atoi(before);
 }

@@ -5,6 +5,10 @@
  * (CVE-2019-5736). Returns when this is already the copy; a failure ends the program with a message. */
 void harden_seal_program(char *const argv[]);
 
+/* Remembers where the command line is, so that each role can be named in ps. */
+void harden_remember_title(char **argv);
+void harden_set_title(const char *title);
+
 /* Not dumpable, subreaper, own session, cwd /, harmless signals, no stray descriptors above `keep`. */
 void harden_process(void);
 

@@ -17,8 +17,7 @@ static uint8_t *pages(size_t size) {
 int kept_plan_copy(const struct wire_bytes *plan, struct wire_bytes *out) {
     *out = (struct wire_bytes){0};
     uint8_t *copy = plan->len > 0 ? pages(plan->len) : NULL;
-    if (!copy)
-        return -1;
+    if (!copy) return -1;
     memcpy(copy, plan->data, plan->len);
     *out = (struct wire_bytes){copy, plan->len};
     return 0;
@@ -32,17 +31,14 @@ int kept_plan_live(const struct wire_bytes *plan, struct wire_bytes *out) {
     size_t len = 0;
     wire_reader_init(&reader, plan->data, plan->len);
     while (wire_next(&reader, &op) > 0)
-        if (is_kept(op.id))
-            len += FIELD_HEADER + op.value.len;
+        if (is_kept(op.id)) len += FIELD_HEADER + op.value.len;
     *out = (struct wire_bytes){0};
     uint8_t *kept = len > 0 ? pages(len) : NULL;
-    if (!kept)
-        return len == 0 ? 0 : -1;
+    if (!kept) return len == 0 ? 0 : -1;
     *out = (struct wire_bytes){kept, (uint32_t)len};
     wire_reader_init(&reader, plan->data, plan->len);
     while (wire_next(&reader, &op) > 0) {
-        if (!is_kept(op.id))
-            continue;
+        if (!is_kept(op.id)) continue;
         memcpy(kept, op.value.data - FIELD_HEADER, FIELD_HEADER + op.value.len);
         kept += FIELD_HEADER + op.value.len;
     }
@@ -50,8 +46,7 @@ int kept_plan_live(const struct wire_bytes *plan, struct wire_bytes *out) {
 }
 
 void kept_plan_release(struct wire_bytes *kept) {
-    if (kept->data)
-        munmap((void *)(uintptr_t)kept->data, kept->len);
+    if (kept->data) munmap((void *)(uintptr_t)kept->data, kept->len);
     *kept = (struct wire_bytes){0};
 }
 
@@ -62,10 +57,8 @@ static bool read_namespaces(const struct wire_bytes *op, struct plan_facts *out)
     int more;
     wire_reader_init(&reader, op->data, op->len);
     while ((more = wire_next(&reader, &field)) > 0) {
-        if (field.id == 1 && !wire_u8(&field, &mode))
-            return false;
-        if (field.id == 2 && !wire_string(&field, out->target_id, sizeof out->target_id))
-            return false;
+        if (field.id == 1 && !wire_u8(&field, &mode)) return false;
+        if (field.id == 2 && !wire_string(&field, out->target_id, sizeof out->target_id)) return false;
     }
     out->target = mode == PLAN_PID_TARGET;
     return more == 0;
@@ -78,8 +71,7 @@ int plan_facts_read(const struct wire_bytes *plan, struct plan_facts *out, struc
     *out = (struct plan_facts){0};
     wire_reader_init(&reader, plan->data, plan->len);
     while ((more = wire_next(&reader, &op)) > 0) {
-        if (op.id == PLAN_TERMINAL)
-            out->terminal = true;
+        if (op.id == PLAN_TERMINAL) out->terminal = true;
         if (op.id == PLAN_NAMESPACES && !read_namespaces(&op.value, out))
             return cause_set(err, EINVAL, "namespaces", "malformed operation");
     }

@@ -33,16 +33,15 @@ size_t log_prefix(char prefix[LOG_PREFIX_MAX], uint64_t now_ns, const char *stre
     time_t seconds = (time_t)(now_ns / 1000000000u);
     struct tm tm;
     gmtime_r(&seconds, &tm);
-    int n = snprintf(prefix, LOG_PREFIX_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%09uZ %s %c ", tm.tm_year + 1900,
-                     tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(now_ns % 1000000000u),
-                     stream, tag);
+    int n =
+        snprintf(prefix, LOG_PREFIX_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%09uZ %s %c ", tm.tm_year + 1900, tm.tm_mon + 1,
+                 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (unsigned)(now_ns % 1000000000u), stream, tag);
     return (size_t)n;
 }
 
 static uint64_t count_lines(const uint8_t *at, size_t len) {
     uint64_t lines = 0;
-    for (const uint8_t *end = at + len; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++)
-        lines++;
+    for (const uint8_t *end = at + len; at < end && (at = memchr(at, '\n', (size_t)(end - at))); at++) lines++;
     return lines;
 }
 
@@ -53,15 +52,13 @@ static void lose(struct log_file *log, const uint8_t *data, size_t len, size_t w
     const uint8_t *newline = written > 0 ? memrchr(data, '\n', written) : NULL;
     size_t half = newline ? written - (size_t)(newline + 1 - data) : written;
     struct stat st;
-    if (half > 0)
-        log->torn = fstat(log->fd, &st) < 0 || ftruncate(log->fd, st.st_size - (off_t)half) < 0;
+    if (half > 0) log->torn = fstat(log->fd, &st) < 0 || ftruncate(log->fd, st.st_size - (off_t)half) < 0;
 }
 
 static void write_all(struct log_file *log, const uint8_t *data, size_t len) {
     for (size_t at = 0; at < len;) {
         ssize_t n = write(log->fd, data + at, len - at);
-        if (n < 0 && errno == EINTR)
-            continue;
+        if (n < 0 && errno == EINTR) continue;
         if (n <= 0) {
             lose(log, data, len, at, n < 0 ? errno : EIO);
             return;
@@ -75,22 +72,19 @@ static void report_lost(struct log_file *log) {
     char text[LOG_PREFIX_MAX + 160];
     uint64_t lost = log->lost;
     size_t at = 0;
-    if (log->torn)
-        text[at++] = '\n';
+    if (log->torn) text[at++] = '\n';
     at += log_prefix(text + at, clock_now_ns(), "stderr", 'F');
     int n = snprintf(text + at, sizeof text - at, "[%llu log lines lost: %s]\n", (unsigned long long)lost,
                      strerror(log->lost_error));
     log->lost = 0;
     log->torn = false;
     write_all(log, (const uint8_t *)text, at + (size_t)n);
-    if (log->lost > 0)
-        log->lost += lost - 1; /* still full: the report itself was no line of the container */
+    if (log->lost > 0) log->lost += lost - 1; /* still full: the report itself was no line of the container */
 }
 
 static void flush(struct log_file *log) {
     if (out_len > 0 && log->fd >= 0) {
-        if (log->lost > 0 || log->torn)
-            report_lost(log);
+        if (log->lost > 0 || log->torn) report_lost(log);
         if (log->lost > 0)
             log->lost += count_lines(out, out_len);
         else
@@ -100,8 +94,7 @@ static void flush(struct log_file *log) {
 }
 
 static void emit(struct log_file *log, const char *prefix, size_t prefix_len, const uint8_t *text, size_t len) {
-    if (out_len + prefix_len + len + 1 > OUT_MAX)
-        flush(log);
+    if (out_len + prefix_len + len + 1 > OUT_MAX) flush(log);
     memcpy(out + out_len, prefix, LOG_PREFIX_MAX); /* a constant size is a few instructions; the rest is overwritten */
     memcpy(out + out_len + prefix_len, text, len);
     out_len += prefix_len + len;
@@ -123,8 +116,7 @@ static size_t split(struct log_file *log, const char *stream, size_t len) {
             at += LOG_LINE_MAX;
             line -= LOG_LINE_MAX;
         }
-        if (!newline)
-            break;
+        if (!newline) break;
         emit(log, full, prefix_len, at, line);
         at = newline + 1;
     }
@@ -135,12 +127,9 @@ static size_t split(struct log_file *log, const char *stream, size_t len) {
 ssize_t log_copy(struct log_file *log, struct log_stream *stream, int fd) {
     memcpy(in, stream->tail, stream->tail_len);
     ssize_t n = read(fd, in + stream->tail_len, READ_MAX);
-    if (n <= 0)
-        return n;
-    if ((size_t)n > KEEP)
-        buffers_used = true;
-    if (log->fd < 0)
-        return n;
+    if (n <= 0) return n;
+    if ((size_t)n > KEEP) buffers_used = true;
+    if (log->fd < 0) return n;
     size_t len = stream->tail_len + (size_t)n;
     stream->tail_len = (uint32_t)split(log, stream->name, len);
     memcpy(stream->tail, in + len - stream->tail_len, stream->tail_len);

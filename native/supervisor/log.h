@@ -9,10 +9,10 @@
 #define LOG_PREFIX_MAX 48u
 
 struct log_file {
-    int fd;           /* -1: no log */
-    uint64_t lost;    /* lines that a full disk took, since the last one that could be written */
+    int fd;        /* -1: no log */
+    uint64_t lost; /* lines that a full disk took, since the last one that could be written */
     int lost_error;
-    bool torn;        /* the file ends in the middle of a line */
+    bool torn; /* the file ends in the middle of a line */
     char path[PATH_MAX];
 };
 

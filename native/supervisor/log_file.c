@@ -47,8 +47,7 @@ static int open_file(const char *path, struct build_error *err) {
     if (path[0] != '/' || has_dots(path))
         return cause_set(err, EINVAL, "log", "log path is not absolute and plain: %s", path);
     int dir = open_parent(path, &name, err);
-    if (dir < 0)
-        return -1;
+    if (dir < 0) return -1;
     struct k_open_how how = {
         .flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
         .mode = 0640,
@@ -57,11 +56,9 @@ static int open_file(const char *path, struct build_error *err) {
     int fd = (int)syscall(NR_openat2, dir, name, &how, sizeof how);
     int error = errno;
     close(dir);
-    if (fd < 0)
-        return cause_set(err, error, "log", "log %s", path);
+    if (fd < 0) return cause_set(err, error, "log", "log %s", path);
     struct stat st;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid())
-        return fd;
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid()) return fd;
     close(fd);
     return cause_set(err, EPERM, "log", "log is not a regular file of its own: %s", path);
 }
@@ -70,27 +67,22 @@ int log_open(struct log_file *log, struct build_error *err) {
     log->fd = -1;
     log->lost = 0;
     log->torn = false;
-    if (log->path[0] == 0)
-        return 0;
+    if (log->path[0] == 0) return 0;
     log->fd = open_file(log->path, err);
     return log->fd < 0 ? -1 : 0;
 }
 
 int log_reopen(struct log_file *log, struct build_error *err) {
-    if (log->path[0] == 0)
-        return 0;
+    if (log->path[0] == 0) return 0;
     int fd = open_file(log->path, err);
-    if (fd < 0)
-        return -1;
-    if (log->fd >= 0)
-        close(log->fd);
+    if (fd < 0) return -1;
+    if (log->fd >= 0) close(log->fd);
     log->fd = fd;
     log->torn = false;
     return 0;
 }
 
 void log_close(struct log_file *log) {
-    if (log->fd >= 0)
-        close(log->fd);
+    if (log->fd >= 0) close(log->fd);
     log->fd = -1;
 }

@@ -14,8 +14,7 @@ static struct timer *timers;
 static void (*on_idle)(void);
 
 int loop_init(void) {
-    if (epoll_fd >= 0)
-        close(epoll_fd);
+    if (epoll_fd >= 0) close(epoll_fd);
     timers = NULL;
     stopped = false;
     on_idle = NULL;
@@ -26,15 +25,13 @@ int loop_init(void) {
 int loop_add(struct source *source, int fd, uint32_t events, void (*ready)(struct source *, uint32_t)) {
     *source = (struct source){.fd = fd, .events = events, .ready = ready};
     struct epoll_event event = {.events = events, .data.ptr = source};
-    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
-        return 0;
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
     source->fd = -1;
     return -1;
 }
 
 void loop_want(struct source *source, uint32_t events) {
-    if (source->fd < 0 || source->events == events)
-        return;
+    if (source->fd < 0 || source->events == events) return;
     source->events = events;
     struct epoll_event event = {.events = events, .data.ptr = source};
     epoll_ctl(epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
@@ -43,16 +40,14 @@ void loop_want(struct source *source, uint32_t events) {
 int loop_release(struct source *source) {
     int fd = source->fd;
     /* Explicit, because another process may hold a duplicate: closing alone would leave the registration alive. */
-    if (fd >= 0)
-        epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+    if (fd >= 0) epoll_ctl(epoll_fd, EPOLL_CTL_DEL, fd, NULL);
     source->fd = -1;
     return fd;
 }
 
 void loop_close(struct source *source) {
     int fd = loop_release(source);
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) close(fd);
 }
 
 void timer_set(struct timer *timer, int64_t in_ms, void (*fire)(struct timer *)) {
@@ -61,21 +56,18 @@ void timer_set(struct timer *timer, int64_t in_ms, void (*fire)(struct timer *))
     timer->fire = fire;
     timer->prev = NULL;
     timer->next = timers;
-    if (timers)
-        timers->prev = timer;
+    if (timers) timers->prev = timer;
     timers = timer;
 }
 
 void timer_clear(struct timer *timer) {
-    if (timer->at == 0)
-        return;
+    if (timer->at == 0) return;
     timer->at = 0;
     if (timer->prev)
         timer->prev->next = timer->next;
     else
         timers = timer->next;
-    if (timer->next)
-        timer->next->prev = timer->prev;
+    if (timer->next) timer->next->prev = timer->prev;
 }
 
 int64_t loop_now_ms(void) {
@@ -97,8 +89,7 @@ void loop_stop(void) { stopped = true; }
 static struct timer *earliest(void) {
     struct timer *first = timers;
     for (struct timer *t = timers; t; t = t->next)
-        if (t->at < first->at)
-            first = t;
+        if (t->at < first->at) first = t;
     return first;
 }
 
@@ -106,11 +97,9 @@ static struct timer *earliest(void) {
 static int64_t fire_due(void) {
     for (;;) {
         struct timer *first = earliest();
-        if (!first || stopped)
-            return -1;
+        if (!first || stopped) return -1;
         int64_t left = first->at - loop_now_ms();
-        if (left > 0)
-            return left;
+        if (left > 0) return left;
         timer_clear(first);
         first->fire(first);
     }
@@ -121,8 +110,7 @@ void loop_run(void) {
     bool busy = true;
     while (!stopped) {
         int64_t sleep_ms = fire_due();
-        if (stopped)
-            return;
+        if (stopped) return;
         bool idle_next = on_idle && busy && (sleep_ms < 0 || sleep_ms > IDLE_MS);
         if (idle_next)
             sleep_ms = IDLE_MS;
@@ -136,8 +124,7 @@ void loop_run(void) {
         for (int i = 0; i < n && !stopped; i++) {
             struct source *source = events[i].data.ptr;
             busy = true;
-            if (source->fd >= 0)
-                source->ready(source, events[i].events);
+            if (source->fd >= 0) source->ready(source, events[i].events);
         }
     }
 }

@@ -11,7 +11,8 @@
 #include "spawner.h"
 
 static int usage(void) {
-    fputs("usage: jangada-pod spawner    (started by the jangada daemon, with a unix stream socket on descriptor 0)\n", stderr);
+    fputs("usage: jangada-pod spawner    (started by the jangada daemon, with a unix stream socket on descriptor 0)\n",
+          stderr);
     return 2;
 }
 
@@ -23,9 +24,9 @@ static bool is_stream_socket(int fd) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 2 || strcmp(argv[1], "spawner") != 0 || !is_stream_socket(0))
-        return usage();
+    if (argc != 2 || strcmp(argv[1], "spawner") != 0 || !is_stream_socket(0)) return usage();
     harden_seal_program(argv);
+    harden_remember_title(argv);
     harden_process();
     k_close_range(3, ~0u, 0);
     int null_fd = harden_open_null();

@@ -41,8 +41,7 @@ static void payload_named(struct handshake *h) {
     struct process *p = OF(h, handshake);
     p->pid = h->pid;
     child_watch(&p->payload, h->pid, payload_ended);
-    if (p->pidfd >= 0)
-        close(p->pidfd);
+    if (p->pidfd >= 0) close(p->pidfd);
     p->pidfd = (int)syscall(NR_pidfd_open, h->pid, 0);
 }
 
@@ -75,15 +74,12 @@ int process_begin(struct process *p, const struct build_process *built, int sync
 
 void process_kill(struct process *p) {
     /* A child that is watched has not been reaped: its number is still its own. */
-    if (p->builder.pid > 0)
-        kill(p->builder.pid, SIGKILL);
-    if (p->payload.pid > 0)
-        kill(p->payload.pid, SIGKILL);
+    if (p->builder.pid > 0) kill(p->builder.pid, SIGKILL);
+    if (p->payload.pid > 0) kill(p->payload.pid, SIGKILL);
 }
 
 void process_kill_group(struct process *p) {
-    if (!p->ended && p->pid > 1)
-        kill(-p->pid, SIGKILL);
+    if (!p->ended && p->pid > 1) kill(-p->pid, SIGKILL);
     process_kill(p);
 }
 
@@ -93,7 +89,6 @@ void process_close(struct process *p) {
     handshake_end(&p->handshake);
     child_forget(&p->builder);
     child_forget(&p->payload);
-    if (p->pidfd >= 0)
-        close(p->pidfd);
+    if (p->pidfd >= 0) close(p->pidfd);
     p->pidfd = -1;
 }

@@ -27,8 +27,7 @@ static const struct {
 
 static const uint8_t *kinds_of(uint16_t type) {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].type == type)
-            return table[i].kind;
+        if (table[i].type == type) return table[i].kind;
     return NULL;
 }
 
@@ -57,35 +56,26 @@ static const char *decode_fields(const uint8_t *kinds, struct request *out) {
     int more;
     wire_reader_init(&reader, out->payload.data, out->payload.len);
     while ((more = wire_next(&reader, &field)) > 0) {
-        if (field.id == 0 || field.id >= REQUEST_FIELDS || kinds[field.id - 1] == NONE)
-            return "unknown field";
+        if (field.id == 0 || field.id >= REQUEST_FIELDS || kinds[field.id - 1] == NONE) return "unknown field";
         enum kind kind = kinds[field.id - 1];
-        if (!well_formed(kind, &field.value))
-            return "malformed field";
-        if (out->field[field.id].data && kind != STRINGS)
-            return "duplicate field";
-        if (!out->field[field.id].data)
-            out->field[field.id] = field.value;
+        if (!well_formed(kind, &field.value)) return "malformed field";
+        if (out->field[field.id].data && kind != STRINGS) return "duplicate field";
+        if (!out->field[field.id].data) out->field[field.id] = field.value;
     }
-    if (more < 0)
-        return "truncated field";
+    if (more < 0) return "truncated field";
     for (unsigned id = 1; id < REQUEST_FIELDS; id++)
-        if (kinds[id - 1] != NONE && kinds[id - 1] != STRINGS && !out->field[id].data)
-            return "missing field";
+        if (kinds[id - 1] != NONE && kinds[id - 1] != STRINGS && !out->field[id].data) return "missing field";
     return NULL;
 }
 
 const char *request_decode(const uint8_t *frame, size_t len, struct request *out) {
     memset(out, 0, sizeof *out);
-    if (len < WIRE_FRAME_HEADER || len > WIRE_FRAME_MAX || wire_load32(frame) != len - 4)
-        return "malformed frame";
+    if (len < WIRE_FRAME_HEADER || len > WIRE_FRAME_MAX || wire_load32(frame) != len - 4) return "malformed frame";
     out->type = wire_load16(frame + 4);
     out->tag = wire_load32(frame + 8);
     out->payload = (struct wire_bytes){frame + WIRE_FRAME_HEADER, (uint32_t)(len - WIRE_FRAME_HEADER)};
-    if (wire_load16(frame + 6) != 0)
-        return "malformed frame";
-    if (out->tag == 0)
-        return "request without a tag";
+    if (wire_load16(frame + 6) != 0) return "malformed frame";
+    if (out->tag == 0) return "request without a tag";
     const uint8_t *kinds = kinds_of(out->type);
     return kinds ? decode_fields(kinds, out) : "unknown request";
 }
@@ -102,8 +92,7 @@ bool request_string(const struct request *r, unsigned id, char *out, size_t size
 bool request_each(struct wire_reader *reader, unsigned id, struct wire_bytes *out) {
     struct wire_field field;
     while (wire_next(reader, &field) > 0) {
-        if (field.id != id)
-            continue;
+        if (field.id != id) continue;
         *out = field.value;
         return true;
     }
@@ -111,8 +100,7 @@ bool request_each(struct wire_reader *reader, unsigned id, struct wire_bytes *ou
 }
 
 bool request_container_id(const struct request *r, char out[CONTAINER_ID_MAX + 1]) {
-    if (!request_string(r, 1, out, CONTAINER_ID_MAX + 1) || out[0] == 0 || out[0] == '.')
-        return false;
+    if (!request_string(r, 1, out, CONTAINER_ID_MAX + 1) || out[0] == 0 || out[0] == '.') return false;
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
     return out[strspn(out, allowed)] == 0;
 }

@@ -58,8 +58,7 @@ static void release(struct run *r) {
     child_forget(&r->child);
     for (int i = 0; i < 2; i++) {
         loop_close(&r->output[i].source);
-        if (r->output[i].data)
-            munmap(r->output[i].data, r->max_output);
+        if (r->output[i].data) munmap(r->output[i].data, r->max_output);
         r->output[i].data = NULL;
     }
     r->used = false;
@@ -68,8 +67,7 @@ static void release(struct run *r) {
 static void step(struct run *r) {
     struct wire_writer w;
     bool open = r->output[0].source.fd >= 0 || r->output[1].source.fd >= 0;
-    if (!r->ended || (open && !r->drained) || !connection_has_room(connection))
-        return;
+    if (!r->ended || (open && !r->drained) || !connection_has_room(connection)) return;
     message_begin(connection, &w, REQUEST_RUN | MESSAGE_REPLY, r->tag);
     wire_put_u32(&w, 1, (uint32_t)r->status);
     wire_put_bytes(&w, 2, r->output[0].data, r->output[0].len);
@@ -81,16 +79,14 @@ static void step(struct run *r) {
 
 void run_on_room(void) {
     for (struct run *r = runs; r < runs + RUNS_MAX; r++)
-        if (r->used)
-            step(r);
+        if (r->used) step(r);
 }
 
 static bool take(struct run_output *o) {
     static uint8_t beyond[4096];
     uint32_t left = o->run->max_output - o->len;
     ssize_t n = left > 0 ? read(o->source.fd, o->data + o->len, left) : read(o->source.fd, beyond, sizeof beyond);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return false;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (n <= 0) {
         loop_close(&o->source);
         return false;
@@ -103,8 +99,7 @@ static void on_output(struct source *source, uint32_t events) {
     (void)events;
     struct run_output *o = (struct run_output *)((char *)source - offsetof(struct run_output, source));
     take(o);
-    if (source->fd < 0)
-        step(o->run);
+    if (source->fd < 0) step(o->run);
 }
 
 /* Somebody the program left behind still holds its pipes: what is in them is taken, nobody is waited for. */
@@ -144,8 +139,7 @@ static bool put_strings(const struct request *r, unsigned id, char **list, char 
     size_t count = 0;
     wire_reader_init(&reader, r->payload.data, r->payload.len);
     while (request_each(&reader, id, &value)) {
-        if (count == STRINGS_MAX)
-            return false;
+        if (count == STRINGS_MAX) return false;
         list[count++] = memcpy(*text, value.data, value.len);
         (*text)[value.len] = 0;
         *text += value.len + 1;
@@ -160,8 +154,7 @@ _Noreturn static void become(const struct strings *s, const int fds[3], int repo
     setsid();
     int len = snprintf(adj, sizeof adj, "%d", oom_score_adj);
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd >= 0 && write(fd, adj, (size_t)len) < 0)
-        errno = 0; /* the program then keeps ours */
+    if (fd >= 0 && write(fd, adj, (size_t)len) < 0) errno = 0; /* the program then keeps ours */
     setrlimit(RLIMIT_CORE, &no_core);
     if (chdir("/") == 0 && dup2(fds[0], 0) == 0 && dup2(fds[1], 1) == 1 && dup2(fds[2], 2) == 2) {
         k_close_range(3, ~0u, K_CLOSE_RANGE_CLOEXEC);
@@ -176,8 +169,7 @@ _Noreturn static void become(const struct strings *s, const int fds[3], int repo
 /* The bytes for stdin as a file: nobody has to feed a pipe. */
 static int stdin_of(const struct request *r) {
     const struct wire_bytes *bytes = &r->field[3];
-    if (bytes->len == 0)
-        return fcntl(null_fd, F_DUPFD_CLOEXEC, 3);
+    if (bytes->len == 0) return fcntl(null_fd, F_DUPFD_CLOEXEC, 3);
     int fd = memfd_create("stdin", MFD_CLOEXEC);
     for (uint32_t at = 0; fd >= 0 && at < bytes->len;) {
         ssize_t n = write(fd, bytes->data + at, bytes->len - at);
@@ -187,19 +179,16 @@ static int stdin_of(const struct request *r) {
         }
         at += (uint32_t)n;
     }
-    if (fd >= 0)
-        lseek(fd, 0, SEEK_SET);
+    if (fd >= 0) lseek(fd, 0, SEEK_SET);
     return fd;
 }
 
 /* Forks and waits until the program runs or cannot: the pipe is closed by execve. -1 with errno. */
 static pid_t launch(const struct strings *s, const int fds[3]) {
     int report[2], error = 0;
-    if (pipe2(report, O_CLOEXEC) < 0)
-        return -1;
+    if (pipe2(report, O_CLOEXEC) < 0) return -1;
     pid_t pid = fork();
-    if (pid == 0)
-        become(s, fds, report[1]);
+    if (pid == 0) become(s, fds, report[1]);
     int fork_error = errno;
     close(report[1]);
     ssize_t n = 0;
@@ -207,8 +196,7 @@ static pid_t launch(const struct strings *s, const int fds[3]) {
         while ((n = read(report[0], &error, sizeof error)) < 0 && errno == EINTR) {
         }
     close(report[0]);
-    if (pid > 0 && n <= 0)
-        return pid;
+    if (pid > 0 && n <= 0) return pid;
     errno = pid < 0 ? fork_error : error;
     return -1;
 }
@@ -222,13 +210,11 @@ static int start(struct run *run, const struct request *r, const struct strings 
     for (int i = 0; i < 2 && made; i++) {
         int ends[2];
         made = pipe2(ends, O_CLOEXEC) == 0;
-        if (!made)
-            break;
+        if (!made) break;
         fds[1 + i] = ends[1];
         made = fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0 &&
                loop_add(&run->output[i].source, ends[0], EPOLLIN, on_output) == 0;
-        if (!made)
-            close(ends[0]);
+        if (!made) close(ends[0]);
     }
     if (!made)
         cause_set(err, errno, "run", "pipes of %s", s->argv[0]);
@@ -240,27 +226,23 @@ static int start(struct run *run, const struct request *r, const struct strings 
         done = 0;
     }
     for (int i = 0; i < 3; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+        if (fds[i] >= 0) close(fds[i]);
     return done;
 }
 
 static struct run *allocate(const struct request *r) {
     struct run *run = runs;
-    while (run < runs + RUNS_MAX && run->used)
-        run++;
-    if (run == runs + RUNS_MAX)
-        return NULL;
+    while (run < runs + RUNS_MAX && run->used) run++;
+    if (run == runs + RUNS_MAX) return NULL;
     *run = (struct run){.used = true, .tag = r->tag, .max_output = request_u32(r, 5)};
     for (int i = 0; i < 2; i++) {
         run->output[i] = (struct run_output){.source = {.fd = -1}, .run = run};
-        if (run->max_output == 0)
-            continue;
-        void *data = mmap(NULL, run->max_output, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (run->max_output == 0) continue;
+        void *data =
+            mmap(NULL, run->max_output, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         run->output[i].data = data == MAP_FAILED ? NULL : data;
     }
-    if (run->max_output == 0 || (run->output[0].data && run->output[1].data))
-        return run;
+    if (run->max_output == 0 || (run->output[0].data && run->output[1].data)) return run;
     release(run);
     return NULL;
 }
@@ -270,8 +252,7 @@ int run_start(const struct request *r, struct build_error *err) {
         return cause_set(err, EINVAL, "run", "more than %u bytes of output cannot be kept", OUTPUT_MAX);
     size_t size = sizeof(struct strings) + r->payload.len + 2 * STRINGS_MAX;
     struct strings *s = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (s == MAP_FAILED)
-        return cause_set(err, ENOMEM, "run", "arguments");
+    if (s == MAP_FAILED) return cause_set(err, ENOMEM, "run", "arguments");
     char *text = s->text;
     int done = -1;
     struct run *run = NULL;

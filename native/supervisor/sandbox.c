@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,11 +20,10 @@
 #include "pod_init.h"
 #include "sysctl.h"
 
+#define INIT_END_MS 2000
 #define SHM_BYTES (64ull << 20) /* the field's default for a pod's /dev/shm */
 
-void sandbox_init(struct sandbox *s) {
-    *s = (struct sandbox){.empty_mntns = -1, .pod_pidns = -1, .init_lifeline = -1};
-}
+void sandbox_init(struct sandbox *s) { *s = (struct sandbox){.empty_mntns = -1, .pod_pidns = -1, .init_lifeline = -1}; }
 
 static bool same_namespace(const char *path, const struct stat *before) {
     struct stat now;
@@ -37,8 +38,7 @@ static int make_namespaces(const struct request *r, struct own_namespaces *own, 
     if (stat("/proc/self/ns/net", &net) < 0 || stat("/proc/self/ns/ipc", &ipc) < 0)
         return cause_set(err, errno, "namespaces", "/proc/self/ns");
     int flags = CLONE_NEWUTS | (own->network ? CLONE_NEWNET : 0) | (own->ipc ? CLONE_NEWIPC : 0);
-    if (unshare(flags) < 0)
-        return cause_set(err, errno, "namespaces", "new namespaces of the pod");
+    if (unshare(flags) < 0) return cause_set(err, errno, "namespaces", "new namespaces of the pod");
     if ((own->network && same_namespace("/proc/self/ns/net", &net)) ||
         (own->ipc && same_namespace("/proc/self/ns/ipc", &ipc)))
         return cause_set(err, EPERM, "namespaces", "new namespaces of the pod are not new");
@@ -54,30 +54,26 @@ static int loopback_up(struct build_error *err) {
         done = ioctl(fd, SIOCSIFFLAGS, &request);
     }
     int error = errno;
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) close(fd);
     return done < 0 ? cause_set(err, error, "network", "loopback interface") : 0;
 }
 
 /* A bind mount keeps the namespace reachable for CNI plugins. The file is ours alone: made here, never through a symlink. */
 static int pin_network(struct sandbox *s, struct build_error *err) {
     int fd = open(s->netns_path, O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
-    if (fd < 0)
-        return cause_set(err, errno, "network", "network namespace file %s", s->netns_path);
+    if (fd < 0) return cause_set(err, errno, "network", "network namespace file %s", s->netns_path);
     char target[64];
     snprintf(target, sizeof target, "/proc/self/fd/%d", fd);
     int done = mount("/proc/self/ns/net", target, NULL, MS_BIND, NULL);
     int error = errno;
     close(fd);
-    if (done == 0)
-        return 0;
+    if (done == 0) return 0;
     unlink(s->netns_path);
     return cause_set(err, error, "network", "bind mount of the network namespace on %s", s->netns_path);
 }
 
 static void unpin_network(struct sandbox *s) {
-    if (s->netns_path[0] == 0)
-        return;
+    if (s->netns_path[0] == 0) return;
     umount2(s->netns_path, MNT_DETACH | UMOUNT_NOFOLLOW);
     unlink(s->netns_path);
     s->netns_path[0] = 0;
@@ -88,8 +84,7 @@ static int set_sysctls(const struct request *r, struct build_error *err) {
     struct wire_bytes setting;
     wire_reader_init(&reader, r->payload.data, r->payload.len);
     while (request_each(&reader, 6, &setting))
-        if (sysctl_write(&setting, err) < 0)
-            return -1;
+        if (sysctl_write(&setting, err) < 0) return -1;
     return 0;
 }
 
@@ -98,15 +93,15 @@ static int check(struct sandbox *s, const struct request *r, char hostname[65], 
     const struct own_namespaces own = {.network = request_u8(r, 2), .ipc = request_u8(r, 3)};
     struct wire_reader reader;
     struct wire_bytes setting;
-    if (s->ready)
-        return cause_set(err, EEXIST, "sandbox", "the pod's namespaces are made once");
+    if (s->ready) return cause_set(err, EEXIST, "sandbox", "the pod's namespaces are made once");
     if (!request_string(r, 1, hostname, 65))
         return cause_set(err, EINVAL, "hostname", "hostname is longer than 64 bytes");
     if (!request_string(r, 5, s->netns_path, sizeof s->netns_path))
         return cause_set(err, ENAMETOOLONG, "network", "path of the network namespace");
     if (s->netns_path[0] && (s->netns_path[0] != '/' || !own.network)) {
         s->netns_path[0] = 0;
-        return cause_set(err, EINVAL, "network", "only a network namespace of the pod's own is pinned, on an absolute path");
+        return cause_set(err, EINVAL, "network",
+                         "only a network namespace of the pod's own is pinned, on an absolute path");
     }
     wire_reader_init(&reader, r->payload.data, r->payload.len);
     while (request_each(&reader, 6, &setting))
@@ -120,14 +115,12 @@ static int check(struct sandbox *s, const struct request *r, char hostname[65], 
 static void init_ended(struct child *child, int status) {
     (void)status;
     struct sandbox *s = (struct sandbox *)((char *)child - offsetof(struct sandbox, init));
-    if (s->on_init_ended)
-        s->on_init_ended(s);
+    if (s->on_init_ended) s->on_init_ended(s);
 }
 
 static int start_init(struct sandbox *s, struct build_error *err) {
     pid_t pid = pod_init_start(s->empty_mntns, &s->init_lifeline, &s->pod_pidns, err);
-    if (pid < 0)
-        return -1;
+    if (pid < 0) return -1;
     child_watch(&s->init, pid, init_ended);
     return 0;
 }
@@ -135,8 +128,7 @@ static int start_init(struct sandbox *s, struct build_error *err) {
 int sandbox_make(struct sandbox *s, const struct request *r, struct build_error *err) {
     char hostname[65];
     struct own_namespaces own;
-    if (check(s, r, hostname, err) < 0)
-        return -1;
+    if (check(s, r, hostname, err) < 0) return -1;
     if (make_namespaces(r, &own, err) < 0) {
         s->netns_path[0] = 0;
         return -1;
@@ -153,18 +145,26 @@ int sandbox_make(struct sandbox *s, const struct request *r, struct build_error 
         done = s->empty_mntns >= 0 && (!request_u8(r, 4) || start_init(s, err) == 0);
     }
     s->ready = done;
-    if (!done)
-        sandbox_unmake(s);
+    if (!done) sandbox_unmake(s);
     return done ? 0 : -1;
 }
 
+/* With the init the kernel ends whatever is left in its namespace, and only then the init is dead. */
+static void end_init(struct sandbox *s) {
+    int pidfd = s->init.pid > 0 ? (int)syscall(NR_pidfd_open, s->init.pid, 0) : -1;
+    if (pidfd < 0) return;
+    struct pollfd wait = {.fd = pidfd, .events = POLLIN};
+    kill(s->init.pid, SIGKILL);
+    while (poll(&wait, 1, INIT_END_MS) < 0 && errno == EINTR) {
+    }
+    close(pidfd);
+}
+
 void sandbox_unmake(struct sandbox *s) {
-    if (s->init_lifeline >= 0)
-        close(s->init_lifeline);
-    if (s->pod_pidns >= 0)
-        close(s->pod_pidns);
-    if (s->empty_mntns >= 0)
-        close(s->empty_mntns);
+    end_init(s);
+    if (s->init_lifeline >= 0) close(s->init_lifeline);
+    if (s->pod_pidns >= 0) close(s->pod_pidns);
+    if (s->empty_mntns >= 0) close(s->empty_mntns);
     s->init_lifeline = s->pod_pidns = s->empty_mntns = -1;
     unpin_network(s);
 }

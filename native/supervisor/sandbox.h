@@ -6,8 +6,8 @@
 
 struct sandbox {
     bool ready;
-    int empty_mntns; /* -1 before SANDBOX */
-    int pod_pidns;   /* -1 when the pod shares no PID namespace */
+    int empty_mntns;   /* -1 before SANDBOX */
+    int pod_pidns;     /* -1 when the pod shares no PID namespace */
     struct child init; /* of the shared PID namespace */
     int init_lifeline; /* the init ends when this pipe is closed */
     char netns_path[4096];

@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -15,6 +14,7 @@
 #include "cause.h"
 #include "child.h"
 #include "connection.h"
+#include "harden.h"
 #include "kernel.h"
 #include "run.h"
 #include "supervisor.h"
@@ -29,8 +29,7 @@ static int null_fd;
 static int listen_in(const char *directory, struct build_error *err) {
     struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return cause_set(err, errno, "spawn", "socket");
+    if (fd < 0) return cause_set(err, errno, "spawn", "socket");
     if (chdir(directory) < 0) {
         close(fd);
         return cause_set(err, errno, "spawn", "directory of the pod %s", directory);
@@ -40,27 +39,22 @@ static int listen_in(const char *directory, struct build_error *err) {
     bool done = bound && listen(fd, BACKLOG) == 0;
     int error = errno;
     umask(mask);
-    if (bound && !done)
-        unlink(SOCKET);
-    if (chdir("/") < 0)
-        _exit(1);
-    if (done)
-        return fd;
+    if (bound && !done) unlink(SOCKET);
+    if (chdir("/") < 0) _exit(1);
+    if (done) return fd;
     close(fd);
     return cause_set(err, error, "spawn", "socket %s/" SOCKET, directory);
 }
 
 _Noreturn static void become_supervisor(int listener, const char *directory) {
     setsid();
-    prctl(PR_SET_NAME, "jangada-pod");
+    connection_drop(&connection);
+    harden_set_title("jangada-pod");
     /* Exactly two descriptors go on: the pod must hold nothing of its siblings or of the daemon. */
-    for (int fd = 0; fd < 3; fd++)
-        dup2(null_fd, fd);
-    if (dup2(listener, 3) < 0 && listener != 3)
-        _exit(1);
+    for (int fd = 0; fd < 3; fd++) dup2(null_fd, fd);
+    if (dup2(listener, 3) < 0 && listener != 3) _exit(1);
     int null = 4;
-    if (dup3(null_fd == 3 ? 0 : null_fd, null, O_CLOEXEC) < 0)
-        null = null_fd;
+    if (dup3(null_fd == 3 ? 0 : null_fd, null, O_CLOEXEC) < 0) null = null_fd;
     k_close_range(5, ~0u, 0);
     supervisor_main(3, directory, null);
 }
@@ -75,10 +69,8 @@ static void spawn(struct connection *c, const struct request *r) {
         cause_set(&err, EINVAL, "spawn", "directory of the pod is not an absolute path");
     else if ((listener = listen_in(directory, &err)) >= 0 && (pid = fork()) < 0)
         cause_set(&err, errno, "spawn", "process of the supervisor");
-    if (pid == 0)
-        become_supervisor(listener, directory);
-    if (listener >= 0)
-        close(listener);
+    if (pid == 0) become_supervisor(listener, directory);
+    if (listener >= 0) close(listener);
     if (pid < 0) {
         reply_error(c, r->tag, &err);
         return;
@@ -91,8 +83,8 @@ static void spawn(struct connection *c, const struct request *r) {
 static void hello(struct connection *c, const struct request *r) {
     struct wire_writer w;
     if (request_u32(r, 1) != WIRE_VERSION) {
-        reply_errno(c, r->tag, EPROTONOSUPPORT, "hello", "protocol version %u, this spawner speaks %u", request_u32(r, 1),
-                    WIRE_VERSION);
+        reply_errno(c, r->tag, EPROTONOSUPPORT, "hello", "protocol version %u, this spawner speaks %u",
+                    request_u32(r, 1), WIRE_VERSION);
         connection_end(c);
         return;
     }
@@ -104,8 +96,7 @@ static void hello(struct connection *c, const struct request *r) {
 
 static void run(struct connection *c, const struct request *r) {
     struct build_error err;
-    if (run_start(r, &err) < 0)
-        reply_error(c, r->tag, &err);
+    if (run_start(r, &err) < 0) reply_error(c, r->tag, &err);
 }
 
 static void on_request(struct connection *c, const struct request *r) {
@@ -135,13 +126,18 @@ static void on_closed(struct connection *c) {
     loop_stop();
 }
 
+static void on_idle(void) { connection_idle(&connection); }
+
 void spawner_main(int daemon, int the_null_fd, int oom_score_adj) {
     null_fd = the_null_fd;
     connection.on_request = on_request;
     connection.on_room = on_room;
     connection.on_closed = on_closed;
-    if (loop_init() < 0 || child_init() < 0 || connection_init(&connection) < 0 || connection_open(&connection, daemon) < 0)
+    harden_set_title("jangada-spawner");
+    if (loop_init() < 0 || child_init() < 0 || connection_init(&connection) < 0 ||
+        connection_open(&connection, daemon) < 0)
         _exit(1);
+    loop_on_idle(on_idle);
     run_init(&connection, null_fd, oom_score_adj);
     loop_run();
     _exit(0);

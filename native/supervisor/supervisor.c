@@ -31,8 +31,7 @@ static bool shutting_down;
 
 static void on_created(struct container *c, uint32_t tag) {
     struct wire_writer w;
-    if (tag == 0)
-        return;
+    if (tag == 0) return;
     if (c->error.error) {
         reply_error(&connection, tag, &c->error);
         return;
@@ -44,8 +43,7 @@ static void on_created(struct container *c, uint32_t tag) {
 
 static void on_started(struct container *c, uint32_t tag) {
     struct wire_writer w;
-    if (tag == 0)
-        return;
+    if (tag == 0) return;
     if (c->error.error) {
         reply_error(&connection, tag, &c->error);
         return;
@@ -81,11 +79,9 @@ _Noreturn static void leave(void) {
 }
 
 static void shutdown_step(void) {
-    if (!shutting_down)
-        return;
+    if (!shutting_down) return;
     for (struct container *c = container_next(NULL); c; c = container_next(c))
-        if (container_is_live(c))
-            return;
+        if (container_is_live(c)) return;
     leave();
 }
 
@@ -143,8 +139,7 @@ static int start(const struct request *r, struct container *c, struct build_erro
 
 static int send_signal(const struct request *r, struct container *c, struct build_error *err) {
     int signal = request_u8(r, 2);
-    if (signal < 1 || signal > 64)
-        return cause_set(err, EINVAL, "signal", "signal %d", signal);
+    if (signal < 1 || signal > 64) return cause_set(err, EINVAL, "signal", "signal %d", signal);
     return container_signal(c, signal, err);
 }
 
@@ -166,15 +161,13 @@ static int reopen_log(const struct request *r, struct container *c, struct build
 }
 
 static int update(const struct request *r, struct container *c, struct build_error *err) {
-    if (!container_is_live(c))
-        return cause_set(err, EBUSY, "update", "container is not running: %s", c->id);
+    if (!container_is_live(c)) return cause_set(err, EBUSY, "update", "container is not running: %s", c->id);
     return build_cgroup_update(&r->field[2], err);
 }
 
 static int remove_container(const struct request *r, struct container *c, struct build_error *err) {
     (void)r;
-    if (c->state != CONTAINER_EXITED)
-        return cause_set(err, EBUSY, "remove", "container has not exited: %s", c->id);
+    if (c->state != CONTAINER_EXITED) return cause_set(err, EBUSY, "remove", "container has not exited: %s", c->id);
     container_remove(c);
     return 0;
 }
@@ -188,7 +181,8 @@ static void about_container(const struct request *r,
     if (!request_container_id(r, id))
         cause_set(&err, EINVAL, "request", "container id");
     else if (!(c = container_find(id)) || c->state == CONTAINER_CREATING || c->create_failed)
-        done = handle == remove_container && !c ? 0 : cause_set(&err, ESRCH, "request", "no container %s in this pod", id);
+        done =
+            handle == remove_container && !c ? 0 : cause_set(&err, ESRCH, "request", "no container %s in this pod", id);
     else
         done = handle(r, c, &err);
     if (done < 0)
@@ -218,8 +212,7 @@ static void list(const struct request *r) {
     for (struct container *c = container_next(NULL); c; c = container_next(c)) {
         uint8_t nested[1024];
         struct wire_writer n;
-        if (listed_state(c->state) == 0 || c->create_failed)
-            continue;
+        if (listed_state(c->state) == 0 || c->create_failed) continue;
         wire_writer_init(&n, nested, sizeof nested);
         wire_put_string(&n, 1, c->id);
         wire_put_u8(&n, 2, listed_state(c->state));
@@ -241,8 +234,7 @@ static void shut_down(const struct request *r) {
     shutdown_tag = r->tag;
     shutting_down = true;
     timer_set(&shutdown_timer, SHUTDOWN_MS, on_shutdown_timer);
-    for (struct container *c = container_next(NULL); c; c = container_next(c))
-        container_kill(c);
+    for (struct container *c = container_next(NULL); c; c = container_next(c)) container_kill(c);
     exec_abandon_all();
     shutdown_step();
 }
@@ -262,8 +254,7 @@ static const struct {
 
 static void on_request(struct connection *c, const struct request *r) {
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
-        if (handlers[i].type != r->type)
-            continue;
+        if (handlers[i].type != r->type) continue;
         if (shutting_down)
             reply_errno(c, r->tag, ESHUTDOWN, "request", "the pod is being shut down");
         else if (handlers[i].of_pod)
@@ -288,20 +279,23 @@ static void on_closed(struct connection *c) {
     exec_abandon_all();
 }
 
+static void on_idle(void) {
+    log_idle();
+    connection_idle(&connection);
+}
+
 static void on_connect(struct source *source, uint32_t events) {
     (void)events;
     struct ucred peer;
     socklen_t size = sizeof peer;
     int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
-        return;
+    if (fd < 0) return;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != geteuid()) {
         close(fd);
         return;
     }
     connection_close(&connection);
-    if (connection_open(&connection, fd) < 0)
-        close(fd);
+    if (connection_open(&connection, fd) < 0) close(fd);
 }
 
 void supervisor_main(int listener, const char *the_directory, int null_fd) {
@@ -323,7 +317,7 @@ void supervisor_main(int listener, const char *the_directory, int null_fd) {
     if (loop_init() < 0 || child_init() < 0 || connection_init(&connection) < 0 ||
         loop_add(&listening, listener, EPOLLIN, on_connect) < 0)
         _exit(1);
-    loop_on_idle(log_idle);
+    loop_on_idle(on_idle);
     loop_run();
     _exit(0);
 }

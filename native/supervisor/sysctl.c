@@ -19,11 +19,9 @@ struct setting {
 
 static bool split(const struct wire_bytes *bytes, struct setting *out) {
     const uint8_t *equals = bytes->len > 0 ? memchr(bytes->data, '=', bytes->len) : NULL;
-    if (!equals)
-        return false;
+    if (!equals) return false;
     size_t key = (size_t)(equals - bytes->data), value = bytes->len - key - 1;
-    if (key == 0 || key > KEY_MAX || value > VALUE_MAX)
-        return false;
+    if (key == 0 || key > KEY_MAX || value > VALUE_MAX) return false;
     memcpy(out->key, bytes->data, key);
     memcpy(out->value, equals + 1, value);
     out->key[key] = out->value[value] = 0;
@@ -37,8 +35,7 @@ static bool well_formed(const struct setting *s) {
     if (s->key[strspn(s->key, allowed)] || strstr(s->key, "..") || s->key[0] == '.' || s->key[len - 1] == '.')
         return false;
     for (const char *at = s->value; *at; at++)
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            return false;
+        if ((unsigned char)*at < ' ' || *at == 0x7f) return false;
     return true;
 }
 
@@ -46,8 +43,7 @@ static bool starts(const char *key, const char *prefix) { return strncmp(key, pr
 
 /* CVE-2022-0532: a parameter is the pod's only if the namespace it lives in is. */
 static bool belongs(const char *key, const struct own_namespaces *own) {
-    if (starts(key, "net."))
-        return own->network;
+    if (starts(key, "net.")) return own->network;
     if (starts(key, "kernel.shm") || starts(key, "kernel.msg") || strcmp(key, "kernel.sem") == 0 ||
         starts(key, "fs.mqueue."))
         return own->ipc;
@@ -67,16 +63,13 @@ int sysctl_check(const struct wire_bytes *bytes, const struct own_namespaces *ow
 int sysctl_write(const struct wire_bytes *bytes, struct build_error *err) {
     struct setting s;
     char path[sizeof ROOT + KEY_MAX];
-    if (!split(bytes, &s))
-        return cause_set(err, EINVAL, "sysctl", "sysctl is not key=value");
+    if (!split(bytes, &s)) return cause_set(err, EINVAL, "sysctl", "sysctl is not key=value");
     int len = snprintf(path, sizeof path, ROOT "%s", s.key);
     for (int i = (int)sizeof ROOT - 1; i < len; i++)
-        if (path[i] == '.')
-            path[i] = '/';
+        if (path[i] == '.') path[i] = '/';
     int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : write(fd, s.value, strlen(s.value));
     int error = errno;
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) close(fd);
     return n < 0 ? cause_set(err, error, "sysctl", "sysctl %s=%s", s.key, s.value) : 0;
 }

@@ -3,7 +3,10 @@ import type { ImageFsInfoResponse } from '../gen/runtime/v1/ImageFsInfoResponse.
 import type { ImageRuntime } from '../lifecycle/image-runtime.js';
 
 /** Layers and writable layers share one filesystem, so both lists name it: the kubelet takes different ones for a split disk. */
-export const imageFsInfo = async (runtime: Pick<ImageRuntime, 'layers'>, _request: ImageFsInfoRequest__Output): Promise<ImageFsInfoResponse> => {
+export const imageFsInfo = async (
+  runtime: Pick<ImageRuntime, 'layers'>,
+  _request: ImageFsInfoRequest__Output,
+): Promise<ImageFsInfoResponse> => {
   const { bytes, inodes } = runtime.layers.usage();
   const usage = {
     timestamp: String(BigInt(Date.now()) * 1_000_000n),

@@ -4,7 +4,10 @@ import type { PullImageResponse } from '../gen/runtime/v1/PullImageResponse.js';
 import { parseReference } from '../image/reference.js';
 import type { ImageRuntime } from '../lifecycle/image-runtime.js';
 
-export const pullImage = async (runtime: Pick<ImageRuntime, 'pulls'>, request: PullImageRequest__Output): Promise<PullImageResponse> => {
+export const pullImage = async (
+  runtime: Pick<ImageRuntime, 'pulls'>,
+  request: PullImageRequest__Output,
+): Promise<PullImageResponse> => {
   if (!request.image?.image) throw invalidArgument('missing image: PullImage must name one');
   const image = await runtime.pulls.pull(parseReference(request.image.image), request.auth);
   return { imageRef: image.id };

@@ -6,7 +6,10 @@ import type { ImageRuntime } from '../lifecycle/image-runtime.js';
 import { toImage } from './image-shape.js';
 
 /** An image that is not here is an empty answer, not an error (api.proto, ImageStatus). */
-export const imageStatus = async (runtime: Pick<ImageRuntime, 'images'>, request: ImageStatusRequest__Output): Promise<ImageStatusResponse> => {
+export const imageStatus = async (
+  runtime: Pick<ImageRuntime, 'images'>,
+  request: ImageStatusRequest__Output,
+): Promise<ImageStatusResponse> => {
   if (!request.image?.image) throw invalidArgument('missing image: ImageStatus must name one');
   const record = runtime.images.resolve(request.image.image);
   if (!record) return {};

@@ -23,7 +23,11 @@ export class Authorizer {
   }
 
   /** Answers a 401 to a request that carried `used`. Layers that are refused together ask for one token. */
-  async answer(used: string | undefined, wwwAuthenticate: string | string[] | undefined, signal: AbortSignal): Promise<void> {
+  async answer(
+    used: string | undefined,
+    wwwAuthenticate: string | string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (this.#header !== used && this.#header !== undefined) return; // another request has renewed it meanwhile
     this.#pending ??= this.#make(used, wwwAuthenticate, signal).finally(() => {
       this.#pending = undefined;
@@ -31,7 +35,11 @@ export class Authorizer {
     this.#header = await this.#pending;
   }
 
-  async #make(used: string | undefined, wwwAuthenticate: string | string[] | undefined, signal: AbortSignal): Promise<string> {
+  async #make(
+    used: string | undefined,
+    wwwAuthenticate: string | string[] | undefined,
+    signal: AbortSignal,
+  ): Promise<string> {
     const challenges = parseChallenges(wwwAuthenticate);
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     if (bearer && !this.credentials?.registryToken) {

@@ -33,7 +33,8 @@ export async function* readBlob(
       cause = error;
     }
     fruitless = offset > before ? 0 : fruitless + 1;
-    if (fruitless >= retry.attempts) throw unavailable(`connection cut at ${offset} of ${descriptor.size} bytes: ${what}`, cause);
+    if (fruitless >= retry.attempts)
+      throw unavailable(`connection cut at ${offset} of ${descriptor.size} bytes: ${what}`, cause);
     await sleep(retry.baseMs, undefined, { signal });
   }
 }
@@ -72,5 +73,6 @@ async function* checkSha512(blob: AsyncIterable<Uint8Array>, digest: Digest): As
     yield chunk;
   }
   const actual = finish(hash, 'sha512');
-  if (actual !== digest) throw dataLoss(`wrong digest: got ${actual} for layer ${digest}; the registry or a proxy changed it`);
+  if (actual !== digest)
+    throw dataLoss(`wrong digest: got ${actual} for layer ${digest}; the registry or a proxy changed it`);
 }

@@ -23,6 +23,8 @@ export const runCredentialHelper: RunHelper = (name, server) =>
     });
     child.once('error', reject);
     child.stdin.once('error', () => undefined); // a helper that ends without reading still has its exit code
-    child.once('close', (code) => (code === 0 ? resolve(answer) : reject(new Error(`docker-credential-${name} failed`))));
+    child.once('close', (code) =>
+      code === 0 ? resolve(answer) : reject(new Error(`docker-credential-${name} failed`)),
+    );
     child.stdin.end(server);
   });

@@ -46,7 +46,8 @@ const fromRequest = (auth: AuthConfig__Output): Credentials | undefined => {
   if (auth.registryToken !== '') return { registryToken: auth.registryToken };
   if (auth.auth === '') return undefined;
   const pair = decodePair(auth.auth);
-  if (!pair) throw invalidArgument('auth is not base64 of "user:password": field auth of the request; correct the pull secret');
+  if (!pair)
+    throw invalidArgument('auth is not base64 of "user:password": field auth of the request; correct the pull secret');
   return pair;
 };
 
@@ -62,7 +63,11 @@ const HUB = ['docker.io', 'index.docker.io', 'registry-1.docker.io'];
 
 /** Host and port of an address as people write it in credentials: scheme and path are decoration, Docker Hub has three names. */
 export const registryKey = (address: string): string => {
-  const host = address.replace(/^[a-z]+:\/\//i, '').split('/', 1)[0]?.toLowerCase() ?? '';
+  const host =
+    address
+      .replace(/^[a-z]+:\/\//i, '')
+      .split('/', 1)[0]
+      ?.toLowerCase() ?? '';
   if (host === '') throw invalidArgument(`no host: server_address ${quote(address)}`);
   return HUB.includes(host) ? 'docker.io' : host;
 };

@@ -18,7 +18,8 @@ export const dockerConfigCredentials =
     if (!config) return undefined;
     const key = registryKey(name);
     const helper = entryFor(config['credHelpers'], key)?.value ?? config['credsStore'];
-    if (typeof helper === 'string') return await ask(helper, key === 'docker.io' ? 'https://index.docker.io/v1/' : key, file, runHelper);
+    if (typeof helper === 'string')
+      return await ask(helper, key === 'docker.io' ? 'https://index.docker.io/v1/' : key, file, runHelper);
     const entry = entryFor(config['auths'], key)?.value;
     return isObject(entry) ? fromEntry(entry) : undefined;
   };
@@ -35,7 +36,9 @@ const readConfig = async (file: string): Promise<Fields | undefined> => {
 };
 
 const entryFor = (table: unknown, key: string): { value: unknown } | undefined => {
-  const entry = Object.entries(isObject(table) ? table : {}).find(([address]) => address !== '' && registryKey(address) === key);
+  const entry = Object.entries(isObject(table) ? table : {}).find(
+    ([address]) => address !== '' && registryKey(address) === key,
+  );
   return entry && { value: entry[1] };
 };
 
@@ -46,7 +49,12 @@ const fromEntry = (entry: Fields): Credentials | undefined => {
   return typeof username === 'string' && typeof password === 'string' ? { username, password } : undefined;
 };
 
-const ask = async (name: string, server: string, file: string, runHelper: RunHelper): Promise<Credentials | undefined> => {
+const ask = async (
+  name: string,
+  server: string,
+  file: string,
+  runHelper: RunHelper,
+): Promise<Credentials | undefined> => {
   if (!HELPER_NAME.test(name)) throw failedPrecondition(`not the name of a credential helper: in ${file}`);
   let answer: Fields;
   try {

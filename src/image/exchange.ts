@@ -65,9 +65,12 @@ const once = async (transport: Transport, asked: Asked, url: URL, secrets: Asked
 
 const redirected = (from: URL, location: string): URL => {
   const url = URL.canParse(location, from.href) ? new URL(location, from.href) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol)) throw dataLoss(`redirect to something else than http: ${printUrl(from)}`);
+  if (!url || !/^https?:$/.test(url.protocol))
+    throw dataLoss(`redirect to something else than http: ${printUrl(from)}`);
   if (from.protocol === 'https:' && url.protocol === 'http:')
-    throw dataLoss(`redirect from https to http: ${printUrl(from)} to ${printUrl(url)}; a registry must not weaken the connection`);
+    throw dataLoss(
+      `redirect from https to http: ${printUrl(from)} to ${printUrl(url)}; a registry must not weaken the connection`,
+    );
   url.username = '';
   url.password = '';
   return url;
@@ -87,7 +90,11 @@ export interface RetryPolicy {
 export const RETRY: RetryPolicy = { attempts: 4, baseMs: 300, longestMs: 20_000 };
 
 /** Repeats `ask` while the registry is overloaded or out of reach; the last answer or failure stands. */
-export const withRetry = async (policy: RetryPolicy, signal: AbortSignal, ask: () => Promise<Answer>): Promise<Answer> => {
+export const withRetry = async (
+  policy: RetryPolicy,
+  signal: AbortSignal,
+  ask: () => Promise<Answer>,
+): Promise<Answer> => {
   for (let attempt = 1; ; attempt++) {
     const last = attempt >= policy.attempts;
     let wait = Math.min(policy.baseMs * 2 ** (attempt - 1), policy.longestMs);
@@ -126,9 +133,21 @@ export const unreachable = (url: URL, error: unknown): RuntimeError => {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   const reason = code || (error instanceof Error ? error.name : 'failed');
   if (/^ERR_TLS|CERT|SELF_SIGNED|UNABLE_TO/.test(code))
-    return new Unreachable(unavailable(`certificate not trusted (${reason}): ${printUrl(url)}; name its CA in the registry's hosts.toml`, error), false);
+    return new Unreachable(
+      unavailable(
+        `certificate not trusted (${reason}): ${printUrl(url)}; name its CA in the registry's hosts.toml`,
+        error,
+      ),
+      false,
+    );
   if (/^ERR_SSL|EPROTO/.test(code))
-    return new Unreachable(unavailable(`no TLS there (${reason}): ${printUrl(url)}; for plain HTTP name http://${url.host} in the registry's hosts.toml`, error), false);
+    return new Unreachable(
+      unavailable(
+        `no TLS there (${reason}): ${printUrl(url)}; for plain HTTP name http://${url.host} in the registry's hosts.toml`,
+        error,
+      ),
+      false,
+    );
   return new Unreachable(unavailable(`registry does not answer (${reason}): ${printUrl(url)}`, error), true);
 };
 
@@ -146,7 +165,9 @@ export const readBounded = async (answer: Answer, limit: number): Promise<Buffer
     }
   } catch (error) {
     answer.body.destroy();
-    throw error instanceof RuntimeError || (error as Error).name === 'AbortError' ? error : unreachable(answer.url, error);
+    throw error instanceof RuntimeError || (error as Error).name === 'AbortError'
+      ? error
+      : unreachable(answer.url, error);
   }
   return Buffer.concat(chunks);
 };

@@ -60,9 +60,16 @@ export const parseHosts = async (text: string, file: string, server: string): Pr
 };
 
 const makeHost = async (table: Fields, url: string, file: string, mirror: boolean): Promise<RegistryHost> => {
-  const full = /^https?:\/\//.test(url) ? url : `https://${url}`;
+  const full = url.includes('://') ? url : `https://${url}`;
   const target = URL.canParse(full) ? new URL(full) : undefined;
-  if (!target || target.username || target.password || target.search || target.hash)
+  if (
+    !target ||
+    !/^https?:$/.test(target.protocol) ||
+    target.username ||
+    target.password ||
+    target.search ||
+    target.hash
+  )
     throw bad('not an address like https://host:port', `"${url.slice(0, 120)}"`, file);
   const path = target.pathname.replace(/\/+$/, '');
   const complete = table['override_path'] === true || path.endsWith('/v2');
@@ -83,7 +90,8 @@ const headersOf = (value: unknown, file: string): Record<string, string> => {
   const headers = Object.create(null) as Record<string, string>;
   for (const [name, content] of Object.entries(tableOf(value, 'header', file))) {
     const values = [content].flat();
-    if (!values.every((item) => typeof item === 'string')) throw bad('not a string or a list of strings', `header.${name}`, file);
+    if (!values.every((item) => typeof item === 'string'))
+      throw bad('not a string or a list of strings', `header.${name}`, file);
     headers[name.toLowerCase()] = values.join(', ');
   }
   return headers;
@@ -110,7 +118,9 @@ const parseToml = (text: string, file: string): Fields => {
   try {
     return parse(text);
   } catch (error) {
-    throw failedPrecondition(`not TOML: ${file}: ${error instanceof Error ? error.message.split('\n')[0] : ''}; mend the file`);
+    throw failedPrecondition(
+      `not TOML: ${file}: ${error instanceof Error ? error.message.split('\n')[0] : ''}; mend the file`,
+    );
   }
 };
 
@@ -120,7 +130,8 @@ const tableOf = (value: unknown, key: string, file: string): Fields => {
   throw bad('not a table', key, file);
 };
 
-const bad = (cause: string, key: string, file: string) => failedPrecondition(`${cause}: ${key} in ${file}; mend the file`);
+const bad = (cause: string, key: string, file: string) =>
+  failedPrecondition(`${cause}: ${key} in ${file}; mend the file`);
 
 const readOptional = async (file: string): Promise<string | undefined> => {
   try {

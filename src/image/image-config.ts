@@ -22,7 +22,9 @@ export const parseImageConfig = (bytes: Uint8Array, what: string): { config: Ima
     throw failedPrecondition(`made for ${quote(body['os'])}, not for linux: ${what}`);
   const rootfs = body['rootfs'];
   if (!isObject(rootfs) || rootfs['type'] !== 'layers') throw dataLoss(`no rootfs of type "layers": config of ${what}`);
-  const diffIds = array(rootfs['diff_ids'], 'rootfs.diff_ids', what).map((id) => parseDigest(id, `diff_ids of ${what}`));
+  const diffIds = array(rootfs['diff_ids'], 'rootfs.diff_ids', what).map((id) =>
+    parseDigest(id, `diff_ids of ${what}`),
+  );
   for (const id of diffIds)
     if (!id.startsWith('sha256:')) throw failedPrecondition(`diff ID is not sha256: ${quote(id)} of ${what}`);
   const run = body['config'] ?? {};

@@ -39,7 +39,10 @@ export const parseRecord = (text: string): ImageRecord | undefined => {
     Array.isArray(repoDigests) &&
     isObject(config) &&
     isObject(identity);
-  return whole ? freeze(value as unknown as ImageRecord) : undefined;
+  if (!whole) return undefined;
+  // JSON gives it the usual prototype, under which a label's name could find something else than a label.
+  Object.setPrototypeOf(config['labels'] ?? {}, null);
+  return freeze(value as unknown as ImageRecord);
 };
 
 export const freeze = (record: ImageRecord): ImageRecord => {
@@ -52,3 +55,8 @@ const freezeDeep = (value: unknown): void => {
   Object.freeze(value);
   for (const part of Object.values(value)) freezeDeep(part);
 };
+
+/** What an image holds: each of its layers once. */
+export const layersOf = ({ layers }: Pick<ImageRecord, 'layers'>): string[] => [
+  ...new Set(layers.map((layer) => layer.diffId)),
+];

@@ -66,7 +66,16 @@ export class ImageStore {
   put(record: ImageRecord): Promise<{ record: ImageRecord; added: boolean }> {
     return this.#serially(async () => {
       const old = this.#images.get(record.id);
-      const merged = freeze(old ? { ...record, repoTags: union(old.repoTags, record.repoTags), repoDigests: union(old.repoDigests, record.repoDigests), pinned: old.pinned || record.pinned } : record);
+      const merged = freeze(
+        old
+          ? {
+              ...record,
+              repoTags: union(old.repoTags, record.repoTags),
+              repoDigests: union(old.repoDigests, record.repoDigests),
+              pinned: old.pinned || record.pinned,
+            }
+          : record,
+      );
       await this.#write(merged);
       for (const tag of record.repoTags) await this.#untag(tag, record.id);
       this.#index(merged);

@@ -26,8 +26,14 @@ export interface Index {
   readonly manifests: ReadonlyArray<Descriptor & { readonly platform?: Platform }>;
 }
 
-const MANIFEST_TYPES = ['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json'];
-const INDEX_TYPES = ['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json'];
+const MANIFEST_TYPES = [
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+];
+const INDEX_TYPES = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+];
 const CONFIG_TYPES = ['application/vnd.oci.image.config.v1+json', 'application/vnd.docker.container.image.v1+json'];
 const LAYER_TYPE =
   /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+gzip|\+zstd)?|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar(?:\.gzip|\.zstd)?)$/;
@@ -44,7 +50,12 @@ export const isIndexType = (mediaType: string): boolean => INDEX_TYPES.includes(
  * What the registry answered, as exactly one of the two things it can be. The header, the body and the descriptor that led here must
  * agree, and the fields of the other kind must be absent: one blob never has two meanings (CVE-2021-41190).
  */
-export const parseManifest = (bytes: Uint8Array, header: string, expected: string | undefined, what: string): Manifest | Index => {
+export const parseManifest = (
+  bytes: Uint8Array,
+  header: string,
+  expected: string | undefined,
+  what: string,
+): Manifest | Index => {
   const body = parseObject(bytes, what);
   const type = header.split(';', 1)[0]?.trim().toLowerCase() ?? '';
   if ('fsLayers' in body || 'history' in body || body['schemaVersion'] === 1)
@@ -73,7 +84,9 @@ const parseImage = (body: Fields, what: string): Manifest => {
   const config = parseDescriptor(body['config'], `config of ${what}`);
   if (!CONFIG_TYPES.includes(config.mediaType))
     throw failedPrecondition(`not a container image: config type ${quote(config.mediaType)} of ${what}`);
-  const layers = list(body['layers'], MAX_LAYERS, `layers of ${what}`).map((value) => parseDescriptor(value, `layer of ${what}`));
+  const layers = list(body['layers'], MAX_LAYERS, `layers of ${what}`).map((value) =>
+    parseDescriptor(value, `layer of ${what}`),
+  );
   for (const { mediaType } of layers)
     if (!LAYER_TYPE.test(mediaType)) throw failedPrecondition(`unknown layer type: ${quote(mediaType)} in ${what}`);
   return { kind: 'manifest', config, layers };
@@ -83,7 +96,8 @@ const parseDescriptor = (value: unknown, what: string): Descriptor => {
   if (!isObject(value)) throw dataLoss(`not a descriptor: ${what}`);
   const { mediaType, digest, size } = value;
   if (typeof mediaType !== 'string') throw dataLoss(`no media type: descriptor in ${what}`);
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw dataLoss(`no size: descriptor in ${what}`);
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
+    throw dataLoss(`no size: descriptor in ${what}`);
   return { mediaType, digest: parseDigest(digest, what), size };
 };
 

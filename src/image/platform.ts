@@ -23,7 +23,9 @@ export const selectPlatform = (index: Index, wanted: Platform): Index['manifests
 };
 
 const matches = (platform: Platform, wanted: Platform): boolean =>
-  platform.os === wanted.os && platform.architecture === wanted.architecture && variantOf(platform) === variantOf(wanted);
+  platform.os === wanted.os &&
+  platform.architecture === wanted.architecture &&
+  variantOf(platform) === variantOf(wanted);
 
 const variantOf = ({ architecture, variant }: Platform): string => variant || DEFAULT_VARIANT[architecture] || '';
 

@@ -18,10 +18,11 @@ const OFFICIAL = 'library/';
 const MAX_TEXT = 1024;
 const MAX_PATH = 255;
 
-const DOMAIN = /^(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::\d{1,5})?$/;
+const DOMAIN =
+  /^(?:(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[a-fA-F0-9:]+\])(?::\d{1,5})?$/;
 const PATH = /^[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*$/;
 const TAG = /^\w[\w.-]{0,127}$/;
-const IDENTIFIER = /^[a-f0-9]{64}$/;
+const IDENTIFIER = /^(?:sha256:)?[a-f0-9]{64}$/;
 
 /** @throws INVALID_ARGUMENT. A tag beside a digest is dropped: the digest alone decides. Without either, the tag is `latest`. */
 export const parseReference = (text: string): Reference => {
@@ -62,7 +63,9 @@ export const repositoryName = ({ domain, path }: Reference): string => `${domain
 
 /** `docker.io/library/busybox:latest`: what repoTags and repoDigests hold. */
 export const canonical = (reference: Reference): string =>
-  reference.digest ? `${repositoryName(reference)}@${reference.digest}` : `${repositoryName(reference)}:${reference.tag}`;
+  reference.digest
+    ? `${repositoryName(reference)}@${reference.digest}`
+    : `${repositoryName(reference)}:${reference.tag}`;
 
 /** `busybox:latest`: what people write. */
 export const familiar = (reference: Reference): string => {

@@ -3,7 +3,16 @@ import { Authorizer } from './authorizer.js';
 import { readBlob } from './blob.js';
 import type { Credentials } from './credentials.js';
 import { algorithm, dataLoss, type Digest, digestOf, isDigest, parseDigest } from './digest.js';
-import { type Answer, discard, exchange, MAX_DOCUMENT, readBounded, RETRY, type RetryPolicy, withRetry } from './exchange.js';
+import {
+  type Answer,
+  discard,
+  exchange,
+  MAX_DOCUMENT,
+  readBounded,
+  RETRY,
+  type RetryPolicy,
+  withRetry,
+} from './exchange.js';
 import type { RegistryHost } from './hosts.js';
 import { ACCEPT, type Descriptor } from './manifest.js';
 import { unauthenticated } from './token.js';
@@ -50,7 +59,8 @@ export class Repository {
     const answer = await this.#get(`manifests/${tagOrDigest}`, { accept: ACCEPT }, limited);
     const bytes = await readBounded(answer, MAX_DOCUMENT);
     const mediaType = String(answer.headers['content-type'] ?? '');
-    if (isDigest(tagOrDigest)) return { bytes, mediaType, digest: checkDigest(bytes, tagOrDigest, this.#name(`manifest ${tagOrDigest}`)) };
+    if (isDigest(tagOrDigest))
+      return { bytes, mediaType, digest: checkDigest(bytes, tagOrDigest, this.#name(`manifest ${tagOrDigest}`)) };
     const named = answer.headers['docker-content-digest'];
     const what = this.#name(`manifest ${tagOrDigest}`);
     const digest = named === undefined ? digestOf(bytes) : checkDigest(bytes, parseDigest(named, what), what);
@@ -113,7 +123,8 @@ export class Repository {
 
 const checkDigest = (bytes: Buffer, expected: Digest, what: string): Digest => {
   const actual = digestOf(bytes, algorithm(expected));
-  if (actual !== expected) throw dataLoss(`wrong digest: got ${actual} for ${what}; the registry or a proxy changed it`);
+  if (actual !== expected)
+    throw dataLoss(`wrong digest: got ${actual} for ${what}; the registry or a proxy changed it`);
   return expected;
 };
 
@@ -121,6 +132,7 @@ const refusal = (status: number, what: string): RuntimeError => {
   if (status === 401) return unauthenticated(`credentials refused: ${what}; check the pull secret`);
   if (status === 403) return permissionDenied(`forbidden by the registry: ${what}; check the pull secret's rights`);
   if (status === 404) return notFound(`not in the registry: ${what}; check name and tag`);
-  if (status === 429) return unavailable(`too many requests: ${what}; wait, or give the pod a pull secret with a higher limit`);
+  if (status === 429)
+    return unavailable(`too many requests: ${what}; wait, or give the pod a pull secret with a higher limit`);
   return unavailable(`registry answered ${status}: ${what}`);
 };

@@ -49,7 +49,9 @@ const realmOf = ({ challenge, registry }: TokenRequest): URL => {
   if (!realm || realm.username || realm.password) throw unauthenticated(`no token server: challenge of ${registry}`);
   const allowed = registry.startsWith('http://') ? ['http:', 'https:'] : ['https:'];
   if (!allowed.includes(realm.protocol))
-    throw unauthenticated(`token server without TLS: ${printUrl(realm)}, named by ${registry}; credentials go over https only`);
+    throw unauthenticated(
+      `token server without TLS: ${printUrl(realm)}, named by ${registry}; credentials go over https only`,
+    );
   return realm;
 };
 

@@ -3,8 +3,8 @@ import type { CredentialSource } from './credentials.js';
 import { dataLoss, type Digest } from './digest.js';
 import { isTransient } from './exchange.js';
 import { readHosts } from './hosts.js';
-import { type Descriptor, type Manifest, parseManifest } from './manifest.js';
-import { hostPlatform, type Platform, printPlatform, selectPlatform } from './platform.js';
+import { type Descriptor, type Manifest, parseManifest, type Platform } from './manifest.js';
+import { hostPlatform, printPlatform, selectPlatform } from './platform.js';
 import { canonical, type Reference } from './reference.js';
 import { type Document, Repository, type RepositoryOptions } from './repository.js';
 
@@ -23,9 +23,16 @@ export class Upstream {
     private readonly repositories: readonly Repository[],
   ) {}
 
-  static async open(reference: Reference, hostsDirectory: string, credentials: CredentialSource, options?: RepositoryOptions): Promise<Upstream> {
+  static async open(
+    reference: Reference,
+    hostsDirectory: string,
+    credentials: CredentialSource,
+    options?: RepositoryOptions,
+  ): Promise<Upstream> {
     const hosts = await readHosts(hostsDirectory, reference.domain);
-    const withCredentials = await Promise.all(hosts.map(async (host) => ({ host, credentials: await credentials(host) })));
+    const withCredentials = await Promise.all(
+      hosts.map(async (host) => ({ host, credentials: await credentials(host) })),
+    );
     const repositories = withCredentials.map(
       (entry) => new Repository(entry.host, reference.domain, reference.path, entry.credentials, options),
     );
@@ -82,7 +89,11 @@ export class Upstream {
     return this.#first(able, (repository) => repository.manifest(tagOrDigest, signal), signal);
   }
 
-  async #first<T>(repositories: readonly Repository[], ask: (repository: Repository) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async #first<T>(
+    repositories: readonly Repository[],
+    ask: (repository: Repository) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T> {
     const failures: RuntimeError[] = [];
     for (const repository of repositories) {
       try {
@@ -103,5 +114,7 @@ const summary = (failures: RuntimeError[], name: string): RuntimeError => {
   if (!last) return failedPrecondition(`no host may resolve tags: ${name}; allow "resolve" in its hosts.toml`);
   const main = isTransient(last) ? (failures.find((failure) => !isTransient(failure)) ?? last) : last;
   const others = failures.filter((failure) => failure !== main).map((failure) => failure.message);
-  return others.length === 0 ? main : new RuntimeError(main.code, `${main.message} (also: ${others.join('; ')})`, { cause: main });
+  return others.length === 0
+    ? main
+    : new RuntimeError(main.code, `${main.message} (also: ${others.join('; ')})`, { cause: main });
 };

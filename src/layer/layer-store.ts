@@ -49,6 +49,8 @@ export class LayerStore {
   readonly #layers = new Map<string, Layer>();
   readonly #holds = new Map<string, number>();
   readonly #flights = new Map<string, Promise<Layer>>();
+  /** Layers whose old directory is still on its way out. */
+  readonly #leaving = new Map<string, Promise<void>>();
   readonly #unpacks = new Slots(availableParallelism() + 1);
 
   private constructor(
@@ -101,8 +103,8 @@ export class LayerStore {
         return present;
       }
       const running = this.#flights.get(source.diffId);
-      if (running) await settled(running, signal);
-      else await this.#fly(source, signal);
+      if (!running) return await this.#fly(source, signal);
+      await settled(running, signal);
     }
   }
 
@@ -118,7 +120,7 @@ export class LayerStore {
       if (left > 0) this.#holds.set(id, left);
       else if (this.#holds.delete(id)) unheld.push(id);
     }
-    for (const id of unheld) await this.#drop(id);
+    for (const id of unheld) if (!this.#holds.has(id)) await this.#drop(id);
   }
 
   /** Removes what nobody holds: for the start, after everybody has retained. */
@@ -160,15 +162,24 @@ export class LayerStore {
     try {
       await mkdir(temporary, { mode: 0o700 });
       await mkdir(join(temporary, 'fs'), { mode: 0o755 });
-      const unpacked = await unpackLayer(this.options.unpacker, join(temporary, 'fs'), open(), this.options.limits ?? LIMITS, signal);
+      const unpacked = await unpackLayer(
+        this.options.unpacker,
+        join(temporary, 'fs'),
+        open(),
+        this.options.limits ?? LIMITS,
+        signal,
+      );
       // sha512 blobs are checked where they are read; the unpacker knows sha256.
       if (blobDigest.startsWith('sha256:')) requireSame('digest', unpacked.digest, blobDigest);
       requireSame('diff ID', unpacked.diffId, diffId);
       const layer: Layer = { version: 1, diffId, size: unpacked.size, entries: unpacked.entries };
       await writeDurably(join(temporary, 'layer.json'), JSON.stringify(layer));
+      await this.#leaving.get(diffId);
       await rename(temporary, join(this.directory, hexOf(diffId)));
       await syncDirectory(this.directory);
       this.#layers.set(diffId, layer);
+      // At once: a caller that is aborted now must not leave behind what nobody holds.
+      this.retain([diffId]);
       return layer;
     } catch (error) {
       await this.trash.take(temporary);
@@ -178,7 +189,13 @@ export class LayerStore {
 
   async #drop(diffId: string): Promise<void> {
     if (!this.#layers.delete(diffId)) return;
-    await this.trash.take(join(this.directory, hexOf(diffId)));
+    const leaving = this.trash.take(join(this.directory, hexOf(diffId)));
+    this.#leaving.set(diffId, leaving);
+    try {
+      await leaving;
+    } finally {
+      this.#leaving.delete(diffId);
+    }
   }
 }
 
@@ -191,13 +208,20 @@ const hexOf = (diffId: string): string => {
 
 const requireSame = (what: string, actual: string, expected: string): void => {
   if (actual === expected) return;
-  throw new RuntimeError(status.DATA_LOSS, `wrong ${what}: got ${actual} for layer ${expected}; the registry or a proxy changed it`);
+  throw new RuntimeError(
+    status.DATA_LOSS,
+    `wrong ${what}: got ${actual} for layer ${expected}; the registry or a proxy changed it`,
+  );
 };
 
 const readLayer = async (directory: string, diffId: string): Promise<Layer | undefined> => {
   try {
     const layer = JSON.parse(await readFile(join(directory, 'layer.json'), 'utf8')) as Layer;
-    const whole = layer.version === 1 && layer.diffId === diffId && Number.isSafeInteger(layer.size) && Number.isSafeInteger(layer.entries);
+    const whole =
+      layer.version === 1 &&
+      layer.diffId === diffId &&
+      Number.isSafeInteger(layer.size) &&
+      Number.isSafeInteger(layer.entries);
     return whole && (await stat(join(directory, 'fs'))).isDirectory() ? layer : undefined;
   } catch {
     return undefined; // not whole: the layer is pulled again
@@ -206,10 +230,11 @@ const readLayer = async (directory: string, diffId: string): Promise<Layer | und
 
 /** Waits for another's work to end, well or badly. */
 const settled = async (running: Promise<unknown>, signal: AbortSignal): Promise<void> => {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const done = () => resolve();
-  running.then(done, done);
-  signal.addEventListener('abort', done, { once: true });
-  await promise;
+  let done = () => undefined as void;
+  const aborted = new Promise<void>((resolve) => {
+    done = resolve;
+    signal.addEventListener('abort', done, { once: true });
+  });
+  await Promise.race([running.then(done, done), aborted]);
   signal.removeEventListener('abort', done);
 };

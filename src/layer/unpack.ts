@@ -32,26 +32,52 @@ const BAD_INPUT = 1;
 const LOCAL = 2;
 
 /** Unpacks one layer into an empty directory by a process of its own: a hostile archive never meets the daemon. */
-export const unpackLayer = async (unpacker: Unpacker, target: string, blob: AsyncIterable<Uint8Array>, limits: Limits, signal: AbortSignal): Promise<Unpacked> => {
+export const unpackLayer = async (
+  unpacker: Unpacker,
+  target: string,
+  blob: AsyncIterable<Uint8Array>,
+  limits: Limits,
+  signal: AbortSignal,
+): Promise<Unpacked> => {
   const bounds = ['--max-bytes', `${limits.maxBytes}`, '--max-entries', `${limits.maxEntries}`];
-  const output = await run(unpacker, ['layer', '--target', target, ...bounds], { input: blob, stallMs: limits.stallMs, signal });
-  const fields = new Map(output.toString('latin1').trim().split('\n').map((line) => line.split(' ', 2) as [string, string]));
+  const output = await run(unpacker, ['layer', '--target', target, ...bounds], {
+    input: blob,
+    stallMs: limits.stallMs,
+    signal,
+  });
+  const fields = new Map(
+    output
+      .toString('latin1')
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ', 2) as [string, string]),
+  );
   const number = (name: string): number => {
     const value = Number(fields.get(name) ?? Number.NaN);
     if (!Number.isSafeInteger(value)) throw internal(`no "${name}" in the unpacker's answer`);
     return value;
   };
-  return { digest: fields.get('digest') ?? '', diffId: fields.get('diffid') ?? '', entries: number('entries'), size: number('size') };
+  return {
+    digest: fields.get('digest') ?? '',
+    diffId: fields.get('diffid') ?? '',
+    entries: number('entries'),
+    size: number('size'),
+  };
 };
 
 /** The texts of /etc/passwd and /etc/group as the layers, topmost first, show them together. */
-export const readIdentity = async (unpacker: Unpacker, lowers: readonly string[], signal: AbortSignal): Promise<{ passwd: string; group: string }> => {
+export const readIdentity = async (
+  unpacker: Unpacker,
+  lowers: readonly string[],
+  signal: AbortSignal,
+): Promise<{ passwd: string; group: string }> => {
   let rest = await run(unpacker, ['identity', ...lowers], { stallMs: 30_000, signal });
   const take = (name: string): string => {
     const newline = rest.indexOf(0x0a);
     const [word, length = ''] = rest.subarray(0, Math.max(newline, 0)).toString('latin1').split(' ');
     const end = newline + 1 + Number(length);
-    if (word !== name || !/^\d+$/.test(length) || rest.length <= end) throw internal(`no "${name}" in the unpacker's answer`);
+    if (word !== name || !/^\d+$/.test(length) || rest.length <= end)
+      throw internal(`no "${name}" in the unpacker's answer`);
     const text = rest.subarray(newline + 1, end).toString('utf8');
     rest = rest.subarray(end + 1);
     return text;
@@ -112,7 +138,11 @@ const run = async ([program, ...args]: Unpacker, rest: string[], job: Job): Prom
   }
 };
 
-const feed = async (input: AsyncIterable<Uint8Array> | undefined, stdin: NodeJS.WritableStream, progress: () => void): Promise<void> => {
+const feed = async (
+  input: AsyncIterable<Uint8Array> | undefined,
+  stdin: NodeJS.WritableStream,
+  progress: () => void,
+): Promise<void> => {
   await pipeline(
     Readable.from(input ?? [], { objectMode: false, highWaterMark: 1 << 20 }),
     async function* (chunks: AsyncIterable<Uint8Array>) {
@@ -131,7 +161,8 @@ const isBrokenPipe = (error: unknown): boolean =>
 
 const failed = (code: number | string, message: string): RuntimeError => {
   if (code === BAD_INPUT) return new RuntimeError(status.DATA_LOSS, message || 'bad layer');
-  if (code === LOCAL) return /space|quota|too large|ENOSPC|EDQUOT/i.test(message) ? resourceExhausted(message) : internal(message);
+  if (code === LOCAL)
+    return /space|quota|too large|ENOSPC|EDQUOT/i.test(message) ? resourceExhausted(message) : internal(message);
   return internal(`unpacker ended with ${code}: ${message}`);
 };
 

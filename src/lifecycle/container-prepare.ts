@@ -45,7 +45,7 @@ export const prepareContainer = async (parts: Parts, sandbox: Sandbox, config: C
   const directory = containerDirectory(parts.config, id);
   const plan = compilePlan(spec, {
     cgroupOps: cgroupOps(parts.cgroups, spec.linux.cgroupsPath, spec.linux.resources),
-    lowerDirs: image.layers.map((layer) => parts.layers.path(layer.diffId)).reverse(),
+    lowerDirs: parts.layers.lowerDirs(image.layers.map((layer) => layer.diffId)),
     upper: join(directory, 'upper'),
     work: join(directory, 'work'),
     seccompFilter: spec.linux.seccomp && parts.filters.get(spec.linux.seccomp),

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import type { Config } from '../config.js';
 import { resourceExhausted, RuntimeError, unavailable } from '../errors.js';
 import type { AuthConfig__Output } from '../gen/runtime/v1/AuthConfig.js';
 import { checkedBlob } from '../image/blob.js';
@@ -8,15 +10,20 @@ import { runCredentialHelper } from '../image/credential-helper.js';
 import { dataLoss, type Digest } from '../image/digest.js';
 import { dockerConfigCredentials } from '../image/docker-config.js';
 import { parseImageConfig } from '../image/image-config.js';
-import type { ImageRecord } from '../image/image-store.js';
+import { type ImageRecord, layersOf } from '../image/image-record.js';
+import type { ImageStore } from '../image/image-store.js';
 import type { Descriptor } from '../image/manifest.js';
 import { canonical, type Reference, repositoryName } from '../image/reference.js';
 import type { RepositoryOptions } from '../image/repository.js';
 import { Upstream } from '../image/upstream.js';
-import type { Layer } from '../layer/layer-store.js';
-import { type ImageRuntime, layersOf } from './image-runtime.js';
+import type { Layer, LayerStore } from '../layer/layer-store.js';
 
-type Parts = Pick<ImageRuntime, 'config' | 'log' | 'images' | 'layers'>;
+interface Parts {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly images: ImageStore;
+  readonly layers: LayerStore;
+}
 
 /** Running pulls. Requests for one reference with the same credentials share a pull; it goes on when all who asked have left. */
 export class Pulls {
@@ -30,11 +37,15 @@ export class Pulls {
 
   pull(reference: Reference, auth: AuthConfig__Output | null): Promise<ImageRecord> {
     // Somebody else's credentials must not open a private image to one who has none.
-    const key = createHash('sha256').update(JSON.stringify([canonical(reference), auth])).digest('hex');
+    const key = createHash('sha256')
+      .update(JSON.stringify([canonical(reference), auth]))
+      .digest('hex');
     const running = this.#running.get(key);
     if (running) return running;
     const credentials = firstCredentials(requestCredentials(auth), nodeCredentials(this.parts.config));
-    const pull = pullImage(this.parts, reference, credentials, this.options, this.#stop.signal).finally(() => this.#running.delete(key));
+    const pull = pullImage(this.parts, reference, credentials, this.options, this.#stop.signal).finally(() =>
+      this.#running.delete(key),
+    );
     this.#running.set(key, pull);
     return pull;
   }
@@ -52,23 +63,33 @@ const nodeCredentials = ({ registry }: Parts['config']): CredentialSource =>
     : dockerConfigCredentials(registry.docker_config, runCredentialHelper);
 
 /** hosts → manifest → configuration → layers, all at the same time → users and groups → record. What fails leaves nothing behind. */
-const pullImage = async (parts: Parts, reference: Reference, credentials: CredentialSource, options: RepositoryOptions, stop: AbortSignal): Promise<ImageRecord> => {
+const pullImage = async (
+  parts: Parts,
+  reference: Reference,
+  credentials: CredentialSource,
+  options: RepositoryOptions,
+  stop: AbortSignal,
+): Promise<ImageRecord> => {
   const began = performance.now();
   const upstream = await Upstream.open(reference, parts.config.registry.config_path, credentials, options);
   try {
     const { manifest, digest } = await upstream.resolve(stop);
-    const names = namesOf(reference, digest);
-    const known = parts.images.get(manifest.config.digest);
-    if (known) return (await parts.images.put({ ...known, ...names, pulledAt: new Date().toISOString() })).record;
-
-    const configBytes = await upstream.document(manifest.config, stop);
-    const { config, diffIds } = parseImageConfig(configBytes, canonical(reference));
-    const layers = await acquireLayers(parts, upstream, pairs(manifest.layers, diffIds, reference), stop);
+    const image = await describe(parts, upstream, manifest.config, reference, stop);
+    const layers = await acquireLayers(parts, upstream, pairs(manifest.layers, image.diffIds, reference), stop);
     try {
-      const identity = await readIdentity(parts, diffIds, stop);
-      const size = configBytes.length + layers.reduce((sum, layer) => sum + layer.size, 0);
-      const record = await keep(parts, { version: 1, id: manifest.config.digest, ...names, size, config, layers: diffIds.map((diffId) => ({ diffId })), identity, pinned: false, pulledAt: new Date().toISOString() });
-      parts.log.info({ image: canonical(reference), id: record.id, ms: Math.round(performance.now() - began), layers: layers.length }, 'pulled');
+      const record = await keep(parts, {
+        version: 1,
+        id: manifest.config.digest,
+        ...namesOf(reference, digest),
+        size: image.configSize + layers.reduce((sum, layer) => sum + layer.size, 0),
+        config: image.config,
+        layers: image.diffIds.map((diffId) => ({ diffId })),
+        identity: await readIdentity(parts, image.diffIds, stop),
+        pinned: false,
+        pulledAt: new Date().toISOString(),
+      });
+      const ms = Math.round(performance.now() - began);
+      parts.log.info({ image: canonical(reference), id: record.id, layers: layers.length, ms }, 'pulled');
       return record;
     } catch (error) {
       await parts.layers.release(layers.map((layer) => layer.diffId));
@@ -77,6 +98,20 @@ const pullImage = async (parts: Parts, reference: Reference, credentials: Creden
   } finally {
     await upstream.close();
   }
+};
+
+const describe = async (
+  parts: Parts,
+  upstream: Upstream,
+  descriptor: Descriptor,
+  reference: Reference,
+  stop: AbortSignal,
+) => {
+  const known = parts.images.get(descriptor.digest);
+  if (known)
+    return { config: known.config, diffIds: known.layers.map((layer) => layer.diffId), configSize: descriptor.size };
+  const bytes = await upstream.document(descriptor, stop);
+  return { ...parseImageConfig(bytes, canonical(reference)), configSize: bytes.length };
 };
 
 /** The image takes over the pull's holds; when another pull was faster, it has its own. */
@@ -93,16 +128,16 @@ const namesOf = (reference: Reference, digest: Digest): Pick<ImageRecord, 'repoT
 
 interface Pair {
   readonly descriptor: Descriptor;
-  readonly diffId: Digest;
+  readonly diffId: string;
 }
 
 /** A layer that comes twice in one image is fetched and held once. */
-const pairs = (descriptors: readonly Descriptor[], diffIds: readonly Digest[], reference: Reference): Pair[] => {
+const pairs = (descriptors: readonly Descriptor[], diffIds: readonly string[], reference: Reference): Pair[] => {
   if (descriptors.length !== diffIds.length)
     throw dataLoss(`${descriptors.length} layers and ${diffIds.length} diff IDs: image ${canonical(reference)}`);
   const unique = new Map<string, Pair>();
   for (const [index, descriptor] of descriptors.entries()) {
-    const diffId = diffIds[index] as Digest;
+    const diffId = diffIds[index] as string;
     unique.set(diffId, { descriptor, diffId });
   }
   return [...unique.values()];
@@ -136,11 +171,17 @@ const requireSpace = async (parts: Parts, wanted: Pair[]): Promise<void> => {
   const needed = missing.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
   const { bavail, bsize } = await statfs(parts.layers.directory);
   if (needed > bavail * bsize)
-    throw resourceExhausted(`disk full: ${needed} bytes to pull, ${bavail * bsize} free at ${parts.layers.directory}; free space or remove images`);
+    throw resourceExhausted(
+      `disk full: ${needed} bytes to pull, ${bavail * bsize} free at ${parts.layers.directory}; free space or remove images`,
+    );
 };
 
 /** An image whose users cannot be read is still an image; a container that needs them is refused then. */
-const readIdentity = async (parts: Parts, diffIds: readonly string[], stop: AbortSignal): Promise<ImageRecord['identity']> => {
+const readIdentity = async (
+  parts: Parts,
+  diffIds: readonly string[],
+  stop: AbortSignal,
+): Promise<ImageRecord['identity']> => {
   try {
     return await parts.layers.identity(diffIds, stop);
   } catch (error) {

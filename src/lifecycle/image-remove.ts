@@ -1,4 +1,5 @@
-import { type ImageRuntime, layersOf } from './image-runtime.js';
+import { layersOf } from '../image/image-record.js';
+import type { ImageRuntime } from './image-runtime.js';
 
 /** Removes an image with all its names, for any one of them or its ID. Idempotent (api.proto, RemoveImage); containers keep what they hold. */
 export const removeImage = async (parts: Pick<ImageRuntime, 'images' | 'layers'>, name: string): Promise<void> => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
+import { layersOf } from '../image/image-record.js';
 import { ImageStore } from '../image/image-store.js';
 import { LayerStore } from '../layer/layer-store.js';
 import type { Unpacker } from '../layer/unpack.js';
@@ -32,8 +33,3 @@ export const openImages = async (config: Config, log: Logger, unpacker: Unpacker
   }
   return { config, log, images, layers, pulls: new Pulls({ config, log, images, layers }) };
 };
-
-/** What an image holds: each of its layers once. */
-export const layersOf = (image: { readonly layers: ReadonlyArray<{ readonly diffId: string }> }): string[] => [
-  ...new Set(image.layers.map((layer) => layer.diffId)),
-];

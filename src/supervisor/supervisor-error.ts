@@ -1,7 +1,9 @@
 import { constants } from 'node:os';
 import type { Fields } from './frames.js';
 
-const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+const NAMES = new Map<number, string>();
+// The first name of a number is the usual one: EAGAIN, not EWOULDBLOCK.
+for (const [name, number] of Object.entries(constants.errno)) if (!NAMES.has(number)) NAMES.set(number, name);
 
 /** A request that a supervisor (or the spawner) refused or could not carry out, or that could not be asked. */
 export class SupervisorError extends Error {

@@ -21,8 +21,7 @@ static void at(const char *name) { snprintf(log_file.path, sizeof log_file.path,
 static size_t slurp(void) {
     int fd = open(log_file.path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) close(fd);
     text[n > 0 ? n : 0] = 0;
     return (size_t)n;
 }
@@ -50,8 +49,7 @@ static bool feed(const char *input, size_t len, size_t piece) {
     int ends[2];
     at("0.log");
     unlink(log_file.path);
-    if (log_open(&log_file, &err) < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-        return false;
+    if (log_open(&log_file, &err) < 0 || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return false;
     for (size_t done = 0; done < len;) {
         size_t n = len - done < piece ? len - done : piece;
         if (write(ends[1], input + done, n) != (ssize_t)n || log_copy(&log_file, &stream, ends[0]) != (ssize_t)n)
@@ -175,8 +173,7 @@ static void test_reopen(void) {
 
 int main(void) {
     strcpy(directory, "/tmp/jangada-log-XXXXXX");
-    if (!mkdtemp(directory))
-        return 1;
+    if (!mkdtemp(directory)) return 1;
     test_lines();
     test_long_lines();
     test_full_disk();

@@ -32,8 +32,7 @@ static void test_whole(void) {
     bool refused = true;
     for (size_t cut = 0; cut < len; cut++) {
         refused = refused && request_decode(frame, cut, &r) != NULL;
-        if (cut < WIRE_FRAME_HEADER)
-            continue;
+        if (cut < WIRE_FRAME_HEADER) continue;
         /* a frame whose own length agrees, so that the fields are what is cut */
         uint8_t copy[sizeof frame];
         memcpy(copy, frame, cut);

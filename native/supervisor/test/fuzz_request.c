@@ -18,15 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         for (unsigned field = 1; field < REQUEST_FIELDS; field++) {
             wire_reader_init(&reader, r.payload.data, r.payload.len);
             while (request_each(&reader, field, &value))
-                if (value.data < data || value.data + value.len > data + size)
-                    abort();
+                if (value.data < data || value.data + value.len > data + size) abort();
         }
-        if (r.field[1].data)
-            (void)request_container_id(&r, id);
+        if (r.field[1].data) (void)request_container_id(&r, id);
     }
     if (plan_facts_read(&bytes, &facts, &err) == 0 && kept_plan_live(&bytes, &kept) == 0) {
-        if (kept.len > size)
-            abort();
+        if (kept.len > size) abort();
         kept_plan_release(&kept);
     }
     return 0;

@@ -1,0 +1,91 @@
+import { containerInfo } from '../harness/cgroup.js';
+import { waitForIdle } from './cpu.js';
+import { type Memory, memoryOf, processesBelow } from './memory.js';
+import type { Metric, Results } from './results.js';
+import type { Service } from './service.js';
+import { type RunningPod, removePod, startPod } from './workload.js';
+
+const CONCURRENCY = 2;
+const LISTS = 20;
+
+const less = (name: string, unit: string): Metric => ({ name, unit, better: 'less' });
+const more = (name: string, unit: string): Metric => ({ name, unit, better: 'more' });
+
+/** Many pods at once: how fast they start, what they cost, how fast they are listed. */
+export const measureDensity = async (
+  service: Service,
+  image: string,
+  pods: number,
+  results: Results,
+): Promise<void> => {
+  const add = (metric: Metric, value: number, cpuMs?: number) => results.add(metric, service.name, 1, value, cpuMs);
+  const before = new Set(processesBelow(service.account.directory));
+  add(less('Daemon alone: RSS', 'MiB'), sum([...before]).rss / 1024);
+  add(less('Daemon alone: private dirty', 'MiB'), sum([...before]).privateDirty / 1024);
+  const { cri, account } = service;
+
+  const cpu = account.ms();
+  const begin = performance.now();
+  const running = await inParallel(pods, () => startPod(service, image));
+  const seconds = (performance.now() - begin) / 1000;
+  add(more(`Pods started, ${CONCURRENCY} at a time`, 'pods/s'), pods / seconds, (account.ms() - cpu) / pods);
+  const { containers } = await cri.listContainers({ filter: { state: { state: 'CONTAINER_RUNNING' } } });
+  add(more('Pods held at once', 'pods'), containers.length);
+  await waitForIdle(2000);
+
+  const perPod = await supervisors(service, before, running);
+  add(less(`Per pod, ${pods} pods: PSS of supervisor or shim and pause`, 'MiB'), perPod.pss / 1024 / pods);
+  add(less(`Per pod, ${pods} pods: private dirty of the same`, 'MiB'), perPod.privateDirty / 1024 / pods);
+  add(less(`Daemon, ${pods} pods: RSS`, 'MiB'), sum([...before]).rss / 1024);
+  add(less(`Daemon, ${pods} pods: private dirty`, 'MiB'), sum([...before]).privateDirty / 1024);
+  await lists(service, pods, add);
+  await inParallel(pods, (i) => removePod(service, running[i]?.podSandboxId ?? ''));
+};
+
+/** What runs beside the daemon's own processes and the containers' payload. */
+const supervisors = async (
+  { account, cri }: Service,
+  daemon: ReadonlySet<number>,
+  running: RunningPod[],
+): Promise<Memory> => {
+  const infos = await Promise.all(running.map(({ containerId }) => containerInfo(cri, containerId)));
+  const payload = new Set(infos.map(({ pid }) => pid));
+  return sum(processesBelow(account.directory).filter((pid) => !daemon.has(pid) && !payload.has(pid)));
+};
+
+const lists = async (
+  { cri, account }: Service,
+  pods: number,
+  add: (metric: Metric, value: number, cpuMs?: number) => void,
+): Promise<void> => {
+  const time = async (name: string, run: () => Promise<unknown>) => {
+    await run();
+    for (let i = 0; i < LISTS; i++) {
+      const cpu = account.ms();
+      const begin = performance.now();
+      await run();
+      add(less(`${name}, ${pods} pods`, 'ms'), performance.now() - begin, account.ms() - cpu);
+    }
+  };
+  await time('ListPodSandbox + ListContainers', async () => {
+    await cri.listPodSandbox({});
+    await cri.listContainers({});
+  });
+  await time('ListContainerStats', () => cri.listContainerStats({}));
+};
+
+const inParallel = async <T>(count: number, run: (index: number) => Promise<T>): Promise<T[]> => {
+  const results: T[] = [];
+  let next = 0;
+  const worker = async () => {
+    while (next < count) results.push(await run(next++));
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, worker));
+  return results;
+};
+
+const sum = (pids: number[]): Memory => {
+  const all = pids.map(memoryOf);
+  const total = (of: (memory: Memory) => number) => all.reduce((amount, memory) => amount + of(memory), 0);
+  return { rss: total(({ rss }) => rss), pss: total(({ pss }) => pss), privateDirty: total((m) => m.privateDirty) };
+};

@@ -1,0 +1,110 @@
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { status } from '@grpc/grpc-js';
+import { pino } from 'pino';
+import t, { type Test } from 'tap';
+import { defaultConfig } from '../src/config.js';
+import { parseReference } from '../src/image/reference.js';
+import { removeImage } from '../src/lifecycle/image-remove.js';
+import { openImages } from '../src/lifecycle/image-runtime.js';
+import { buildImage, buildIndex } from './harness/image.js';
+import { buildLayer, directory, file, hardlink, sha256, symlink } from './harness/layer.js';
+import { ACCOUNT, type RegistryOptions, startRegistry } from './harness/registry.js';
+
+const UNPACKER = [fileURLToPath(new URL('../native/jangada-unpack', import.meta.url))] as const;
+const ARCHITECTURE = process.arch === 'x64' ? 'amd64' : process.arch;
+
+const setUp = async (t: Test, options: RegistryOptions = {}) => {
+  const root = await mkdtemp(join(tmpdir(), 'jangada-pull-'));
+  await chmod(root, 0o700);
+  const registry = await startRegistry(options);
+  const certs = join(root, 'certs.d', registry.host);
+  await mkdir(certs, { recursive: true });
+  await writeFile(
+    join(certs, 'hosts.toml'),
+    `server = "${registry.url}"\n${registry.caFile ? `ca = "${registry.caFile}"\n` : ''}`,
+  );
+  const config = { ...defaultConfig(), root, registry: { config_path: join(root, 'certs.d') } };
+  const runtime = await openImages(config, pino({ level: 'silent' }), UNPACKER);
+  t.teardown(async () => {
+    await runtime.pulls.close();
+    await runtime.layers.trash.empty();
+    await registry.stop();
+    await rm(root, { recursive: true });
+  });
+  const pull = (reference: string, auth: Partial<typeof ACCOUNT> = {}) =>
+    runtime.pulls.pull(parseReference(reference), {
+      username: '',
+      password: '',
+      auth: '',
+      serverAddress: '',
+      identityToken: '',
+      registryToken: '',
+      ...auth,
+    });
+  return { ...runtime, root, registry, pull };
+};
+
+const IDENTITY = [
+  directory('etc'),
+  file('etc/passwd', 'app:x:1002:5::/:/bin/sh\n'),
+  symlink('etc/group', '/lib/group'),
+];
+
+for (const media of ['oci', 'docker'] as const) {
+  t.test(`an index with gzip, zstd and plain layers: ${media}`, async (t) => {
+    const set = await setUp(t, { tls: true, auth: true });
+    const layers = await Promise.all([
+      buildLayer(IDENTITY),
+      buildLayer([directory('lib'), file('lib/group', 'app:x:5:\n')], 'zstd'),
+      buildLayer([file('bin', 'x', { mode: 0o4755 }), hardlink('twin', 'bin')], 'none'),
+    ]);
+    const image = buildImage(layers, { media });
+    const reference = await set.registry.push(
+      buildIndex([{ image, platform: { architecture: ARCHITECTURE } }], media),
+      'a/b',
+    );
+    await t.rejects(set.pull(reference), { code: status.UNAUTHENTICATED, message: /credentials needed/ });
+    const record = await set.pull(reference, ACCOUNT);
+    t.equal(record.id, image.id);
+    t.strictSame(
+      record.identity,
+      { passwd: 'app:x:1002:5::/:/bin/sh\n', group: 'app:x:5:\n' },
+      'links lead within the image',
+    );
+    const [top = ''] = set.layers.lowerDirs(record.layers.map((layer) => layer.diffId));
+    const entry = await stat(join(top, 'bin'));
+    t.equal(entry.mode & 0o7777, 0o4755);
+    t.equal(entry.ino, (await stat(join(top, 'twin'))).ino);
+    await removeImage(set, reference);
+    await set.layers.trash.empty();
+    t.strictSame(await readdir(join(set.root, 'layers')), ['empty']);
+  });
+}
+
+t.test('a layer that is no archive is refused and leaves nothing', async (t) => {
+  const set = await setUp(t);
+  const good = await buildLayer(IDENTITY);
+  for (const data of [Buffer.from('no archive at all'), good.data.subarray(0, good.data.length / 2)]) {
+    const bad = { ...good, data, digest: sha256(data) };
+    const reference = await set.registry.push(
+      buildImage([good, bad], { diffIds: [good.diffId, sha256(data)] }),
+      'a/bad',
+    );
+    await t.rejects(set.pull(reference), { code: status.DATA_LOSS });
+    await set.layers.trash.empty();
+    t.strictSame(await readdir(join(set.root, 'layers')), ['empty']);
+    t.strictSame(await readdir(join(set.root, 'images')), []);
+  }
+});
+
+t.test('a diff ID that the configuration invents is refused', async (t) => {
+  const set = await setUp(t);
+  const image = buildImage([await buildLayer(IDENTITY)], { diffIds: [`sha256:${'1'.repeat(64)}`] });
+  const reference = await set.registry.push(image, 'a/b');
+  await t.rejects(set.pull(reference), { code: status.DATA_LOSS, message: /wrong diff ID/ });
+  await set.layers.trash.empty();
+  t.strictSame(await readdir(join(set.root, 'layers')), ['empty']);
+});

@@ -1,0 +1,151 @@
+#include "layer.h"
+
+#include <algorithm>
+#include <atomic>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <thread>
+
+#include "confine.h"
+#include "decompress.h"
+#include "digest.h"
+#include "extract.h"
+#include "failure.h"
+#include "ring.h"
+
+namespace {
+
+// A gzip stream cannot shrink data more than 1032:1 (zlib, "Maximum Compression Factor"), and honest layers are far from it.
+constexpr uint64_t ratio_limit = 1100, ratio_from = 1ull << 30;
+
+// Left half: stdin, digest of the compressed stream, decompression.
+class Feeder {
+  public:
+    explicit Feeder(Ring &ring) : ring_(ring) {}
+
+    void run() {
+        try {
+            auto stream = decompress([this](uint8_t *data, size_t size) { return read_input(data, size); });
+            while (uint8_t *buffer = ring_.begin_write()) {
+                size_t count = fill(*stream, buffer);
+                if (count == 0)
+                    break;
+                check_ratio(count);
+                ring_.end_write(count);
+            }
+            ring_.close();
+        } catch (Failure &failure) {
+            ring_.close(std::move(failure));
+        } catch (const std::bad_alloc &) {
+            ring_.close(Failure{Blame::local, "out of memory: decompression"});
+        }
+    }
+    std::string digest() { return sha_.finish(); }
+    uint64_t compressed() const { return compressed_; }
+
+  private:
+    static size_t fill(Decompressor &stream, uint8_t *buffer) {
+        size_t have = 0;
+        for (size_t got; have < Ring::chunk && (got = stream.read(buffer + have, Ring::chunk - have)) > 0;)
+            have += got;
+        return have;
+    }
+    size_t read_input(uint8_t *data, size_t size) {
+        ssize_t got;
+        do
+            got = read(STDIN_FILENO, data, size);
+        while (got < 0 && errno == EINTR);
+        if (got < 0)
+            local_failure(errno, "compressed layer on standard input");
+        sha_.update(data, static_cast<size_t>(got));
+        compressed_ += static_cast<uint64_t>(got);
+        return static_cast<size_t>(got);
+    }
+    void check_ratio(size_t count) {
+        uncompressed_ += count;
+        if (uncompressed_ > ratio_from && uncompressed_ / ratio_limit > compressed_)
+            bad_input("decompresses to more than " + std::to_string(ratio_limit) + " times its size");
+    }
+
+    Ring &ring_;
+    Sha256 sha_;
+    uint64_t compressed_ = 0, uncompressed_ = 0;
+};
+
+// Right half: the tar stream as the reader wants it, digested chunk by chunk.
+class TarStream {
+  public:
+    explicit TarStream(Ring &ring) : ring_(ring) {}
+
+    size_t read(uint8_t *data, size_t size) {
+        size_t done = 0;
+        while (done < size) {
+            if (left_ == 0 && !advance())
+                break;
+            size_t count = std::min(size - done, left_);
+            memcpy(data + done, at_, count);
+            at_ += count;
+            left_ -= count;
+            done += count;
+        }
+        return done;
+    }
+    std::string diff_id() { return sha_.finish(); }
+
+  private:
+    bool advance() {
+        if (at_)
+            ring_.end_read();
+        at_ = ring_.begin_read(left_);
+        if (!at_)
+            return false;
+        sha_.update(at_, left_);
+        return true;
+    }
+
+    Ring &ring_;
+    Sha256 sha_;
+    const uint8_t *at_ = nullptr;
+    size_t left_ = 0;
+};
+
+void extract_all(TarReader &reader, Extractor &extractor) {
+    TarEntry entry;
+    while (reader.next(entry))
+        extractor.extract(entry, reader);
+    reader.drain();
+    extractor.finish();
+}
+
+} // namespace
+
+LayerResult unpack_layer(const std::string &target, TarLimits limits, bool sync) {
+    decompress_prepare();
+    Fd root = confine_to(target.c_str());
+    Fd for_sync(fcntl(root.get(), F_DUPFD_CLOEXEC, 3));
+    umask(0);
+
+    Ring ring;
+    Feeder feeder(ring);
+    TarStream stream(ring);
+    TarReader reader([&](uint8_t *data, size_t size) { return stream.read(data, size); }, limits);
+    Extractor extractor(std::move(root));
+    std::thread thread;
+    try {
+        // Capabilities are a thread's own: what is dropped before the second thread exists is dropped in both.
+        confine_drop();
+        thread = std::thread([&] { feeder.run(); });
+        confine_processes();
+        extract_all(reader, extractor);
+    } catch (...) {
+        ring.abandon();
+        // The feeder may be waiting for input that never comes; the process ends with the failure, and the thread with it.
+        if (thread.joinable())
+            thread.detach();
+        throw;
+    }
+    thread.join();
+    if (sync && syncfs(for_sync.get()) < 0)
+        local_failure(errno, "writing the layer out");
+    return {feeder.digest(), stream.diff_id(), feeder.compressed(), reader.bytes(), reader.entries(), extractor.file_bytes()};
+}

@@ -1,0 +1,107 @@
+// jangada-unpack: the only program that reads what strangers have packed. See native/README.md for its walls.
+#include <csignal>
+#include <cstdio>
+#include <fcntl.h>
+#include <string_view>
+
+#include "confine.h"
+#include "failure.h"
+#include "identity.h"
+#include "layer.h"
+#include "remove.h"
+#include "tar_header.h"
+
+namespace {
+
+constexpr int usage_error = 100;
+
+[[noreturn]] void usage() {
+    fputs("usage: jangada-unpack layer --target DIR [--max-bytes N] [--max-entries N] [--no-sync] < BLOB\n"
+          "       jangada-unpack identity LOWER...      topmost layer first\n"
+          "       jangada-unpack remove PARENT NAME\n",
+          stderr);
+    _exit(usage_error);
+}
+
+uint64_t number(const char *text) {
+    try {
+        return tar_decimal(text, "option");
+    } catch (const Failure &) {
+        usage();
+    }
+}
+
+void layer(int argc, char **argv) {
+    std::string target;
+    TarLimits limits;
+    bool sync = true;
+    for (int i = 0; i < argc; i++) {
+        std::string_view option = argv[i];
+        const char *value = i + 1 < argc ? argv[i + 1] : nullptr;
+        if (option == "--no-sync") {
+            sync = false;
+            continue;
+        }
+        if (!value)
+            usage();
+        if (option == "--target")
+            target = value;
+        else if (option == "--max-bytes")
+            limits.max_bytes = number(value);
+        else if (option == "--max-entries")
+            limits.max_entries = number(value);
+        else
+            usage();
+        i++;
+    }
+    if (target.empty())
+        usage();
+    LayerResult result = unpack_layer(target, limits, sync);
+    printf("digest %s\ndiffid %s\ncompressed %llu\nuncompressed %llu\nentries %llu\nsize %llu\n", result.digest.c_str(), result.diff_id.c_str(),
+           static_cast<unsigned long long>(result.compressed), static_cast<unsigned long long>(result.uncompressed),
+           static_cast<unsigned long long>(result.entries), static_cast<unsigned long long>(result.size));
+}
+
+void remove(int argc, char **argv) {
+    std::string_view name = argc == 2 ? argv[1] : "";
+    if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos)
+        usage();
+    Fd parent(open(argv[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!parent)
+        local_failure(errno, argv[0]);
+    remove_tree(parent.get(), argv[1]);
+}
+
+int run(int argc, char **argv) {
+    std::string_view role = argc > 1 ? argv[1] : "";
+    if (role == "layer") {
+        layer(argc - 2, argv + 2);
+    } else if (role == "identity" && argc > 2) {
+        std::string text = read_identity(std::vector<std::string>(argv + 2, argv + argc));
+        fwrite(text.data(), 1, text.size(), stdout);
+    } else if (role == "remove") {
+        remove(argc - 2, argv + 2);
+    } else {
+        usage();
+    }
+    return fflush(stdout) == 0 ? 0 : static_cast<int>(Blame::local);
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+    signal(SIGPIPE, SIG_IGN);
+    int code;
+    try {
+        code = run(argc, argv);
+    } catch (const Failure &failure) {
+        fprintf(stderr, "%s\n", failure.message.c_str());
+        code = static_cast<int>(failure.blame);
+    } catch (const std::bad_alloc &) {
+        fputs("out of memory: the archive needs more than the unpacker may use\n", stderr);
+        code = static_cast<int>(Blame::input);
+    }
+    // Not exit(3): a detached thread may still be reading.
+    fflush(stderr);
+    _exit(code);
+}

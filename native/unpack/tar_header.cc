@@ -1,0 +1,141 @@
+#include "tar_header.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "failure.h"
+
+bool tar_is_zero(const uint8_t *header) {
+    return std::all_of(header, header + tar_block, [](uint8_t byte) { return byte == 0; });
+}
+
+void tar_check(const uint8_t *header) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < tar_block; i++) {
+        bool in_checksum = i >= tar_field::checksum.at && i < tar_field::checksum.at + tar_field::checksum.size;
+        sum += in_checksum ? ' ' : header[i];
+    }
+    if (sum != tar_number(header, tar_field::checksum, "checksum"))
+        bad_input("not a tar header: its checksum is wrong");
+}
+
+// Octal digits up to a space or NUL; or base-256, big-endian, with the highest bit of the first byte set.
+uint64_t tar_number(const uint8_t *header, TarField field, const char *what) {
+    const uint8_t *at = header + field.at, *end = at + field.size;
+    if (*at & 0x80) {
+        if (*at & 0x40)
+            bad_input(std::string("negative number: ") + what); // CVE-2026-59874
+        uint64_t value = *at++ & 0x3f;
+        for (; at < end; at++) {
+            if (value >> 55)
+                bad_input(std::string("number out of range: ") + what);
+            value = value << 8 | *at;
+        }
+        return value;
+    }
+    uint64_t value = 0;
+    while (at < end && *at == ' ')
+        at++;
+    for (; at < end && *at >= '0' && *at <= '7'; at++)
+        value = value << 3 | static_cast<uint64_t>(*at - '0');
+    if (at < end && *at != ' ' && *at != 0)
+        bad_input(std::string("not an octal number: ") + what);
+    return value;
+}
+
+std::string tar_text(const uint8_t *header, TarField field) {
+    const char *at = reinterpret_cast<const char *>(header + field.at);
+    return std::string(at, strnlen(at, field.size));
+}
+
+std::string tar_path(const uint8_t *header) {
+    std::string name = tar_text(header, tar_field::name);
+    // Only POSIX headers have a prefix; GNU's ("ustar  ") keep other things there.
+    if (memcmp(header + tar_field::magic.at, "ustar", 6) != 0)
+        return name;
+    std::string prefix = tar_text(header, tar_field::prefix);
+    return prefix.empty() ? name : prefix + "/" + name;
+}
+
+TarType tar_type(const uint8_t *header, const std::string &path) {
+    switch (header[tar_field::type.at]) {
+    case 0:
+    case '0':
+    case '7':
+        return path.ends_with('/') ? TarType::directory : TarType::file; // pre-POSIX tar marks directories so
+    case '1':
+        return TarType::hard_link;
+    case '2':
+        return TarType::symlink;
+    case '3':
+        return TarType::character;
+    case '4':
+        return TarType::block;
+    case '5':
+        return TarType::directory;
+    case '6':
+        return TarType::fifo;
+    case 'S':
+        bad_input("sparse file in GNU form: not supported in image layers: " + tar_quote(path));
+    default:
+        bad_input("entry of unknown type: " + tar_quote(path));
+    }
+}
+
+uint64_t tar_decimal(const std::string &text, const std::string &what) {
+    uint64_t value = 0;
+    bool valid = !text.empty() && text.size() <= 19;
+    for (char c : text) {
+        valid = valid && c >= '0' && c <= '9';
+        value = value * 10 + static_cast<uint64_t>(c - '0');
+    }
+    if (!valid)
+        bad_input("not a number in an extended header: " + what);
+    return value;
+}
+
+// Seconds with an optional sign and fraction.
+timespec tar_time(const std::string &text) {
+    bool negative = text.starts_with('-');
+    std::string body = negative ? text.substr(1) : text;
+    size_t dot = body.find('.');
+    std::string fraction = dot == std::string::npos ? "" : body.substr(dot + 1, 9);
+    auto seconds = static_cast<time_t>(tar_decimal(body.substr(0, dot), "mtime"));
+    long nanoseconds = 0;
+    if (!fraction.empty()) {
+        fraction.resize(9, '0');
+        nanoseconds = static_cast<long>(tar_decimal(fraction, "mtime"));
+    }
+    if (negative && nanoseconds > 0)
+        return {-seconds - 1, 1'000'000'000 - nanoseconds};
+    return {negative ? -seconds : seconds, nanoseconds};
+}
+
+// 2^32-1 means "leave it" to chown(2), and a larger one would wrap around to somebody else (CVE-2024-40635 is this in a user).
+uint32_t tar_id(uint64_t id, const char *what, const std::string &path) {
+    if (id > 0xfffffffe)
+        bad_input(std::string(what) + " out of range: " + tar_quote(path));
+    return static_cast<uint32_t>(id);
+}
+
+uint32_t tar_device(uint64_t number, uint32_t max, const std::string &path) {
+    if (number > max)
+        bad_input("device number out of range: " + tar_quote(path));
+    return static_cast<uint32_t>(number);
+}
+
+std::string tar_quote(const std::string &name) {
+    static constexpr size_t longest = 200;
+    std::string text = "\"";
+    for (unsigned char c : name.substr(0, longest)) {
+        bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+        if (plain) {
+            text += static_cast<char>(c);
+        } else {
+            text += "\\x";
+            text += "0123456789abcdef"[c >> 4];
+            text += "0123456789abcdef"[c & 15];
+        }
+    }
+    return text + (name.size() > longest ? "…\"" : "\"");
+}
