@@ -35,7 +35,7 @@ export const runIsolated = async (program: string, args: string[]): Promise<numb
   const command = ['/bin/bash', '-c', script, 'bench', process.execPath, program, ...args];
   const child = spawn('unshare', [...namespaces, ...command], {
     stdio: 'inherit',
-    env: { ...process.env, [INSIDE]: home },
+    env: { ...process.env, [INSIDE]: home, TMPDIR: home },
   });
   const restore = forwardSignals(child);
   try {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { tinyImage } from '../harness/images.js';
-import { startRegistry } from '../harness/registry.js';
+import { type Registry, startRegistry } from '../harness/registry.js';
 import { measureColdStart } from './coldstart.js';
 import { measureDensity } from './density.js';
 import { benchImage } from './images.js';
@@ -33,6 +33,7 @@ const PEERS: OciRuntime[] = QUICK ? ['crun'] : ['runc', 'crun'];
 const LATENCY = QUICK
   ? { rounds: 5, cycles: 6, cniCycles: 3, execs: 3, idleMs: 300, budgetMs: 22_000 }
   : { rounds: 6, cycles: 20, cniCycles: 10, execs: 5, idleMs: 20_000, budgetMs: 600_000 };
+const LOG_MIB = 100;
 const PODS = QUICK ? 20 : 100;
 const PARTS = ['latency', 'density', ...(QUICK ? [] : ['logs', 'coldstart', 'pull'])];
 
@@ -57,19 +58,11 @@ const measure = async (home: string): Promise<void> => {
     await service.start();
     await service.cri.pullImage({ image: { image } });
   }
-  if (isWanted('latency')) {
-    say('one pod at a time …');
-    const { turns, busyTurns } = await measureLatency(services, image, LATENCY, results);
-    if (busyTurns > 0)
-      console.log(`\nnot idle       other programs ran at the start of ${busyTurns} of ${turns} turns`);
-  }
-  for (const service of isWanted('density') ? services : []) {
-    say(`${PODS} pods with ${service.name} …`);
-    await measureDensity(service, image, PODS, results);
-  }
-  if (isWanted('logs')) await measureLogs(services, image, 100, results);
-  if (isWanted('coldstart')) await measureColdStart(services, 5, results);
-  if (isWanted('pull')) await measurePulls(withoutOneContainerd(services), registry, 3, results);
+  for (const [part, run] of Object.entries(parts({ services, image, registry, results })))
+    if (isWanted(part)) {
+      say(`${part} …`);
+      await run();
+    }
   await report(results, services);
   for (const service of services) {
     await service.stop();
@@ -77,6 +70,26 @@ const measure = async (home: string): Promise<void> => {
   }
   await registry.stop();
 };
+
+interface Bench {
+  services: Service[];
+  image: string;
+  registry: Registry;
+  results: Results;
+}
+
+const parts = ({ services, image, registry, results }: Bench): Record<string, () => Promise<void>> => ({
+  latency: async () => {
+    const { turns, busyTurns } = await measureLatency(services, image, LATENCY, results);
+    if (busyTurns > 0) console.log(`not idle        other programs ran at the start of ${busyTurns} of ${turns} turns`);
+  },
+  density: async () => {
+    for (const service of services) await measureDensity(service, image, PODS, results);
+  },
+  logs: () => measureLogs(services, image, LOG_MIB, results),
+  coldstart: () => measureColdStart(services, 5, results),
+  pull: () => measurePulls(withoutOneContainerd(services), registry, 3, results),
+});
 
 /** Pulling does not depend on the OCI runtime: one containerd is enough. */
 const withoutOneContainerd = (services: Service[]): Service[] =>

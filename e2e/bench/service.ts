@@ -12,6 +12,7 @@ import { CpuAccount } from './cpu.js';
 const READY_MS = 30_000;
 const STOP_MS = 20_000;
 const POLL_MS = 1;
+const LOG_TAIL = 3000;
 
 export interface ServiceOptions {
   /** As the table shows it. */
@@ -74,6 +75,12 @@ export class Service {
     const ms = performance.now() - begin;
     probe.close();
     return ms;
+  }
+
+  /** The end of what the daemon has logged. */
+  async log(): Promise<string> {
+    const text = await readFile(join(this.#options.home, 'daemon.log'), 'utf8').catch(() => '');
+    return text.slice(-LOG_TAIL);
   }
 
   /** SIGTERM; its containers go on. */

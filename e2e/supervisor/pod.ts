@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, copyFileSync, rmSync, symlinkSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { PlanOp } from '../../src/oci/plan.js';
 import { encodeExecPlan, encodePlan } from '../../src/supervisor/plan-encoding.js';
@@ -22,7 +23,7 @@ export class TestPod {
   ) {}
 
   static async start(): Promise<TestPod> {
-    const directory = mkdtempSync('/tmp/jangada-supervisor-');
+    const directory = mkdtempSync(join(tmpdir(), 'jangada-supervisor-'));
     const layer = join(directory, 'layer');
     for (const name of ['bin', 'proc', 'dev', 'tmp']) mkdirSync(join(layer, name), { recursive: true });
     copyFileSync('/bin/busybox', join(layer, 'bin/busybox'));

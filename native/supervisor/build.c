@@ -34,20 +34,16 @@ static int enter_cwd(struct builder *b, enum path_make make) {
     const char *path = plan_find(b->plan, PLAN_CWD)->path.destination;
     char at[4096];
     int fd = path_in_root(b->root, path, make);
-    if (fd < 0 || fchdir(fd) < 0)
-        return build_fail(&b->err, errno, "cwd", path, "working directory");
-    if (syscall(SYS_getcwd, at, sizeof at) < 0)
-        return build_fail(&b->err, errno, "cwd", path, "working directory");
-    if (at[0] != '/')
-        return build_refuse(&b->err, EPERM, "outside of the container", "cwd", path, "working directory");
+    if (fd < 0 || fchdir(fd) < 0) return build_fail(&b->err, errno, "cwd", path, "working directory");
+    if (syscall(SYS_getcwd, at, sizeof at) < 0) return build_fail(&b->err, errno, "cwd", path, "working directory");
+    if (at[0] != '/') return build_refuse(&b->err, EPERM, "outside of the container", "cwd", path, "working directory");
     return 0;
 }
 
 static int adjust_oom_score(struct builder *b) {
     const struct plan_op *op = plan_find(b->plan, PLAN_OOM_SCORE_ADJ);
     char value[16];
-    if (!op)
-        return 0;
+    if (!op) return 0;
     int len = snprintf(value, sizeof value, "%d", op->oom.value);
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     /* EACCES: lower than the supervisor may go without CAP_SYS_RESOURCE; the process keeps the supervisor's value. */
@@ -69,12 +65,9 @@ static int own_stdio(struct builder *b, const struct plan_credentials *c) {
 /* In the host's mount namespace, in the container's (own) PID namespace or none: what has to be seen from outside is opened. */
 static int prepare(struct builder *b, const struct build_env *env) {
     int flags = 0;
-    if (cgroup_join_v1(b->plan, &b->err) < 0 || adjust_oom_score(b) < 0)
-        return -1;
-    if (!b->namespaces->namespaces.host_cgroup)
-        flags = K_CLONE_NEWCGROUP;
-    if (flags && unshare(flags) < 0)
-        return build_fail(&b->err, errno, "namespaces", "cgroup", "new namespace");
+    if (cgroup_join_v1(b->plan, &b->err) < 0 || adjust_oom_score(b) < 0) return -1;
+    if (!b->namespaces->namespaces.host_cgroup) flags = K_CLONE_NEWCGROUP;
+    if (flags && unshare(flags) < 0) return build_fail(&b->err, errno, "namespaces", "cgroup", "new namespace");
     if (b->pid_ns >= 0 && (b->own_pid_ns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC)) < 0)
         return build_fail(&b->err, errno, "namespaces", "/proc/self/ns/pid", "own namespace");
     return mount_open_sources(b) < 0 || mask_open_null(b, env->null_fd) < 0 || rootfs_open(b) < 0 ? -1 : 0;
@@ -92,8 +85,7 @@ static int apply(struct builder *b, const struct plan_credentials *c) {
     if (mount_open_proc(b) < 0 || mount_open_shm(b) < 0 || rootfs_pivot(b) < 0 || mount_apply_all(b) < 0 ||
         device_apply_all(b) < 0 || mask_apply_all(b) < 0 || readonly_apply_all(b) < 0 || mount_verify_proc(b) < 0)
         return -1;
-    if (b->io->terminal && terminal_open(b, c, true) < 0)
-        return -1;
+    if (b->io->terminal && terminal_open(b, c, true) < 0) return -1;
     return enter_cwd(b, PATH_MAKE_DIRECTORY) < 0 || rootfs_seal(b) < 0 ? -1 : 0;
 }
 
@@ -117,47 +109,54 @@ static _Noreturn void build_exec_child(struct builder *b, const struct plan *con
     const struct plan_credentials *c = &plan_find(b->plan, PLAN_CREDENTIALS)->credentials;
     int join = CLONE_NEWNS | (b->namespaces->namespaces.host_cgroup ? 0 : K_CLONE_NEWCGROUP);
     launch_begin(b, init_pidfd, -1);
-    if (cgroup_join_v1(container, &b->err) < 0 || adjust_oom_score(b) < 0)
-        launch_fail(b);
+    if (cgroup_join_v1(container, &b->err) < 0 || adjust_oom_score(b) < 0) launch_fail(b);
     if (setns(init_pidfd, join) < 0 || (b->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
         build_fail(&b->err, errno, "namespaces", "mount and cgroup", "of the container");
         launch_fail(b);
     }
-    if ((b->io->terminal && terminal_open(b, c, false) < 0) || enter_cwd(b, PATH_MAKE_NOTHING) < 0 || lsm_apply(b) < 0 ||
-        own_stdio(b, c) < 0 || rlimits_apply(b->plan, &b->err) < 0)
+    if ((b->io->terminal && terminal_open(b, c, false) < 0) || enter_cwd(b, PATH_MAKE_NOTHING) < 0 ||
+        lsm_apply(b) < 0 || own_stdio(b, c) < 0 || rlimits_apply(b->plan, &b->err) < 0)
         launch_fail(b);
     launch_finish(b, c, false);
 }
 
 static int start(const struct plan *container, bool own_pid, struct build_process *out, struct build_error *err) {
     int cgroup = cgroup_open_v2(container), pidfd = -1;
-    if (cgroup < 0 && errno != 0)
-        return build_fail(err, errno, "cgroup-dir", "cgroup of the container", "version 2");
+    if (cgroup < 0 && errno != 0) return build_fail(err, errno, "cgroup-dir", "cgroup of the container", "version 2");
     struct k_clone_args args = {
-        .flags = K_CLONE_PIDFD | K_CLONE_CLEAR_SIGHAND | (own_pid ? CLONE_NEWPID : 0) | (cgroup >= 0 ? K_CLONE_INTO_CGROUP : 0),
+        .flags = K_CLONE_PIDFD | K_CLONE_CLEAR_SIGHAND | (own_pid ? CLONE_NEWPID : 0) |
+                 (cgroup >= 0 ? K_CLONE_INTO_CGROUP : 0),
         .pidfd = (uint64_t)(uintptr_t)&pidfd,
         .exit_signal = SIGCHLD,
         .cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0,
     };
     pid_t pid = (pid_t)syscall(NR_clone3, &args, sizeof args);
-    if (pid == 0)
-        return 0;
+    if (pid == 0) return 0;
     int error = errno;
-    if (cgroup >= 0)
-        close(cgroup);
+    if (cgroup >= 0) close(cgroup);
     *out = (struct build_process){pid, pidfd};
     return pid < 0 ? build_fail(err, error, "namespaces", "clone3", "new process") : 1;
 }
 
 static struct builder fresh_builder(struct plan *plan, const struct build_io *io) {
-    return (struct builder){.plan = plan, .io = io, .sync = io->sync, .pid_ns = -1, .own_pid_ns = -1, .rootfs = -1, .root = -1,
-                            .dev = -1, .devpts = -1, .proc = -1, .null_file = -1, .empty_dir = -1, .null_tree = -1,
+    return (struct builder){.plan = plan,
+                            .io = io,
+                            .sync = io->sync,
+                            .pid_ns = -1,
+                            .own_pid_ns = -1,
+                            .rootfs = -1,
+                            .root = -1,
+                            .dev = -1,
+                            .devpts = -1,
+                            .proc = -1,
+                            .null_file = -1,
+                            .empty_dir = -1,
+                            .null_tree = -1,
                             .console = -1};
 }
 
 static int check_terminal(const struct plan *plan, const struct build_io *io, struct build_error *err) {
-    if (!plan_find(plan, PLAN_TERMINAL) == !io->terminal)
-        return 0;
+    if (!plan_find(plan, PLAN_TERMINAL) == !io->terminal) return 0;
     return build_refuse(err, EINVAL, "asked for in one place only", "terminal", "plan and request", "terminal");
 }
 
@@ -167,11 +166,10 @@ static int target_pid_ns(int target_pidfd) {
     return ns >= 0 ? ns : fcntl(target_pidfd, F_DUPFD_CLOEXEC, 3);
 }
 
-int build_container(const struct wire_bytes *bytes, const struct build_env *env, const struct build_io *io, int target_pidfd,
-                    struct build_process *out, struct build_error *err) {
+int build_container(const struct wire_bytes *bytes, const struct build_env *env, const struct build_io *io,
+                    int target_pidfd, struct build_process *out, struct build_error *err) {
     struct plan plan;
-    if (plan_decode(bytes, PLAN_OF_CONTAINER, &plan, err) < 0)
-        return -1;
+    if (plan_decode(bytes, PLAN_OF_CONTAINER, &plan, err) < 0) return -1;
     struct builder b = fresh_builder(&plan, io);
     b.namespaces = plan_find(&plan, PLAN_NAMESPACES);
     uint8_t mode = b.namespaces->namespaces.pid;
@@ -180,31 +178,27 @@ int build_container(const struct wire_bytes *bytes, const struct build_env *env,
         result = build_refuse(err, EINVAL, "there is none to join", "namespaces", "pid", "PID namespace");
     credentials_probe();
     launch_probe();
-    if (result == 0)
-        result = cgroup_make(&plan, err);
+    if (result == 0) result = cgroup_make(&plan, err);
     if (result == 0) {
         if (mode == PLAN_PID_POD)
             b.pid_ns = fcntl(env->pod_pidns, F_DUPFD_CLOEXEC, 3);
         else if (mode == PLAN_PID_TARGET)
             b.pid_ns = target_pid_ns(target_pidfd);
         result = start(&plan, mode == PLAN_PID_CONTAINER, out, err);
-        if (result == 0)
-            build_container_child(&b, env);
-        if (result < 0)
-            cgroup_remove(&plan);
-        if (b.pid_ns >= 0)
-            close(b.pid_ns);
+        if (result == 0) build_container_child(&b, env);
+        if (result < 0) cgroup_remove(&plan);
+        if (b.pid_ns >= 0) close(b.pid_ns);
     }
     plan_free(&plan);
     return result < 0 ? -1 : 0;
 }
 
-int build_exec(const struct wire_bytes *container_bytes, const struct wire_bytes *exec_bytes, const struct build_env *env,
-               const struct build_io *io, int init_pidfd, struct build_process *out, struct build_error *err) {
+int build_exec(const struct wire_bytes *container_bytes, const struct wire_bytes *exec_bytes,
+               const struct build_env *env, const struct build_io *io, int init_pidfd, struct build_process *out,
+               struct build_error *err) {
     struct plan container, plan;
     (void)env;
-    if (plan_decode(container_bytes, PLAN_OF_KEPT, &container, err) < 0)
-        return -1;
+    if (plan_decode(container_bytes, PLAN_OF_KEPT, &container, err) < 0) return -1;
     if (plan_decode(exec_bytes, PLAN_OF_PROCESS, &plan, err) < 0) {
         plan_free(&container);
         return -1;
@@ -215,11 +209,9 @@ int build_exec(const struct wire_bytes *container_bytes, const struct wire_bytes
     launch_probe();
     int result = check_terminal(&plan, io, err);
     if (result == 0) {
-        if (b.namespaces->namespaces.pid != PLAN_PID_NODE)
-            b.pid_ns = init_pidfd;
+        if (b.namespaces->namespaces.pid != PLAN_PID_NODE) b.pid_ns = init_pidfd;
         result = start(&container, false, out, err);
-        if (result == 0)
-            build_exec_child(&b, &container, init_pidfd);
+        if (result == 0) build_exec_child(&b, &container, init_pidfd);
     }
     plan_free(&plan);
     plan_free(&container);

@@ -19,29 +19,30 @@ enum build_message_type { BUILD_PAYLOAD = 1, BUILD_CONSOLE, BUILD_READY, BUILD_F
 
 struct build_message {
     uint32_t type;
-    int32_t pid;       /* BUILD_PAYLOAD: pid in the supervisor's PID namespace */
-    int32_t error;     /* BUILD_FAILED: errno */
-    char step[32];     /* BUILD_FAILED: name of the plan operation, e.g. "mount" */
-    char detail[216];  /* BUILD_FAILED: what failed, with the object: "open /srv/data" */
+    int32_t pid;      /* BUILD_PAYLOAD: pid in the supervisor's PID namespace */
+    int32_t error;    /* BUILD_FAILED: errno */
+    char step[32];    /* BUILD_FAILED: name of the plan operation, e.g. "mount" */
+    char detail[216]; /* BUILD_FAILED: what failed, with the object: "open /srv/data" */
 };
 
 /* What the supervisor lends to a builder; all are inherited by fork and none survive execve. */
 struct build_env {
-    int empty_mntns;   /* a mount namespace that holds one empty read-only tmpfs and nothing of the host */
-    int null_fd;       /* host /dev/null, proven to be character device 1:3 */
-    int pod_pidns;     /* PID namespace of the pod, or -1 when the pod shares none */
+    int empty_mntns; /* a mount namespace that holds one empty read-only tmpfs and nothing of the host */
+    int null_fd;     /* host /dev/null, proven to be character device 1:3 */
+    int pod_pidns;   /* PID namespace of the pod, or -1 when the pod shares none */
 };
 
 struct build_io {
-    int stdio[3];      /* stdin, stdout, stderr of the process; ignored for a terminal */
-    int sync;          /* the builder's end of the sync socket */
+    int stdio[3]; /* stdin, stdout, stderr of the process; ignored for a terminal */
+    int sync;     /* the builder's end of the sync socket */
     bool terminal;
 };
 
 /* A process under construction. */
 struct build_process {
-    pid_t builder;     /* direct child doing the work; the process itself unless a BUILD_PAYLOAD message names another pid */
-    int pidfd;         /* of `builder` */
+    pid_t
+        builder; /* direct child doing the work; the process itself unless a BUILD_PAYLOAD message names another pid */
+    int pidfd;   /* of `builder` */
 };
 
 /* An error that happened in the caller's process. */
@@ -54,9 +55,9 @@ struct build_error {
 /* Checks every operation of a container's plan (known, in order, complete, well-formed) without carrying any of it out.
  * `target_pidfd` is the init process of the container whose PID namespace is to be joined (plan says TARGET), else -1.
  * Starts a child that carries the plan out. 0 or -1 with *err. Makes cgroups and writes limits before it forks; on failure after that
- * the caller removes them with build_release. */
-int build_container(const struct wire_bytes *plan, const struct build_env *env, const struct build_io *io, int target_pidfd,
-                    struct build_process *out, struct build_error *err);
+ * the caller removes them with build_cgroup_remove. */
+int build_container(const struct wire_bytes *plan, const struct build_env *env, const struct build_io *io,
+                    int target_pidfd, struct build_process *out, struct build_error *err);
 
 /* Starts a further process in a running container. `init_pidfd` is the container's first process, `container_plan` the plan it was
  * built from (cgroups), `exec_plan` has the operations CREDENTIALS…EXEC of the new process. */

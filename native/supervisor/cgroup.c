@@ -15,8 +15,7 @@
 
 static ssize_t read_file(const char *path, char *out, size_t size) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
+    if (fd < 0) return -1;
     ssize_t n = read(fd, out, size - 1);
     int error = errno;
     close(fd);
@@ -27,8 +26,7 @@ static ssize_t read_file(const char *path, char *out, size_t size) {
 
 static int write_file(const char *path, const char *value) {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
+    if (fd < 0) return -1;
     size_t len = strlen(value);
     ssize_t n = write(fd, value, len);
     int error = n >= 0 && (size_t)n != len ? EIO : errno;
@@ -51,12 +49,9 @@ static int inherit_cpuset(char *path, size_t len) {
     for (int i = 0; slash && i < 2; i++) {
         snprintf(own, sizeof own, "%s%s", path, files[i]);
         snprintf(parent, sizeof parent, "%.*s%s", (int)(slash - path), path, files[i]);
-        if (read_file(own, value, sizeof value) < 0)
-            return -1;
-        if (value[0] != '\n' && value[0] != 0)
-            continue;
-        if (read_file(parent, value, sizeof value) < 0 || write_file(own, value) < 0)
-            return -1;
+        if (read_file(own, value, sizeof value) < 0) return -1;
+        if (value[0] != '\n' && value[0] != 0) continue;
+        if (read_file(parent, value, sizeof value) < 0 || write_file(own, value) < 0) return -1;
     }
     return 0;
 }
@@ -65,14 +60,10 @@ static int inherit_cpuset(char *path, size_t len) {
 static int make_path(char *path, uint8_t version) {
     size_t len = strlen(path), at = len;
     for (;;) {
-        if (mkdir(path, 0755) == 0 || errno == EEXIST)
-            break;
-        if (errno != ENOENT)
-            return -1;
-        while (at > 0 && path[at] != '/')
-            at--;
-        if (at == 0)
-            return -1;
+        if (mkdir(path, 0755) == 0 || errno == EEXIST) break;
+        if (errno != ENOENT) return -1;
+        while (at > 0 && path[at] != '/') at--;
+        if (at == 0) return -1;
         path[at] = 0;
     }
     for (;;) {
@@ -81,26 +72,22 @@ static int make_path(char *path, uint8_t version) {
             errno = ENOTSUP;
             return -1;
         }
-        if (version == PLAN_CGROUP_V1_CPUSET && inherit_cpuset(path, strlen(path)) < 0)
-            return -1;
+        if (version == PLAN_CGROUP_V1_CPUSET && inherit_cpuset(path, strlen(path)) < 0) return -1;
         size_t end = strlen(path);
-        if (end == len)
-            return 0;
+        if (end == len) return 0;
         path[end] = '/';
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
-            return -1;
+        if (mkdir(path, 0755) < 0 && errno != EEXIST) return -1;
     }
 }
 
 static int make_dir(const struct plan_op *op, struct build_error *err) {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s", op->cgroup_dir.path);
-    for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--)
-        path[len - 1] = 0;
-    if (make_path(path, op->cgroup_dir.version) == 0)
-        return 0;
+    for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--) path[len - 1] = 0;
+    if (make_path(path, op->cgroup_dir.version) == 0) return 0;
     if (errno == ENOTSUP)
-        return build_refuse(err, ENOTSUP, "not a cgroup hierarchy of this version", "cgroup-dir", op->cgroup_dir.path, "cgroup");
+        return build_refuse(err, ENOTSUP, "not a cgroup hierarchy of this version", "cgroup-dir", op->cgroup_dir.path,
+                            "cgroup");
     return build_fail(err, errno, "cgroup-dir", op->cgroup_dir.path, "cgroup");
 }
 
@@ -133,21 +120,18 @@ int cgroup_join_v1(const struct plan *plan, struct build_error *err) {
     char path[PATH_SIZE + 16];
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct plan_op *op = &plan->ops[i];
-        if (!is_leaf(op, false))
-            continue;
+        if (!is_leaf(op, false)) continue;
         /* A thread that moves itself by "tasks" is spared the global lock that cgroup.procs takes, whose first taker after a pause
          * waits for an RCU grace period (some 10 ms). A child that has just been cloned is one thread. */
         snprintf(path, sizeof path, "%s/tasks", op->cgroup_dir.path);
-        if (write_file(path, "0") < 0)
-            return build_fail(err, errno, "cgroup-dir", path, "joining the cgroup");
+        if (write_file(path, "0") < 0) return build_fail(err, errno, "cgroup-dir", path, "joining the cgroup");
     }
     return 0;
 }
 
 int cgroup_open_v2(const struct plan *plan) {
     for (uint32_t i = 0; i < plan->count; i++)
-        if (is_leaf(&plan->ops[i], true))
-            return open(plan->ops[i].cgroup_dir.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (is_leaf(&plan->ops[i], true)) return open(plan->ops[i].cgroup_dir.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     errno = 0;
     return -1;
 }
@@ -155,8 +139,7 @@ int cgroup_open_v2(const struct plan *plan) {
 /* The number after `key` in a flat keyed file. */
 static bool read_key(const char *path, const char *key, uint64_t *out) {
     char text[4096];
-    if (read_file(path, text, sizeof text) < 0)
-        return false;
+    if (read_file(path, text, sizeof text) < 0) return false;
     size_t len = strlen(key);
     for (char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
         if (strncmp(line, key, len) == 0 && line[len] == ' ') {
@@ -171,16 +154,13 @@ void build_cgroup_report(const struct wire_bytes *bytes, struct build_cgroup_rep
     struct build_error err;
     char path[PATH_SIZE + 32];
     *out = (struct build_cgroup_report){0};
-    if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0)
-        return;
+    if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0) return;
     for (uint32_t i = 0; i < plan.count; i++) {
         const struct plan_op *op = &plan.ops[i];
-        if (op->code != PLAN_CGROUP_DIR || op->cgroup_dir.role != PLAN_CGROUP_LEAF)
-            continue;
+        if (op->code != PLAN_CGROUP_DIR || op->cgroup_dir.role != PLAN_CGROUP_LEAF) continue;
         bool v2 = op->cgroup_dir.version == PLAN_CGROUP_V2;
         snprintf(path, sizeof path, "%s/%s", op->cgroup_dir.path, v2 ? "memory.events" : "memory.oom_control");
-        if (read_key(path, "oom_kill", &out->oom_kills))
-            break;
+        if (read_key(path, "oom_kill", &out->oom_kills)) break;
     }
     plan_free(&plan);
 }
@@ -191,24 +171,20 @@ int build_cgroup_update(const struct wire_bytes *ops, struct build_error *err) {
     struct plan plan;
     static char before[UPDATE_MAX][256];
     static bool written[UPDATE_MAX];
-    if (plan_decode(ops, PLAN_OF_UPDATE, &plan, err) < 0)
-        return -1;
+    if (plan_decode(ops, PLAN_OF_UPDATE, &plan, err) < 0) return -1;
     uint32_t i;
     for (i = 0; i < plan.count; i++) {
         const struct plan_op *op = &plan.ops[i];
         bool readable = read_file(op->cgroup_write.path, before[i], sizeof before[i]) > 0;
         written[i] = write_file(op->cgroup_write.path, op->cgroup_write.value) == 0 && readable;
-        if (!written[i] && errno && !readable && !(op->cgroup_write.optional && errno == ENOENT))
-            break;
-        if (!written[i] && readable)
-            break;
+        if (!written[i] && errno && !readable && !(op->cgroup_write.optional && errno == ENOENT)) break;
+        if (!written[i] && readable) break;
     }
     bool all = i == plan.count;
     if (!all) {
         build_fail(err, errno, "cgroup-write", plan.ops[i].cgroup_write.path, plan.ops[i].cgroup_write.value);
         while (i-- > 0)
-            if (written[i])
-                write_file(plan.ops[i].cgroup_write.path, before[i]);
+            if (written[i]) write_file(plan.ops[i].cgroup_write.path, before[i]);
     }
     plan_free(&plan);
     return all ? 0 : -1;

@@ -15,8 +15,7 @@
 
 static bool write_at(int dir, const char *name, const char *value) {
     int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
+    if (fd < 0) return false;
     bool done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
     close(fd);
     return done;
@@ -31,8 +30,7 @@ static unsigned kill_listed(int dir) {
     char text[4096];
     unsigned found = 0;
     int pid = 0, fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return 0;
+    if (fd < 0) return 0;
     for (ssize_t n; (n = read(fd, text, sizeof text)) > 0;)
         for (ssize_t i = 0; i < n; i++) {
             if (text[i] >= '0' && text[i] <= '9') {
@@ -54,28 +52,23 @@ static unsigned descend(int dir, int depth, unsigned (*each)(int parent, const c
     unsigned total = 0;
     int copy = depth < DEPTH_MAX ? open_dir(dir, ".") : -1;
     DIR *list = copy < 0 ? NULL : fdopendir(copy);
-    if (!list && copy >= 0)
-        close(copy);
+    if (!list && copy >= 0) close(copy);
     for (struct dirent *entry; list && (entry = readdir(list));) {
-        if (entry->d_type != DT_DIR || entry->d_name[0] == '.')
-            continue;
+        if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
         int child = open_dir(dir, entry->d_name);
-        if (child < 0)
-            continue;
+        if (child < 0) continue;
         total += descend(child, depth + 1, each);
         close(child);
         total += each(dir, entry->d_name);
     }
-    if (list)
-        closedir(list);
+    if (list) closedir(list);
     return total;
 }
 
 static unsigned kill_child(int parent, const char *name) {
     int dir = open_dir(parent, name);
     unsigned found = dir < 0 ? 0 : kill_listed(dir);
-    if (dir >= 0)
-        close(dir);
+    if (dir >= 0) close(dir);
     return found;
 }
 
@@ -84,17 +77,14 @@ static unsigned remove_child(int parent, const char *name) { return unlinkat(par
 /* v1 has no cgroup.kill. A frozen cgroup cannot fork faster than it is killed, and its pids cannot be reused between the reading and
  * the signal; a killed process dies when it thaws. */
 static void kill_v1(int dir, bool freezer) {
-    if (freezer)
-        write_at(dir, "freezer.state", "FROZEN");
+    if (freezer) write_at(dir, "freezer.state", "FROZEN");
     unsigned before = 0;
     for (int pass = 0; pass < KILL_PASSES; pass++) {
         unsigned found = kill_listed(dir) + descend(dir, 0, kill_child);
-        if (found == 0 || (freezer && found == before))
-            break;
+        if (found == 0 || (freezer && found == before)) break;
         before = found;
     }
-    if (freezer)
-        write_at(dir, "freezer.state", "THAWED");
+    if (freezer) write_at(dir, "freezer.state", "THAWED");
 }
 
 static bool is_freezer(int dir) { return faccessat(dir, "freezer.state", W_OK, 0) == 0; }
@@ -104,26 +94,21 @@ void build_cgroup_kill(const struct wire_bytes *bytes) {
     struct build_error err;
     int v1 = -1;
     bool freezer = false, killed = false;
-    if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0)
-        return;
+    if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0) return;
     for (uint32_t i = 0; i < plan.count; i++) {
         const struct plan_op *op = &plan.ops[i];
-        if (op->code != PLAN_CGROUP_DIR || op->cgroup_dir.role != PLAN_CGROUP_LEAF)
-            continue;
+        if (op->code != PLAN_CGROUP_DIR || op->cgroup_dir.role != PLAN_CGROUP_LEAF) continue;
         int dir = open_dir(AT_FDCWD, op->cgroup_dir.path);
-        if (dir < 0)
-            continue;
+        if (dir < 0) continue;
         if (op->cgroup_dir.version == PLAN_CGROUP_V2)
             killed |= write_at(dir, "cgroup.kill", "1");
         else if (v1 < 0 || (!freezer && is_freezer(dir))) {
-            if (v1 >= 0)
-                close(v1);
+            if (v1 >= 0) close(v1);
             v1 = dir;
             freezer = is_freezer(dir);
             continue;
         }
-        if (op->cgroup_dir.version == PLAN_CGROUP_V2 && !killed)
-            kill_v1(dir, false);
+        if (op->cgroup_dir.version == PLAN_CGROUP_V2 && !killed) kill_v1(dir, false);
         close(dir);
     }
     /* Hybrid hosts: the v2 kill reaches everything that is in the v2 directory, the v1 list what is not. */
@@ -135,8 +120,7 @@ void build_cgroup_kill(const struct wire_bytes *bytes) {
 }
 
 static int remove_leaf(const char *path) {
-    if (rmdir(path) == 0 || errno == ENOENT)
-        return 0;
+    if (rmdir(path) == 0 || errno == ENOENT) return 0;
     int dir = open_dir(AT_FDCWD, path);
     if (dir >= 0) {
         descend(dir, 0, remove_child);
@@ -157,8 +141,7 @@ int cgroup_remove(const struct plan *plan) {
 int build_cgroup_remove(const struct wire_bytes *bytes) {
     struct plan plan;
     struct build_error err;
-    if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0)
-        return -1;
+    if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0) return -1;
     int result = cgroup_remove(&plan);
     plan_free(&plan);
     return result;

@@ -22,8 +22,7 @@ static bool is_v1_leaf(const struct plan_op *op) {
 int cgroup_mount_open(struct builder *b) {
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *op = &b->plan->ops[i];
-        if (!is_v1_leaf(op) || strncmp(op->cgroup_dir.path, hierarchies, sizeof hierarchies - 1) != 0)
-            continue;
+        if (!is_v1_leaf(op) || strncmp(op->cgroup_dir.path, hierarchies, sizeof hierarchies - 1) != 0) continue;
         struct k_mount_attr attr = {.propagation = 1ull << 18 /* MS_PRIVATE */};
         op->fd = k_open_tree(AT_FDCWD, op->cgroup_dir.path, K_OPEN_TREE_CLONE);
         if (op->fd < 0 || k_mount_setattr(op->fd, 0, &attr) < 0)
@@ -40,8 +39,7 @@ static int link_controllers(int dir, const char *name) {
         if (len < sizeof one) {
             memcpy(one, p, len);
             one[len] = 0;
-            if (symlinkat(name, dir, one) < 0)
-                return -1;
+            if (symlinkat(name, dir, one) < 0) return -1;
         }
         p += len;
     }
@@ -57,12 +55,12 @@ int cgroup_mount_apply(struct builder *b, struct plan_op *op, int target) {
         return build_fail(&b->err, errno, "mount", op->mount.destination, "mount destination");
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *leaf = &b->plan->ops[i];
-        if (!is_v1_leaf(leaf) || leaf->fd < 0)
-            continue;
+        if (!is_v1_leaf(leaf) || leaf->fd < 0) continue;
         char name[128];
         const char *start = leaf->cgroup_dir.path + sizeof hierarchies - 1;
         snprintf(name, sizeof name, "%.*s", (int)strcspn(start, "/"), start);
-        int place = mkdirat(dir, name, 0755) < 0 ? -1 : openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        int place =
+            mkdirat(dir, name, 0755) < 0 ? -1 : openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (place < 0 || k_mount_setattr(leaf->fd, 0, &readonly) < 0 || k_move_mount(leaf->fd, place) < 0 ||
             link_controllers(dir, name) < 0)
             return build_fail(&b->err, errno, "mount", leaf->cgroup_dir.path, "cgroup of the container");

@@ -27,12 +27,10 @@ static uint64_t available;
 static int probed;
 
 void credentials_probe(void) {
-    if (probed)
-        return;
+    if (probed) return;
     for (int cap = 0; cap < 64; cap++) {
         int held = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
-        if (held < 0)
-            break;
+        if (held < 0) break;
         available |= (uint64_t)held << cap;
     }
     probed = 1;
@@ -56,8 +54,7 @@ void credentials_keep_only(uint64_t capabilities) { set_capabilities(capabilitie
 
 static int drop_bounding(uint64_t keep) {
     for (int cap = 0; cap < 64; cap++)
-        if ((available & ~keep) >> cap & 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
-            return -1;
+        if ((available & ~keep) >> cap & 1 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) return -1;
     return 0;
 }
 
@@ -67,19 +64,15 @@ static int set_ids(const struct plan_credentials *c) {
     if (count > 64)
         list = (uint32_t *)(uintptr_t)c->groups.data; /* unaligned is fine for the kernel's copy_from_user */
     else
-        for (uint32_t i = 0; i < count; i++)
-            groups[i] = wire_load32(c->groups.data + 4 * (size_t)i);
-    if (syscall(SYS_setgroups, (long)count, list) < 0 || syscall(SYS_setresgid, c->gid, c->gid, c->gid) < 0)
-        return -1;
+        for (uint32_t i = 0; i < count; i++) groups[i] = wire_load32(c->groups.data + 4 * (size_t)i);
+    if (syscall(SYS_setgroups, (long)count, list) < 0 || syscall(SYS_setresgid, c->gid, c->gid, c->gid) < 0) return -1;
     return (int)syscall(SYS_setresuid, c->uid, c->uid, c->uid);
 }
 
 static int set_ambient(uint64_t ambient) {
-    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-        return -1;
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) return -1;
     for (int cap = 0; cap < 64; cap++)
-        if (ambient >> cap & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
-            return -1;
+        if (ambient >> cap & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0) return -1;
     return 0;
 }
 
@@ -94,24 +87,20 @@ int credentials_apply(const struct plan_credentials *c, const struct plan_op *se
     uint64_t permitted = available & c->permitted, inheritable = available & c->inheritable;
     bool privileged_filter = seccomp && !c->no_new_privileges;
     bool keep = c->uid != 0 && (permitted != 0 || privileged_filter);
-    if (drop_bounding(c->bounding) < 0)
-        return build_fail(err, errno, "credentials", "bounding set", "capabilities");
+    if (drop_bounding(c->bounding) < 0) return build_fail(err, errno, "credentials", "bounding set", "capabilities");
     if (keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
         return build_fail(err, errno, "credentials", "keepcaps", "capabilities");
-    if (set_ids(c) < 0)
-        return build_fail(err, errno, "credentials", "user and groups", "identity");
+    if (set_ids(c) < 0) return build_fail(err, errno, "credentials", "user and groups", "identity");
     if (!ids_are(c))
         return build_refuse(err, EPERM, "the kernel set other ids", "credentials", "user and groups", "identity");
     /* A change of ids makes a process as dumpable as fs.suid_dumpable says. */
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-        return build_fail(err, errno, "credentials", "dumpable", "identity");
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) return build_fail(err, errno, "credentials", "dumpable", "identity");
     umask((mode_t)c->umask);
     if (privileged_filter) {
         uint64_t needed = permitted | 1ull << CAP_SYS_ADMIN | 1ull << CAP_SETPCAP;
         if (set_capabilities(needed & available, needed & available, 0) < 0)
             return build_fail(err, errno, "credentials", "capabilities for the filter", "capabilities");
-        if (seccomp_load(seccomp, err) < 0)
-            return -1;
+        if (seccomp_load(seccomp, err) < 0) return -1;
     }
     if (set_capabilities(permitted & c->effective, permitted, inheritable) < 0)
         return build_fail(err, errno, "credentials", "permitted, effective, inheritable", "capabilities");
@@ -125,17 +114,14 @@ int credentials_apply(const struct plan_credentials *c, const struct plan_op *se
 int rlimits_apply(const struct plan *plan, struct build_error *err) {
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct plan_op *op = &plan->ops[i];
-        if (op->code != PLAN_RLIMIT)
-            continue;
+        if (op->code != PLAN_RLIMIT) continue;
         struct rlimit now, wanted = {op->rlimit.soft, op->rlimit.hard};
-        if (setrlimit((int)op->rlimit.resource, &wanted) == 0)
-            continue;
+        if (setrlimit((int)op->rlimit.resource, &wanted) == 0) continue;
         /* Without CAP_SYS_RESOURCE nobody can raise a hard limit: the container gets the host's. */
         if (errno == EPERM && getrlimit((int)op->rlimit.resource, &now) == 0) {
             wanted.rlim_max = wanted.rlim_max > now.rlim_max ? now.rlim_max : wanted.rlim_max;
             wanted.rlim_cur = wanted.rlim_cur > wanted.rlim_max ? wanted.rlim_max : wanted.rlim_cur;
-            if (setrlimit((int)op->rlimit.resource, &wanted) == 0)
-                continue;
+            if (setrlimit((int)op->rlimit.resource, &wanted) == 0) continue;
         }
         char which[16];
         snprintf(which, sizeof which, "%u", op->rlimit.resource);

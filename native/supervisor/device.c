@@ -12,8 +12,7 @@
 
 /* The name of a destination below /dev, or NULL. */
 static const char *below_dev(const char *path) {
-    while (path[0] == '/' && path[1] == '/')
-        path++;
+    while (path[0] == '/' && path[1] == '/') path++;
     return strncmp(path, "/dev/", 5) == 0 ? path + 5 : NULL;
 }
 
@@ -25,18 +24,15 @@ static int make_node(int dir, const char *name, const struct plan_op *op) {
         if (errno != EEXIST || unlinkat(dir, name, 0) < 0 || mknodat(dir, name, type | op->device.mode, number) < 0)
             return -1;
     }
-    if (fchmodat(dir, name, op->device.mode, 0) < 0)
-        return -1;
-    if (op->device.uid == 0 && op->device.gid == 0)
-        return 0;
+    if (fchmodat(dir, name, op->device.mode, 0) < 0) return -1;
+    if (op->device.uid == 0 && op->device.gid == 0) return 0;
     return fchownat(dir, name, op->device.uid, op->device.gid, AT_SYMLINK_NOFOLLOW);
 }
 
 /* Outside /dev the node would stay in the writable layer: it is made in our /dev, bound to its place, and its first name removed. */
 static int bind_elsewhere(struct builder *b, const struct plan_op *op) {
     static const char name[] = ".device";
-    if (make_node(b->dev, name, op) < 0)
-        return -1;
+    if (make_node(b->dev, name, op) < 0) return -1;
     int tree = k_open_tree(b->dev, name, K_OPEN_TREE_CLONE);
     int target = tree < 0 ? -1 : path_in_root(b->root, op->device.destination, PATH_MAKE_FILE);
     int result = target < 0 ? -1 : k_move_mount(tree, target), error = errno;
@@ -48,8 +44,7 @@ static int bind_elsewhere(struct builder *b, const struct plan_op *op) {
 static int apply_one(struct builder *b, const struct plan_op *op) {
     bool node = op->kind == PLAN_KIND_NODE;
     const char *inside = below_dev(node ? op->device.destination : op->symlink.destination), *name;
-    if (!inside && node)
-        return bind_elsewhere(b, op);
+    if (!inside && node) return bind_elsewhere(b, op);
     if (!inside) {
         errno = EPERM;
         return -1;
@@ -57,26 +52,21 @@ static int apply_one(struct builder *b, const struct plan_op *op) {
     int dir = b->dev;
     if (strchr(inside, '/')) {
         dir = path_parent(b->dev, inside, &name);
-        if (dir < 0)
-            return -1;
+        if (dir < 0) return -1;
     } else {
         name = inside;
     }
-    if (node)
-        return make_node(dir, name, op);
+    if (node) return make_node(dir, name, op);
     return symlinkat(op->symlink.target, dir, name) < 0 && errno != EEXIST ? -1 : 0;
 }
 
 int device_apply_all(struct builder *b) {
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *op = &b->plan->ops[i];
-        if (op->code != PLAN_DEVICE)
-            continue;
+        if (op->code != PLAN_DEVICE) continue;
         const char *path = op->kind == PLAN_KIND_NODE ? op->device.destination : op->symlink.destination;
-        if (b->dev < 0)
-            return build_refuse(&b->err, EINVAL, "the plan mounts no /dev", plan_step(op), path, "device");
-        if (apply_one(b, op) < 0)
-            return build_fail(&b->err, errno, plan_step(op), path, "device");
+        if (b->dev < 0) return build_refuse(&b->err, EINVAL, "the plan mounts no /dev", plan_step(op), path, "device");
+        if (apply_one(b, op) < 0) return build_fail(&b->err, errno, plan_step(op), path, "device");
     }
     return 0;
 }

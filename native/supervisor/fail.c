@@ -7,7 +7,8 @@ int build_refuse(struct build_error *err, int error, const char *cause, const ch
                  const char *role) {
     err->error = error;
     snprintf(err->step, sizeof err->step, "%s", step);
-    snprintf(err->detail, sizeof err->detail, "%c%s: %s (%s)", tolower((unsigned char)cause[0]), cause + 1, object, role);
+    snprintf(err->detail, sizeof err->detail, "%c%s: %s (%s)", tolower((unsigned char)cause[0]), cause + 1, object,
+             role);
     return -1;
 }
 

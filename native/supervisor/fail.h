@@ -8,4 +8,5 @@
 int build_fail(struct build_error *err, int error, const char *step, const char *object, const char *role);
 
 /* The same with a cause of our own in place of the errno's text. */
-int build_refuse(struct build_error *err, int error, const char *cause, const char *step, const char *object, const char *role);
+int build_refuse(struct build_error *err, int error, const char *cause, const char *step, const char *object,
+                 const char *role);

@@ -37,13 +37,13 @@ static void send_message(struct builder *b, const struct build_message *message,
     if (fd >= 0) {
         msg.msg_control = &control;
         msg.msg_controllen = sizeof control;
-        control.header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+        control.header =
+            (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
         memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
     }
     /* write(2) where it will do: a filter that refuses sendmsg may be in force, one that refuses write cannot run a program. A
      * supervisor that is gone leaves nobody to report to. */
-    if ((fd < 0 ? write(b->sync, message, sizeof *message) : sendmsg(b->sync, &msg, MSG_NOSIGNAL)) < 0)
-        _exit(127);
+    if ((fd < 0 ? write(b->sync, message, sizeof *message) : sendmsg(b->sync, &msg, MSG_NOSIGNAL)) < 0) _exit(127);
 }
 
 _Noreturn void launch_fail(struct builder *b) {
@@ -64,10 +64,8 @@ static void close_all_but(int *keep, int count) {
             keep[j - 1] = swap;
         }
     for (int i = 0; i < count; i++) {
-        if (keep[i] < (int)first)
-            continue;
-        if (keep[i] > (int)first)
-            k_close_range(first, (unsigned)keep[i] - 1, 0);
+        if (keep[i] < (int)first) continue;
+        if (keep[i] > (int)first) k_close_range(first, (unsigned)keep[i] - 1, 0);
         first = (unsigned)keep[i] + 1;
     }
     k_close_range(first, UINT_MAX, 0);
@@ -77,29 +75,24 @@ static int place_stdio(struct builder *b) {
     int from[3];
     for (int fd = 0; fd < 3; fd++) {
         from[fd] = b->io->stdio[fd];
-        if (from[fd] >= 0 && from[fd] < 3)
-            from[fd] = fcntl(from[fd], F_DUPFD_CLOEXEC, 3);
-        if (from[fd] < 0)
-            return build_fail(&b->err, errno, "exec", "stdio", "descriptor");
+        if (from[fd] >= 0 && from[fd] < 3) from[fd] = fcntl(from[fd], F_DUPFD_CLOEXEC, 3);
+        if (from[fd] < 0) return build_fail(&b->err, errno, "exec", "stdio", "descriptor");
     }
     for (int fd = 0; fd < 3; fd++)
-        if (dup2(from[fd], fd) < 0)
-            return build_fail(&b->err, errno, "exec", "stdio", "descriptor");
+        if (dup2(from[fd], fd) < 0) return build_fail(&b->err, errno, "exec", "stdio", "descriptor");
     return 0;
 }
 
 void launch_begin(struct builder *b, int keep, int keep2) {
     /* Before anything else: no process of a container may look into this one (CVE-2016-9962, CVE-2026-41163). */
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-        _exit(127);
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) _exit(127);
     sigset_t none;
     sigemptyset(&none);
     for (int signal = 1; ignored_signals >> (signal - 1) && signal < 64; signal++)
         if (ignored_signals >> (signal - 1) & 1)
             (void)!sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    if (!b->io->terminal && place_stdio(b) < 0)
-        launch_fail(b);
+    if (!b->io->terminal && place_stdio(b) < 0) launch_fail(b);
     int kept[] = {b->sync, keep, keep2, b->pid_ns};
     close_all_but(kept, 4);
 }
@@ -129,15 +122,15 @@ static void clone_into_pid_ns(struct builder *b) {
         _exit(write(gate[1], "", 1) == 1 ? 0 : 127);
     }
     close(gate[1]);
-    if (read(gate[0], &byte, 1) != 1)
-        _exit(127);
+    if (read(gate[0], &byte, 1) != 1) _exit(127);
     close(gate[0]);
 }
 
 static void exec_program(struct builder *b) {
     const struct plan_op *op = plan_find(b->plan, PLAN_EXEC);
     const char *name = op->exec.argv.at[0], *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    char *const *argv = (char *const *)(uintptr_t)op->exec.argv.at, *const *env = (char *const *)(uintptr_t)op->exec.env.at;
+    char *const *argv = (char *const *)(uintptr_t)op->exec.argv.at, *const *env =
+                                                                        (char *const *)(uintptr_t)op->exec.env.at;
     char candidate[4096];
     int error = ENOENT;
     if (strchr(name, '/')) {
@@ -146,20 +139,17 @@ static void exec_program(struct builder *b) {
         return;
     }
     for (uint32_t i = 0; i < op->exec.env.count; i++)
-        if (strncmp(op->exec.env.at[i], "PATH=", 5) == 0)
-            path = op->exec.env.at[i] + 5;
+        if (strncmp(op->exec.env.at[i], "PATH=", 5) == 0) path = op->exec.env.at[i] + 5;
     for (;; path++) {
         size_t len = strcspn(path, ":");
         int used = snprintf(candidate, sizeof candidate, "%.*s/%s", (int)len, path, name);
         /* An empty or relative entry would run a program out of the working directory. */
         if (path[0] == '/' && used < (int)sizeof candidate) {
             execve(candidate, argv, env);
-            if (errno != ENOENT && errno != ENOTDIR)
-                error = errno;
+            if (errno != ENOENT && errno != ENOTDIR) error = errno;
         }
         path += len;
-        if (*path == 0)
-            break;
+        if (*path == 0) break;
     }
     build_fail(&b->err, error, "exec", name, "command, searched in PATH");
 }
@@ -173,28 +163,23 @@ _Noreturn void launch_finish(struct builder *b, const struct plan_credentials *c
         launch_fail(b);
     }
     bool second = b->pid_ns >= 0;
-    if (credentials_apply(c, filter, &b->err) < 0)
-        launch_fail(b);
+    if (credentials_apply(c, filter, &b->err) < 0) launch_fail(b);
     /* What stays open from here on is stdio, the socket and, for a moment, the console; nothing of it survives execve. */
     int kept[] = {b->sync, b->console};
     close_all_but(kept, 2);
     k_close_range(3, UINT_MAX, K_CLOSE_RANGE_CLOEXEC);
-    if (second)
-        clone_into_pid_ns(b);
+    if (second) clone_into_pid_ns(b);
     setsid();
     if (b->io->terminal) {
-        if (terminal_control(&b->err) < 0)
-            launch_fail(b);
+        if (terminal_control(&b->err) < 0) launch_fail(b);
         send_message(b, &message, b->console);
         close(b->console);
     }
-    if (filter && c->no_new_privileges && seccomp_load(filter, &b->err) < 0)
-        launch_fail(b);
+    if (filter && c->no_new_privileges && seccomp_load(filter, &b->err) < 0) launch_fail(b);
     if (wait) {
         message.type = BUILD_READY;
         send_message(b, &message, -1);
-        if (read(b->sync, &go, 1) != 1)
-            _exit(127);
+        if (read(b->sync, &go, 1) != 1) _exit(127);
     }
     exec_program(b);
     launch_fail(b);

@@ -15,8 +15,7 @@ static int write_attribute(int proc, const char *name, const char *value, const 
     char back[512] = "";
     uint64_t how = K_RESOLVE_BENEATH | K_RESOLVE_NO_MAGICLINKS;
     int fd = k_openat2(proc, name, O_RDWR, how);
-    if (fd < 0)
-        return -1;
+    if (fd < 0) return -1;
     if (write(fd, value, strlen(value)) != (ssize_t)strlen(value)) {
         close(fd);
         return -1;
@@ -24,7 +23,8 @@ static int write_attribute(int proc, const char *name, const char *value, const 
     ssize_t n = pread(fd, back, sizeof back - 1, 0);
     close(fd);
     size_t len = strlen(label);
-    if (n < (ssize_t)len || memcmp(back, label, len) != 0 || !(back[len] == 0 || back[len] == ' ' || back[len] == '\n')) {
+    if (n < (ssize_t)len || memcmp(back, label, len) != 0 ||
+        !(back[len] == 0 || back[len] == ' ' || back[len] == '\n')) {
         errno = EPERM;
         return -1;
     }
@@ -33,13 +33,12 @@ static int write_attribute(int proc, const char *name, const char *value, const 
 
 static int apply(struct builder *b, int proc, const struct plan_op *op, bool apparmor) {
     char value[512];
-    const char *step = plan_step(op), *absent = apparmor ? "AppArmor is not enabled on this host" : "SELinux is not enabled on this host";
+    const char *step = plan_step(op),
+               *absent = apparmor ? "AppArmor is not enabled on this host" : "SELinux is not enabled on this host";
     int len = snprintf(value, sizeof value, "%s%s", apparmor ? "exec " : "", op->label.value);
-    if (len >= (int)sizeof value)
-        return build_fail(&b->err, ENAMETOOLONG, step, op->label.value, "label");
+    if (len >= (int)sizeof value) return build_fail(&b->err, ENAMETOOLONG, step, op->label.value, "label");
     const char *name = apparmor ? "self/attr/apparmor/exec" : "self/attr/exec";
-    if (write_attribute(proc, name, value, op->label.value) == 0)
-        return 0;
+    if (write_attribute(proc, name, value, op->label.value) == 0) return 0;
     /* EINVAL is a kernel without the module, ENOENT from the open one without the file. */
     if (errno == ENOENT && apparmor && access("/sys/module/apparmor", F_OK) < 0)
         return build_refuse(&b->err, ENOTSUP, absent, step, op->label.value, "profile");
@@ -50,16 +49,14 @@ static int apply(struct builder *b, int proc, const struct plan_op *op, bool app
 
 int lsm_apply(struct builder *b) {
     const struct plan_op *apparmor = plan_find(b->plan, PLAN_APPARMOR), *selinux = plan_find(b->plan, PLAN_SELINUX);
-    if (!apparmor && !selinux)
-        return 0;
+    if (!apparmor && !selinux) return 0;
     const char *options[] = {"subset=pid", NULL};
     struct plan_strings list = {options, 1};
     int proc = mount_new("proc", &list, -1, 0);
     if (proc < 0)
         return build_fail(&b->err, errno, plan_step(apparmor ? apparmor : selinux), "procfs", "private mount");
     int result = apparmor ? apply(b, proc, apparmor, true) : 0;
-    if (result == 0 && selinux)
-        result = apply(b, proc, selinux, false);
+    if (result == 0 && selinux) result = apply(b, proc, selinux, false);
     close(proc);
     return result;
 }

@@ -28,8 +28,7 @@ static bool plan_makes_null(const struct plan *plan) {
 }
 
 int mask_open_null(struct builder *b, int null_fd) {
-    if (!plan_find(b->plan, PLAN_MASK) || plan_makes_null(b->plan))
-        return 0;
+    if (!plan_find(b->plan, PLAN_MASK) || plan_makes_null(b->plan)) return 0;
     struct k_mount_attr attr = {.attr_set = SEALED, .propagation = MS_PRIVATE};
     if (!is_null(null_fd))
         return build_refuse(&b->err, ENXIO, "not the null device", "mask", "/dev/null", "of the host");
@@ -46,10 +45,8 @@ static int cover_file(struct builder *b, int target) {
         b->null_file = b->null_tree;
         return is_null(b->null_file) ? k_move_mount(b->null_file, target) : -1;
     }
-    if (b->null_file < 0 && b->dev >= 0)
-        b->null_file = openat(b->dev, "null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    if (b->null_file < 0)
-        return -1;
+    if (b->null_file < 0 && b->dev >= 0) b->null_file = openat(b->dev, "null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (b->null_file < 0) return -1;
     if (!is_null(b->null_file)) {
         errno = ENXIO;
         return -1;
@@ -59,8 +56,7 @@ static int cover_file(struct builder *b, int target) {
 
 /* Covers a directory; all of a container's share one empty file system. */
 static int cover_directory(struct builder *b, int target) {
-    if (b->empty_dir >= 0)
-        return mount_over(b->empty_dir, target, SEALED | K_MOUNT_ATTR_NODEV, 0) < 0 ? -1 : 0;
+    if (b->empty_dir >= 0) return mount_over(b->empty_dir, target, SEALED | K_MOUNT_ATTR_NODEV, 0) < 0 ? -1 : 0;
     const char *options[] = {"mode=555", "size=4k", "nr_inodes=2", NULL};
     struct plan_strings list = {options, 3};
     b->empty_dir = mount_new("tmpfs", &list, -1, SEALED | K_MOUNT_ATTR_NODEV);
@@ -78,8 +74,7 @@ int mask_apply_all(struct builder *b) {
         const struct plan_op *op = &b->plan->ops[i];
         struct stat st;
         int fd;
-        if (op->code != PLAN_MASK)
-            continue;
+        if (op->code != PLAN_MASK) continue;
         if (open_object(b, op->path.destination, &fd) < 0 || (fd >= 0 && fstat(fd, &st) < 0))
             return build_fail(&b->err, errno, "mask", op->path.destination, "masked path");
         if (fd >= 0 && (S_ISDIR(st.st_mode) ? cover_directory(b, fd) : cover_file(b, fd)) < 0)
@@ -92,8 +87,7 @@ int readonly_apply_all(struct builder *b) {
     for (uint32_t i = 0; i < b->plan->count; i++) {
         const struct plan_op *op = &b->plan->ops[i];
         int fd;
-        if (op->code != PLAN_READONLY)
-            continue;
+        if (op->code != PLAN_READONLY) continue;
         if (open_object(b, op->path.destination, &fd) < 0 ||
             (fd >= 0 && mount_over(fd, fd, K_MOUNT_ATTR_RDONLY, AT_RECURSIVE) < 0))
             return build_fail(&b->err, errno, "readonly", op->path.destination, "read-only path");

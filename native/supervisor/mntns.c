@@ -18,16 +18,14 @@ static int empty_this_namespace(uint64_t shm_bytes) {
     const char *root_options[] = {"mode=755", "size=64k", NULL}, *shm_options[] = {"mode=1777", size, NULL};
     struct plan_strings root_list = {root_options, 2}, shm_list = {shm_options, 2};
     struct k_mount_attr readonly = {.attr_set = K_MOUNT_ATTR_RDONLY | K_MOUNT_ATTR_NODEV | K_MOUNT_ATTR_NOSUID};
-    if (mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        return -1;
+    if (mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return -1;
     int root = mount_new("tmpfs", &root_list, -1, 0), base = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0 || base < 0 || k_move_mount(root, base) < 0 || fchdir(root) < 0 || mkdirat(root, "root", 0755) < 0 ||
         mkdirat(root, "shm", 0755) < 0)
         return -1;
     int shm = mount_new("tmpfs", &shm_list, -1, K_MOUNT_ATTR_NODEV | K_MOUNT_ATTR_NOSUID | K_MOUNT_ATTR_NOEXEC);
     int place = openat(root, "shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (shm < 0 || place < 0 || k_move_mount(shm, place) < 0)
-        return -1;
+    if (shm < 0 || place < 0 || k_move_mount(shm, place) < 0) return -1;
     if (k_pivot_root(".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || k_mount_setattr(root, 0, &readonly) < 0)
         return -1;
     close(root);
@@ -44,12 +42,10 @@ int build_pod_mntns(uint64_t shm_bytes, struct build_error *err) {
     if (host < 0 || unshare(CLONE_NEWNS) < 0) {
         error = errno;
     } else {
-        if (empty_this_namespace(shm_bytes) == 0)
-            made = openat(self, "mnt", O_RDONLY | O_CLOEXEC);
+        if (empty_this_namespace(shm_bytes) == 0) made = openat(self, "mnt", O_RDONLY | O_CLOEXEC);
         error = errno;
         /* A supervisor that stayed in there could not see the host any more: nothing it did would be right. */
-        if (setns(host, CLONE_NEWNS) < 0)
-            _exit(1);
+        if (setns(host, CLONE_NEWNS) < 0) _exit(1);
     }
     close(self);
     close(host);

@@ -15,18 +15,15 @@
 /* Makes one name in `dir` and opens what it made, or what is there. A symlink there is ELOOP. */
 static int make_component(int dir, const char *name, enum path_make make) {
     if (make == PATH_MAKE_DIRECTORY) {
-        if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
-            return -1;
+        if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST) return -1;
         int fd = openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 && errno == ENOTDIR) { /* O_DIRECTORY answers ENOTDIR for a symlink too */
             struct stat st;
-            if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-                errno = S_ISLNK(st.st_mode) ? ELOOP : ENOTDIR;
+            if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0) errno = S_ISLNK(st.st_mode) ? ELOOP : ENOTDIR;
         }
         return fd;
     }
-    if (mknodat(dir, name, S_IFREG | 0644, 0) < 0 && errno != EEXIST)
-        return -1;
+    if (mknodat(dir, name, S_IFREG | 0644, 0) < 0 && errno != EEXIST) return -1;
     int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
     if (fd >= 0 && (fstat(fd, &st) < 0 || S_ISLNK(st.st_mode))) {
@@ -41,11 +38,9 @@ static int make_component(int dir, const char *name, enum path_make make) {
  * name that does not exist has no meaning and is refused. 1, 0 at the end, -1. */
 static int next_component(const char **path, char *name, size_t size) {
     for (;;) {
-        while (**path == '/')
-            ++*path;
+        while (**path == '/') ++*path;
         size_t len = strcspn(*path, "/");
-        if (len == 0)
-            return 0;
+        if (len == 0) return 0;
         if (len == 1 && **path == '.') {
             ++*path;
             continue;
@@ -62,8 +57,7 @@ static int next_component(const char **path, char *name, size_t size) {
 }
 
 static bool at_end(const char *path) {
-    while (*path == '/' || (path[0] == '.' && (path[1] == '/' || path[1] == 0)))
-        path++;
+    while (*path == '/' || (path[0] == '.' && (path[1] == '/' || path[1] == 0))) path++;
     return *path == 0;
 }
 
@@ -71,16 +65,13 @@ static bool at_end(const char *path) {
 static int open_existing(int root, const char *path, char *prefix, const char **rest) {
     size_t len = strlen(path);
     for (;;) {
-        while (len > 0 && path[len - 1] != '/')
-            len--;
-        while (len > 0 && path[len - 1] == '/')
-            len--;
+        while (len > 0 && path[len - 1] != '/') len--;
+        while (len > 0 && path[len - 1] == '/') len--;
         memcpy(prefix, path, len);
         memcpy(prefix + len, "/", 2);
         int fd = k_openat2(root, prefix, O_PATH | O_DIRECTORY, K_RESOLVE_IN_ROOT | K_RESOLVE_NO_MAGICLINKS);
         *rest = path + len;
-        if (fd >= 0 || errno != ENOENT || len == 0)
-            return fd;
+        if (fd >= 0 || errno != ENOENT || len == 0) return fd;
     }
 }
 
@@ -94,8 +85,7 @@ static int follow_dangling(int dir, const char *prefix, const char *name, const 
         return -1;
     }
     ssize_t n = readlinkat(dir, name, target, sizeof target - 1);
-    if (n <= 0)
-        return -1;
+    if (n <= 0) return -1;
     target[n] = 0;
     int len = snprintf(out, PATH_SIZE, "%s/%s/%s", target[0] == '/' ? "" : prefix, target, rest);
     if (len >= PATH_SIZE) {
@@ -121,8 +111,7 @@ static int make_rest(int dir, char *prefix, const char *rest, enum path_make mak
         }
         dir = next;
         size_t used = strlen(prefix);
-        if (used + strlen(name) + 2 < PATH_SIZE)
-            snprintf(prefix + used, PATH_SIZE - used, "%s/", name);
+        if (used + strlen(name) + 2 < PATH_SIZE) snprintf(prefix + used, PATH_SIZE - used, "%s/", name);
     }
     if (more < 0) {
         int error = errno;
@@ -136,8 +125,7 @@ static int make_rest(int dir, char *prefix, const char *rest, enum path_make mak
 
 int path_in_root(int root, const char *path, enum path_make make) {
     int fd = k_openat2(root, path, O_PATH, K_RESOLVE_IN_ROOT | K_RESOLVE_NO_MAGICLINKS);
-    if (fd >= 0 || errno != ENOENT || make == PATH_MAKE_NOTHING)
-        return fd;
+    if (fd >= 0 || errno != ENOENT || make == PATH_MAKE_NOTHING) return fd;
     char wanted[PATH_SIZE], prefix[PATH_SIZE + 2], out[PATH_SIZE];
     if (strlen(path) >= sizeof wanted) {
         errno = ENAMETOOLONG;
@@ -147,11 +135,9 @@ int path_in_root(int root, const char *path, enum path_make make) {
     for (int links = 0; links < SYMLINK_LIMIT; links++) {
         const char *rest;
         int dir = open_existing(root, wanted, prefix, &rest);
-        if (dir < 0)
-            return -1;
+        if (dir < 0) return -1;
         int again = make_rest(dir, prefix, rest, make, out, &fd);
-        if (again <= 0)
-            return again < 0 ? -1 : fd;
+        if (again <= 0) return again < 0 ? -1 : fd;
         strcpy(wanted, out);
     }
     errno = ELOOP;
@@ -168,8 +154,7 @@ int path_parent(int root, const char *path, const char **name) {
         errno = error;
         dir = next;
     }
-    if (dir < 0)
-        return -1;
+    if (dir < 0) return -1;
     if (more != 1) {
         close(dir);
         errno = EINVAL;
@@ -181,17 +166,14 @@ int path_parent(int root, const char *path, const char **name) {
 }
 
 int path_no_symlinks(int root, const char *path, enum path_make make) {
-    while (*path == '/')
-        path++;
+    while (*path == '/') path++;
     uint64_t flags = O_PATH | (make == PATH_MAKE_DIRECTORY ? O_DIRECTORY : 0);
-    int fd = k_openat2(root, *path ? path : ".", flags,
-                       K_RESOLVE_BENEATH | K_RESOLVE_NO_SYMLINKS | K_RESOLVE_NO_MAGICLINKS);
-    if (fd >= 0 || errno != ENOENT || make == PATH_MAKE_NOTHING)
-        return fd;
+    int fd =
+        k_openat2(root, *path ? path : ".", flags, K_RESOLVE_BENEATH | K_RESOLVE_NO_SYMLINKS | K_RESOLVE_NO_MAGICLINKS);
+    if (fd >= 0 || errno != ENOENT || make == PATH_MAKE_NOTHING) return fd;
     const char *name;
     int dir = path_parent(root, path, &name);
-    if (dir < 0)
-        return -1;
+    if (dir < 0) return -1;
     fd = make_component(dir, name, make);
     int error = errno;
     close(dir);

@@ -30,39 +30,80 @@ struct op_shape {
 #define AT(member) offsetof(struct plan_op, member)
 
 static const struct op_shape shapes[] = {
-    {PLAN_CGROUP_DIR, 0, "cgroup-dir",
+    {PLAN_CGROUP_DIR,
+     0,
+     "cgroup-dir",
      {{1, PATH, 0, AT(cgroup_dir.path)}, {2, U8, 0, AT(cgroup_dir.version)}, {3, U8, 0, AT(cgroup_dir.role)}}},
-    {PLAN_CGROUP_WRITE, 0, "cgroup-write",
-     {{1, PATH, 0, AT(cgroup_write.path)}, {2, STRING, 0, AT(cgroup_write.value)}, {3, U8, 0, AT(cgroup_write.optional)}}},
+    {PLAN_CGROUP_WRITE,
+     0,
+     "cgroup-write",
+     {{1, PATH, 0, AT(cgroup_write.path)},
+      {2, STRING, 0, AT(cgroup_write.value)},
+      {3, U8, 0, AT(cgroup_write.optional)}}},
     {PLAN_OOM_SCORE_ADJ, 0, "oom-score-adj", {{1, I32, 0, AT(oom.value)}}},
-    {PLAN_NAMESPACES, 0, "namespaces",
+    {PLAN_NAMESPACES,
+     0,
+     "namespaces",
      {{1, U8, 0, AT(namespaces.pid)}, {2, STRING, 1, AT(namespaces.target)}, {3, U8, 0, AT(namespaces.host_cgroup)}}},
-    {PLAN_RLIMIT, 0, "rlimit",
+    {PLAN_RLIMIT,
+     0,
+     "rlimit",
      {{1, U32, 0, AT(rlimit.resource)}, {2, U64, 0, AT(rlimit.soft)}, {3, U64, 0, AT(rlimit.hard)}}},
-    {PLAN_ROOTFS, 0, "rootfs",
-     {{1, STRINGS, 0, AT(rootfs.lower)}, {2, PATH, 0, AT(rootfs.upper)}, {3, PATH, 0, AT(rootfs.work)},
-      {4, U8, 0, AT(rootfs.readonly)}, {5, U8, 0, AT(rootfs.propagation)}}},
-    {PLAN_MOUNT, PLAN_KIND_MOUNT, "mount",
-     {{2, STRING, 0, AT(mount.type)}, {3, PATH, 0, AT(mount.destination)}, {4, STRINGS, 0, AT(mount.options)},
+    {PLAN_ROOTFS,
+     0,
+     "rootfs",
+     {{1, STRINGS, 0, AT(rootfs.lower)},
+      {2, PATH, 0, AT(rootfs.upper)},
+      {3, PATH, 0, AT(rootfs.work)},
+      {4, U8, 0, AT(rootfs.readonly)},
+      {5, U8, 0, AT(rootfs.propagation)}}},
+    {PLAN_MOUNT,
+     PLAN_KIND_MOUNT,
+     "mount",
+     {{2, STRING, 0, AT(mount.type)},
+      {3, PATH, 0, AT(mount.destination)},
+      {4, STRINGS, 0, AT(mount.options)},
       {5, U32, 0, AT(mount.flags)}}},
-    {PLAN_MOUNT, PLAN_KIND_BIND, "bind",
-     {{2, PATH, 0, AT(bind.source)}, {3, PATH, 0, AT(bind.destination)}, {5, U32, 0, AT(bind.flags)},
-      {6, U8, 0, AT(bind.recursive_readonly)}, {7, U8, 0, AT(bind.propagation)}}},
-    {PLAN_DEVICE, PLAN_KIND_NODE, "device",
-     {{2, PATH, 0, AT(device.destination)}, {3, U8, 0, AT(device.type)}, {4, U32, 0, AT(device.major)},
-      {5, U32, 0, AT(device.minor)}, {6, U32, 0, AT(device.mode)}, {7, U32, 0, AT(device.uid)}, {8, U32, 0, AT(device.gid)}}},
-    {PLAN_DEVICE, PLAN_KIND_SYMLINK, "symlink", {{2, PATH, 0, AT(symlink.destination)}, {3, STRING, 0, AT(symlink.target)}}},
+    {PLAN_MOUNT,
+     PLAN_KIND_BIND,
+     "bind",
+     {{2, PATH, 0, AT(bind.source)},
+      {3, PATH, 0, AT(bind.destination)},
+      {5, U32, 0, AT(bind.flags)},
+      {6, U8, 0, AT(bind.recursive_readonly)},
+      {7, U8, 0, AT(bind.propagation)}}},
+    {PLAN_DEVICE,
+     PLAN_KIND_NODE,
+     "device",
+     {{2, PATH, 0, AT(device.destination)},
+      {3, U8, 0, AT(device.type)},
+      {4, U32, 0, AT(device.major)},
+      {5, U32, 0, AT(device.minor)},
+      {6, U32, 0, AT(device.mode)},
+      {7, U32, 0, AT(device.uid)},
+      {8, U32, 0, AT(device.gid)}}},
+    {PLAN_DEVICE,
+     PLAN_KIND_SYMLINK,
+     "symlink",
+     {{2, PATH, 0, AT(symlink.destination)}, {3, STRING, 0, AT(symlink.target)}}},
     {PLAN_MASK, 0, "mask", {{1, PATH, 0, AT(path.destination)}}},
     {PLAN_READONLY, 0, "readonly", {{1, PATH, 0, AT(path.destination)}}},
     {PLAN_TERMINAL, 0, "terminal", {{1, U16, 0, AT(terminal.width)}, {2, U16, 0, AT(terminal.height)}}},
     {PLAN_CWD, 0, "cwd", {{1, PATH, 0, AT(path.destination)}}},
     {PLAN_APPARMOR, 0, "apparmor", {{1, STRING, 0, AT(label.value)}}},
     {PLAN_SELINUX, 0, "selinux", {{1, STRING, 0, AT(label.value)}}},
-    {PLAN_CREDENTIALS, 0, "credentials",
-     {{1, U32, 0, AT(credentials.uid)}, {2, U32, 0, AT(credentials.gid)}, {3, BYTES, 0, AT(credentials.groups)},
-      {4, U64, 0, AT(credentials.bounding)}, {5, U64, 0, AT(credentials.effective)},
-      {6, U64, 0, AT(credentials.permitted)}, {7, U64, 0, AT(credentials.inheritable)},
-      {8, U64, 0, AT(credentials.ambient)}, {9, U8, 0, AT(credentials.no_new_privileges)},
+    {PLAN_CREDENTIALS,
+     0,
+     "credentials",
+     {{1, U32, 0, AT(credentials.uid)},
+      {2, U32, 0, AT(credentials.gid)},
+      {3, BYTES, 0, AT(credentials.groups)},
+      {4, U64, 0, AT(credentials.bounding)},
+      {5, U64, 0, AT(credentials.effective)},
+      {6, U64, 0, AT(credentials.permitted)},
+      {7, U64, 0, AT(credentials.inheritable)},
+      {8, U64, 0, AT(credentials.ambient)},
+      {9, U8, 0, AT(credentials.no_new_privileges)},
       {10, U32, 0, AT(credentials.umask)}}},
     {PLAN_SECCOMP, 0, "seccomp", {{1, BYTES, 0, AT(seccomp.filter)}, {2, U32, 0, AT(seccomp.flags)}}},
     {PLAN_EXEC, 0, "exec", {{1, STRINGS, 0, AT(exec.argv)}, {2, STRINGS, 0, AT(exec.env)}}},
@@ -70,8 +111,7 @@ static const struct op_shape shapes[] = {
 
 static const struct op_shape *shape_of(uint16_t code, uint8_t kind) {
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
-        if (shapes[i].code == code && shapes[i].kind == kind)
-            return &shapes[i];
+        if (shapes[i].code == code && shapes[i].kind == kind) return &shapes[i];
     return NULL;
 }
 
@@ -91,8 +131,7 @@ struct arena {
 
 static const char *keep_string(struct arena *a, const struct wire_field *f) {
     char *at = a->text;
-    if (!wire_string(f, at, (size_t)f->value.len + 1))
-        return NULL;
+    if (!wire_string(f, at, (size_t)f->value.len + 1)) return NULL;
     a->text += f->value.len + 1;
     return at;
 }
@@ -102,17 +141,24 @@ static bool good_path(const char *s) { return s && s[0] == '/' && strlen(s) < PA
 
 static bool decode_value(const struct wire_field *f, uint8_t type, void *to, struct arena *a) {
     switch (type) {
-    case U8: return wire_u8(f, to);
-    case U16: return wire_u16(f, to);
-    case U32: return wire_u32(f, to);
-    case U64: return wire_u64(f, to);
-    case I32: return wire_i32(f, to);
-    case BYTES: *(struct wire_bytes *)to = f->value; return true;
-    default: break;
+    case U8:
+        return wire_u8(f, to);
+    case U16:
+        return wire_u16(f, to);
+    case U32:
+        return wire_u32(f, to);
+    case U64:
+        return wire_u64(f, to);
+    case I32:
+        return wire_i32(f, to);
+    case BYTES:
+        *(struct wire_bytes *)to = f->value;
+        return true;
+    default:
+        break;
     }
     const char *s = f->value.len < STRING_LIMIT ? keep_string(a, f) : NULL;
-    if (!s || (type == PATH && !good_path(s)))
-        return false;
+    if (!s || (type == PATH && !good_path(s))) return false;
     if (type == STRINGS) {
         ((struct plan_strings *)to)->at[((struct plan_strings *)to)->count++] = s;
         return true;
@@ -123,24 +169,22 @@ static bool decode_value(const struct wire_field *f, uint8_t type, void *to, str
 
 static const struct field_shape *field_of(const struct op_shape *shape, uint16_t id) {
     for (size_t i = 0; i < sizeof shape->fields / sizeof shape->fields[0] && shape->fields[i].id; i++)
-        if (shape->fields[i].id == id)
-            return &shape->fields[i];
+        if (shape->fields[i].id == id) return &shape->fields[i];
     return NULL;
 }
 
 /* Lists are contiguous: room for each is taken by counting its fields first. */
-static void take_lists(const struct op_shape *shape, const struct wire_bytes *bytes, struct plan_op *op, struct arena *a) {
+static void take_lists(const struct op_shape *shape, const struct wire_bytes *bytes, struct plan_op *op,
+                       struct arena *a) {
     for (size_t i = 0; i < sizeof shape->fields / sizeof shape->fields[0] && shape->fields[i].id; i++) {
-        if (shape->fields[i].type != STRINGS)
-            continue;
+        if (shape->fields[i].type != STRINGS) continue;
         struct plan_strings *list = (void *)((char *)op + shape->fields[i].offset);
         struct wire_reader r;
         struct wire_field f;
         list->at = a->list;
         wire_reader_init(&r, bytes->data, bytes->len);
         while (wire_next(&r, &f) == 1)
-            if (f.id == shape->fields[i].id)
-                a->list++;
+            if (f.id == shape->fields[i].id) a->list++;
         a->list++; /* the NULL that ends it */
     }
 }
@@ -154,17 +198,14 @@ static bool decode_op(const struct wire_field *op_field, struct plan_op *op, str
     if (has_kind(op->code) && (wire_next(&r, &f) != 1 || f.id != 1 || !wire_u8(&f, &op->kind) || op->kind == 0))
         return false;
     const struct op_shape *shape = shape_of(op->code, op->kind);
-    if (!shape)
-        return false;
+    if (!shape) return false;
     take_lists(shape, &op_field->value, op, a);
     int more;
     while ((more = wire_next(&r, &f)) == 1) {
         const struct field_shape *field = field_of(shape, f.id);
-        if (!field || (field->type != STRINGS && seen >> field->id & 1))
-            return false;
+        if (!field || (field->type != STRINGS && seen >> field->id & 1)) return false;
         seen |= 1u << field->id;
-        if (!decode_value(&f, field->type, (char *)op + field->offset, a))
-            return false;
+        if (!decode_value(&f, field->type, (char *)op + field->offset, a)) return false;
     }
     for (size_t i = 0; i < sizeof shape->fields / sizeof shape->fields[0] && shape->fields[i].id; i++)
         if (!shape->fields[i].optional && shape->fields[i].type != STRINGS && !(seen >> shape->fields[i].id & 1))
@@ -177,27 +218,23 @@ static bool in(uint32_t value, uint32_t min, uint32_t max) { return value >= min
 /* cgroup paths are made and removed by name: no way out of the hierarchy. */
 static bool has_dotdot(const char *path) {
     for (const char *p = path; (p = strstr(p, "/..")); p += 3)
-        if (p[3] == 0 || p[3] == '/')
-            return true;
+        if (p[3] == 0 || p[3] == '/') return true;
     return false;
 }
 
 static bool known_type(const char *type) {
     static const char *const types[] = {"proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "shm"};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (strcmp(type, types[i]) == 0)
-            return true;
+        if (strcmp(type, types[i]) == 0) return true;
     return false;
 }
 
 #define MOUNT_FLAGS 0x3fu /* ro, nosuid, nodev, noexec, noatime, strictatime */
 
 static bool check_credentials(const struct plan_credentials *c) {
-    if (c->groups.len % 4 || c->groups.len / 4 > 65536 || c->no_new_privileges > 1 || c->umask > 0777)
-        return false;
+    if (c->groups.len % 4 || c->groups.len / 4 > 65536 || c->no_new_privileges > 1 || c->umask > 0777) return false;
     for (uint32_t i = 0; i < c->groups.len; i += 4)
-        if (wire_load32(c->groups.data + i) == ID_INVALID)
-            return false;
+        if (wire_load32(c->groups.data + i) == ID_INVALID) return false;
     return c->uid != ID_INVALID && c->gid != ID_INVALID;
 }
 
@@ -206,38 +243,49 @@ static bool check_op(const struct plan_op *op) {
     switch (op->code) {
     case PLAN_CGROUP_DIR:
         return in(op->cgroup_dir.version, 1, 3) && in(op->cgroup_dir.role, 1, 2) && !has_dotdot(op->cgroup_dir.path);
-    case PLAN_CGROUP_WRITE: return op->cgroup_write.optional <= 1 && !has_dotdot(op->cgroup_write.path);
-    case PLAN_OOM_SCORE_ADJ: return op->oom.value >= -1000 && op->oom.value <= 1000;
-    case PLAN_NAMESPACES: return in(op->namespaces.pid, 1, 4) && op->namespaces.host_cgroup <= 1;
-    case PLAN_RLIMIT: return op->rlimit.resource < 16 && op->rlimit.soft <= op->rlimit.hard;
+    case PLAN_CGROUP_WRITE:
+        return op->cgroup_write.optional <= 1 && !has_dotdot(op->cgroup_write.path);
+    case PLAN_OOM_SCORE_ADJ:
+        return op->oom.value >= -1000 && op->oom.value <= 1000;
+    case PLAN_NAMESPACES:
+        return in(op->namespaces.pid, 1, 4) && op->namespaces.host_cgroup <= 1;
+    case PLAN_RLIMIT:
+        return op->rlimit.resource < 16 && op->rlimit.soft <= op->rlimit.hard;
     case PLAN_ROOTFS:
         for (uint32_t i = 0; i < op->rootfs.lower.count; i++)
-            if (!good_path(op->rootfs.lower.at[i]))
-                return false;
+            if (!good_path(op->rootfs.lower.at[i])) return false;
         return op->rootfs.lower.count > 0 && op->rootfs.readonly <= 1 && in(op->rootfs.propagation, 1, 3);
     case PLAN_MOUNT:
-        if (op->kind == PLAN_KIND_MOUNT)
-            return known_type(op->mount.type) && (op->mount.flags & ~MOUNT_FLAGS) == 0;
-        return (op->bind.flags & ~MOUNT_FLAGS) == 0 && op->bind.recursive_readonly <= 1 && in(op->bind.propagation, 1, 3);
+        if (op->kind == PLAN_KIND_MOUNT) return known_type(op->mount.type) && (op->mount.flags & ~MOUNT_FLAGS) == 0;
+        return (op->bind.flags & ~MOUNT_FLAGS) == 0 && op->bind.recursive_readonly <= 1 &&
+               in(op->bind.propagation, 1, 3);
     case PLAN_DEVICE:
-        if (op->kind == PLAN_KIND_SYMLINK)
-            return op->symlink.target[0] != 0;
+        if (op->kind == PLAN_KIND_SYMLINK) return op->symlink.target[0] != 0;
         return (op->device.type == 'c' || op->device.type == 'b') && op->device.major <= 0xfff &&
                op->device.minor <= 0xfffff && op->device.mode <= 07777 && op->device.uid != ID_INVALID &&
                op->device.gid != ID_INVALID;
     case PLAN_APPARMOR:
-    case PLAN_SELINUX: return op->label.value[0] != 0;
-    case PLAN_CREDENTIALS: return check_credentials(&op->credentials);
+    case PLAN_SELINUX:
+        return op->label.value[0] != 0;
+    case PLAN_CREDENTIALS:
+        return check_credentials(&op->credentials);
     case PLAN_SECCOMP:
         return op->seccomp.filter.len > 0 && op->seccomp.filter.len % 8 == 0 && op->seccomp.filter.len / 8 <= 4096 &&
                (op->seccomp.flags & ~SECCOMP_FLAGS) == 0;
-    case PLAN_EXEC: return op->exec.argv.count > 0 && op->exec.argv.at[0][0] != 0;
-    default: return true;
+    case PLAN_EXEC:
+        return op->exec.argv.count > 0 && op->exec.argv.at[0][0] != 0;
+    default:
+        return true;
     }
 }
 
 /* How often an operation may be there: in a container's plan, in a further process's, in an update's. */
-static const struct { uint16_t code; struct { uint8_t min, max; } times[3]; } counts[] = {
+static const struct {
+    uint16_t code;
+    struct {
+        uint8_t min, max;
+    } times[3];
+} counts[] = {
     {PLAN_CGROUP_DIR, {{0, 64}, {0, 0}, {0, 0}}},   {PLAN_CGROUP_WRITE, {{0, 255}, {0, 0}, {0, 64}}},
     {PLAN_OOM_SCORE_ADJ, {{0, 1}, {0, 1}, {0, 0}}}, {PLAN_NAMESPACES, {{1, 1}, {0, 0}, {0, 0}}},
     {PLAN_RLIMIT, {{0, 16}, {0, 16}, {0, 0}}},      {PLAN_ROOTFS, {{1, 1}, {0, 0}, {0, 0}}},
@@ -252,12 +300,11 @@ static const struct { uint16_t code; struct { uint8_t min, max; } times[3]; } co
 static int check_counts(const struct plan *plan, enum plan_purpose purpose, struct build_error *err) {
     for (size_t i = 0; purpose != PLAN_OF_KEPT && i < sizeof counts / sizeof counts[0]; i++) {
         uint32_t found = 0;
-        for (uint32_t n = 0; n < plan->count; n++)
-            found += plan->ops[n].code == counts[i].code;
+        for (uint32_t n = 0; n < plan->count; n++) found += plan->ops[n].code == counts[i].code;
         if (!in(found, counts[i].times[purpose].min, counts[i].times[purpose].max)) {
             struct plan_op op = {.code = counts[i].code, .kind = has_kind(counts[i].code)};
-            return build_refuse(err, EINVAL, found ? "too many, or not allowed here" : "missing", "plan", plan_step(&op),
-                                "operation");
+            return build_refuse(err, EINVAL, found ? "too many, or not allowed here" : "missing", "plan",
+                                plan_step(&op), "operation");
         }
     }
     return 0;
@@ -273,10 +320,8 @@ static bool measure(const struct wire_bytes *bytes, uint32_t *ops, uint32_t *fie
     while ((more = wire_next(&outer, &op)) == 1) {
         ++*ops;
         wire_reader_init(&inner, op.value.data, op.value.len);
-        while ((more = wire_next(&inner, &f)) == 1)
-            ++*fields;
-        if (more < 0)
-            return false;
+        while ((more = wire_next(&inner, &f)) == 1) ++*fields;
+        if (more < 0) return false;
     }
     return more == 0;
 }
@@ -288,10 +333,10 @@ int plan_decode(const struct wire_bytes *bytes, enum plan_purpose purpose, struc
         return build_refuse(err, EINVAL, "truncated or too long", "plan", "plan", "framing");
     size_t lists = ((size_t)fields + 2 * (size_t)ops) * sizeof(char *);
     char *block = calloc(1, ops * sizeof(struct plan_op) + lists + bytes->len + 1);
-    if (!block)
-        return build_fail(err, ENOMEM, "plan", "plan", "memory");
+    if (!block) return build_fail(err, ENOMEM, "plan", "plan", "memory");
     *out = (struct plan){(struct plan_op *)block, ops, block};
-    struct arena a = {(const char **)(block + ops * sizeof(struct plan_op)), block + ops * sizeof(struct plan_op) + lists};
+    struct arena a = {(const char **)(block + ops * sizeof(struct plan_op)),
+                      block + ops * sizeof(struct plan_op) + lists};
     struct wire_reader r;
     struct wire_field f;
     uint16_t last = 0;
@@ -319,7 +364,6 @@ void plan_free(struct plan *plan) {
 
 struct plan_op *plan_find(const struct plan *plan, uint16_t code) {
     for (uint32_t i = 0; i < plan->count; i++)
-        if (plan->ops[i].code == code)
-            return &plan->ops[i];
+        if (plan->ops[i].code == code) return &plan->ops[i];
     return NULL;
 }

@@ -53,22 +53,65 @@ struct plan_op {
     uint8_t kind; /* of a mount or device operation */
     int fd;       /* of a mount operation: the detached mount, once there is one */
     union {
-        struct { const char *path; uint8_t version, role; } cgroup_dir;
-        struct { const char *path, *value; uint8_t optional; } cgroup_write;
-        struct { int32_t value; } oom;
-        struct { const char *target; uint8_t pid, host_cgroup; } namespaces;
-        struct { uint64_t soft, hard; uint32_t resource; } rlimit;
-        struct { struct plan_strings lower; const char *upper, *work; uint8_t readonly, propagation; } rootfs;
-        struct { const char *type, *destination; struct plan_strings options; uint32_t flags; } mount;
-        struct { const char *source, *destination; uint32_t flags; uint8_t recursive_readonly, propagation; } bind;
-        struct { const char *destination; uint32_t major, minor, mode, uid, gid; uint8_t type; } device;
-        struct { const char *destination, *target; } symlink;
-        struct { const char *destination; } path; /* mask, readonly, cwd */
-        struct { uint16_t width, height; } terminal;
-        struct { const char *value; } label; /* apparmor, selinux */
+        struct {
+            const char *path;
+            uint8_t version, role;
+        } cgroup_dir;
+        struct {
+            const char *path, *value;
+            uint8_t optional;
+        } cgroup_write;
+        struct {
+            int32_t value;
+        } oom;
+        struct {
+            const char *target;
+            uint8_t pid, host_cgroup;
+        } namespaces;
+        struct {
+            uint64_t soft, hard;
+            uint32_t resource;
+        } rlimit;
+        struct {
+            struct plan_strings lower;
+            const char *upper, *work;
+            uint8_t readonly, propagation;
+        } rootfs;
+        struct {
+            const char *type, *destination;
+            struct plan_strings options;
+            uint32_t flags;
+        } mount;
+        struct {
+            const char *source, *destination;
+            uint32_t flags;
+            uint8_t recursive_readonly, propagation;
+        } bind;
+        struct {
+            const char *destination;
+            uint32_t major, minor, mode, uid, gid;
+            uint8_t type;
+        } device;
+        struct {
+            const char *destination, *target;
+        } symlink;
+        struct {
+            const char *destination;
+        } path; /* mask, readonly, cwd */
+        struct {
+            uint16_t width, height;
+        } terminal;
+        struct {
+            const char *value;
+        } label; /* apparmor, selinux */
         struct plan_credentials credentials;
-        struct { struct wire_bytes filter; uint32_t flags; } seccomp;
-        struct { struct plan_strings argv, env; } exec;
+        struct {
+            struct wire_bytes filter;
+            uint32_t flags;
+        } seccomp;
+        struct {
+            struct plan_strings argv, env;
+        } exec;
     };
 };
 

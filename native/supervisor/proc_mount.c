@@ -25,11 +25,9 @@ static _Noreturn void make_inside(const struct plan_strings *options, unsigned f
 /* Kernels before 6.17 make a procfs only for the namespace of the caller: a child is cloned into it for that one purpose. */
 static int by_child(int pid_ns, int own, const struct plan_strings *options, unsigned flags) {
     int status = 0;
-    if (setns(pid_ns, CLONE_NEWPID) < 0)
-        return -1;
+    if (setns(pid_ns, CLONE_NEWPID) < 0) return -1;
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
-    if (pid == 0)
-        make_inside(options, flags);
+    if (pid == 0) make_inside(options, flags);
     int error = errno;
     bool back = setns(own, CLONE_NEWPID) == 0;
     if (pid < 0 || !back || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) == 255) {
@@ -41,7 +39,6 @@ static int by_child(int pid_ns, int own, const struct plan_strings *options, uns
 
 int proc_mount_for(int pid_ns, int own_pid_ns, const struct plan_strings *options, unsigned flags) {
     int fd = mount_new("proc", options, pid_ns, flags);
-    if (fd >= 0 || pid_ns < 0 || errno != EINVAL)
-        return fd;
+    if (fd >= 0 || pid_ns < 0 || errno != EINVAL) return fd;
     return by_child(pid_ns, own_pid_ns, options, flags);
 }

@@ -15,11 +15,9 @@
 
 /* A directory's name for a file system option: itself, or by descriptor when it is longer than fsconfig takes. */
 static const char *option_path(const char *path, char *buffer, size_t size) {
-    if (strlen(path) < FSCONFIG_STRING_MAX)
-        return path;
+    if (strlen(path) < FSCONFIG_STRING_MAX) return path;
     int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return NULL;
+    if (fd < 0) return NULL;
     snprintf(buffer, size, "/proc/self/fd/%d", fd);
     return buffer;
 }
@@ -34,23 +32,21 @@ static int set_path(int fs, const char *key, const char *path) {
 static int open_by_layer(const struct plan_op *op, const char **object) {
     int fs = k_fsopen("overlay"), fd = -1;
     *object = "overlay";
-    if (fs < 0)
-        return -1;
+    if (fs < 0) return -1;
     for (uint32_t i = 0; i < op->rootfs.lower.count; i++) {
         *object = op->rootfs.lower.at[i];
         if (set_path(fs, "lowerdir+", *object) < 0) {
-            if (errno == EINVAL && i == 0)
-                errno = ENOTSUP;
+            if (errno == EINVAL && i == 0) errno = ENOTSUP;
             goto out;
         }
     }
-    if (set_path(fs, "upperdir", *object = op->rootfs.upper) < 0 || set_path(fs, "workdir", *object = op->rootfs.work) < 0)
+    if (set_path(fs, "upperdir", *object = op->rootfs.upper) < 0 ||
+        set_path(fs, "workdir", *object = op->rootfs.work) < 0)
         goto out;
     /* The upper directory never outlives the boot that wrote it, so nobody needs it synchronised. Absent before 5.10. */
     k_fsconfig(fs, K_FSCONFIG_SET_FLAG, "volatile", NULL, 0);
     *object = op->rootfs.upper;
-    if (k_fsconfig(fs, K_FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-        fd = k_fsmount(fs, 0);
+    if (k_fsconfig(fs, K_FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0) fd = k_fsmount(fs, 0);
 out:;
     int error = errno;
     close(fs);
@@ -63,11 +59,12 @@ static int option_list(const struct plan_op *op, char *data, size_t size) {
     size_t used = (size_t)snprintf(data, size, "volatile,lowerdir=");
     for (uint32_t i = 0; i < op->rootfs.lower.count + 2; i++) {
         bool lower = i < op->rootfs.lower.count;
-        const char *path = lower ? op->rootfs.lower.at[i] : i == op->rootfs.lower.count ? op->rootfs.upper : op->rootfs.work;
+        const char *path = lower                         ? op->rootfs.lower.at[i]
+                           : i == op->rootfs.lower.count ? op->rootfs.upper
+                                                         : op->rootfs.work;
         const char *before = lower ? (i ? ":" : "") : i == op->rootfs.lower.count ? ",upperdir=" : ",workdir=";
         int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0)
-            return -1;
+        if (fd < 0) return -1;
         used += (size_t)snprintf(data + used, size - used, "%s/proc/self/fd/%d", before, fd);
         if (used >= size) {
             errno = E2BIG;
@@ -79,13 +76,11 @@ static int option_list(const struct plan_op *op, char *data, size_t size) {
 
 int rootfs_open_by_list(const struct plan_op *op) {
     char data[MOUNT_DATA_MAX];
-    if (option_list(op, data, sizeof data) < 0)
-        return -1;
-    /* mount(2) needs a place: a private copy of the host's mount namespace has one that nobody else sees. */
-    if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        return -1;
-    if (mount("overlay", op->rootfs.work, "overlay", 0, data) < 0)
-        return -1;
+    /* mount(2) needs a place: a private copy of the host's mount namespace has one that nobody else sees. The layers are opened in it,
+     * overlayfs takes none from another namespace. */
+    if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return -1;
+    if (option_list(op, data, sizeof data) < 0) return -1;
+    if (mount("overlay", op->rootfs.work, "overlay", 0, data) < 0) return -1;
     return k_open_tree(AT_FDCWD, op->rootfs.work, K_OPEN_TREE_CLONE);
 }
 
@@ -93,8 +88,7 @@ int rootfs_open(struct builder *b) {
     const struct plan_op *op = plan_find(b->plan, PLAN_ROOTFS);
     const char *object;
     b->rootfs = open_by_layer(op, &object);
-    if (b->rootfs < 0 && errno == ENOTSUP)
-        b->rootfs = rootfs_open_by_list(op);
+    if (b->rootfs < 0 && errno == ENOTSUP) b->rootfs = rootfs_open_by_list(op);
     return b->rootfs < 0 ? build_fail(&b->err, errno, "rootfs", object, "overlay of the container") : 0;
 }
 
@@ -112,8 +106,7 @@ int rootfs_pivot(struct builder *b) {
 int rootfs_seal(struct builder *b) {
     const struct plan_op *op = plan_find(b->plan, PLAN_ROOTFS);
     struct k_mount_attr attr = {.attr_set = op->rootfs.readonly ? K_MOUNT_ATTR_RDONLY : 0};
-    if (op->rootfs.propagation == PLAN_SHARED)
-        attr.propagation = MS_SHARED;
+    if (op->rootfs.propagation == PLAN_SHARED) attr.propagation = MS_SHARED;
     if ((attr.attr_set || attr.propagation) && k_mount_setattr(b->root, 0, &attr) < 0)
         return build_fail(&b->err, errno, "rootfs", "/", "read-only root");
     return 0;

@@ -27,8 +27,7 @@ static int open_master(int dir) {
     struct stat st;
     int fd = k_openat2(dir, "ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK,
                        K_RESOLVE_BENEATH | K_RESOLVE_NO_SYMLINKS | K_RESOLVE_NO_MAGICLINKS);
-    if (fd < 0)
-        return -1;
+    if (fd < 0) return -1;
     if (!on_devpts(fd, &st) || st.st_rdev != makedev(5, 2) || fcntl(fd, F_SETFL, O_RDWR) < 0) {
         close(fd);
         errno = ENOTTY;
@@ -48,14 +47,12 @@ int terminal_open(struct builder *b, const struct plan_credentials *c, bool cons
     struct winsize size = {.ws_col = op->terminal.width, .ws_row = op->terminal.height};
     struct stat st;
     int unlock = 0;
-    if (b->devpts < 0)
-        b->devpts = path_no_symlinks(b->root, "/dev/pts", PATH_MAKE_NOTHING);
+    if (b->devpts < 0) b->devpts = path_no_symlinks(b->root, "/dev/pts", PATH_MAKE_NOTHING);
     b->console = b->devpts < 0 ? -1 : open_master(b->devpts);
     if (b->console < 0 || ioctl(b->console, K_TIOCSPTLCK, &unlock) < 0)
         return build_fail(&b->err, errno, "terminal", "/dev/pts/ptmx", "pty master");
     int slave = ioctl(b->console, K_TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (slave < 0)
-        return build_fail(&b->err, errno, "terminal", "/dev/pts", "pty slave");
+    if (slave < 0) return build_fail(&b->err, errno, "terminal", "/dev/pts", "pty slave");
     if (!on_devpts(slave, &st) || major(st.st_rdev) != PTY_SLAVE_MAJOR)
         return build_refuse(&b->err, ENOTTY, "not a pty", "terminal", "/dev/pts", "pty slave");
     if ((size.ws_col || size.ws_row) && ioctl(b->console, TIOCSWINSZ, &size) < 0)
@@ -65,8 +62,7 @@ int terminal_open(struct builder *b, const struct plan_credentials *c, bool cons
     if (console && b->dev >= 0 && bind_console(b, slave) < 0)
         return build_fail(&b->err, errno, "terminal", "/dev/console", "pty slave");
     for (int fd = 0; fd < 3; fd++)
-        if (dup2(slave, fd) < 0)
-            return build_fail(&b->err, errno, "terminal", "stdio", "pty slave");
+        if (dup2(slave, fd) < 0) return build_fail(&b->err, errno, "terminal", "stdio", "pty slave");
     return 0;
 }
 

@@ -21,8 +21,7 @@ static bool ids_match(const char *status, const char *name, uint32_t id) {
     const char *at = value_of(status, name);
     for (int i = 0; i < 4; i++) {
         char *end;
-        if (!at || strtoull(at, &end, 10) != id || end == at)
-            return false;
+        if (!at || strtoull(at, &end, 10) != id || end == at) return false;
         at = end;
     }
     return true;
@@ -50,10 +49,8 @@ static bool groups_match(const char *status, const struct wire_bytes *wanted) {
             continue;
         }
         bool known = false;
-        for (uint32_t i = 0; i < wanted->len && !known; i += 4)
-            known = wire_load32(wanted->data + i) == gid;
-        if (!known)
-            return false;
+        for (uint32_t i = 0; i < wanted->len && !known; i += 4) known = wire_load32(wanted->data + i) == gid;
+        if (!known) return false;
         listed++;
         at = end;
     }
@@ -65,24 +62,15 @@ static const char *difference(const char *status, const struct plan *plan) {
     uint64_t permitted = credentials_available(c->permitted), inheritable = credentials_available(c->inheritable);
     bool filtered = plan_find(plan, PLAN_SECCOMP) || prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
     bool confined = c->no_new_privileges || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
-    if (!ids_match(status, "Uid:", c->uid))
-        return "Uid";
-    if (!ids_match(status, "Gid:", c->gid))
-        return "Gid";
-    if (!groups_match(status, &c->groups))
-        return "Groups";
-    if (!mask_matches(status, "CapInh:", inheritable))
-        return "CapInh";
-    if (!mask_matches(status, "CapPrm:", permitted))
-        return "CapPrm";
-    if (!mask_matches(status, "CapEff:", permitted & c->effective))
-        return "CapEff";
-    if (!mask_matches(status, "CapBnd:", credentials_available(c->bounding)))
-        return "CapBnd";
-    if (!mask_matches(status, "CapAmb:", permitted & inheritable & c->ambient))
-        return "CapAmb";
-    if (!number_matches(status, "NoNewPrivs:", confined))
-        return "NoNewPrivs";
+    if (!ids_match(status, "Uid:", c->uid)) return "Uid";
+    if (!ids_match(status, "Gid:", c->gid)) return "Gid";
+    if (!groups_match(status, &c->groups)) return "Groups";
+    if (!mask_matches(status, "CapInh:", inheritable)) return "CapInh";
+    if (!mask_matches(status, "CapPrm:", permitted)) return "CapPrm";
+    if (!mask_matches(status, "CapEff:", permitted & c->effective)) return "CapEff";
+    if (!mask_matches(status, "CapBnd:", credentials_available(c->bounding))) return "CapBnd";
+    if (!mask_matches(status, "CapAmb:", permitted & inheritable & c->ambient)) return "CapAmb";
+    if (!number_matches(status, "NoNewPrivs:", confined)) return "NoNewPrivs";
     return number_matches(status, "Seccomp:", filtered ? 2 : 0) ? NULL : "Seccomp";
 }
 
@@ -90,12 +78,12 @@ bool build_verify(const struct wire_bytes *bytes, pid_t pid, struct build_error 
     static char status[64 * 1024]; /* 65536 groups would not fit: then nothing is released */
     char path[32];
     struct plan plan;
-    if (plan_decode(bytes, PLAN_OF_CONTAINER, &plan, err) < 0)
-        return false;
+    if (plan_decode(bytes, PLAN_OF_CONTAINER, &plan, err) < 0) return false;
     snprintf(path, sizeof path, "/proc/%d/status", pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t used = 0, n = -1;
-    while (fd >= 0 && used < (ssize_t)sizeof status - 1 && (n = read(fd, status + used, sizeof status - 1 - (size_t)used)) > 0)
+    while (fd >= 0 && used < (ssize_t)sizeof status - 1 &&
+           (n = read(fd, status + used, sizeof status - 1 - (size_t)used)) > 0)
         used += n;
     status[used] = 0;
     const char *wrong = NULL;
@@ -104,8 +92,7 @@ bool build_verify(const struct wire_bytes *bytes, pid_t pid, struct build_error 
     else if ((wrong = difference(status, &plan)))
         build_refuse(err, EPERM, "not what the plan says", "credentials", wrong, "check of the process");
     bool good = fd >= 0 && n >= 0 && !wrong;
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) close(fd);
     plan_free(&plan);
     return good;
 }

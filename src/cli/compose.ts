@@ -4,6 +4,7 @@ import { readLayout } from '../cgroup/layout.js';
 import type { Config } from '../config.js';
 import { Exits } from '../lifecycle/exits.js';
 import { readHost } from '../lifecycle/host.js';
+import { openImages } from '../lifecycle/image-runtime.js';
 import { supervisorLost } from '../lifecycle/lost.js';
 import { journalPath } from '../lifecycle/paths.js';
 import type { Runtime } from '../lifecycle/runtime.js';
@@ -44,7 +45,22 @@ export const compose = async (config: Config, log: Logger): Promise<{ runtime: R
   const containerStats = new ContainerStatsReader({ layout: cgroups, writableLayer: (directory) => writable.get(directory), mountpoint: config.root });
   const addon = loadAddon();
   const filters = new SeccompFilters((profile) => compileSeccomp(profile, addon));
-  const runtime = { config, log, sandboxes, containers, network, spawner, supervisors, exits, turns: new Turns(), flights: new Flights(), host: readHost(cgroups.mode), cgroups, filters, containerStats } as Runtime;
+  const images = await openImages(config, log, [native('jangada-unpack')]);
+  const runtime: Runtime = {
+    ...images,
+    sandboxes,
+    containers,
+    network,
+    spawner,
+    supervisors,
+    exits,
+    turns: new Turns(),
+    flights: new Flights(),
+    host: readHost(cgroups.mode),
+    cgroups,
+    filters,
+    containerStats,
+  };
   supervisors.onLost = (sandboxId) => {
     supervisorLost(runtime, sandboxId).catch((error: unknown) => log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor'));
   };
@@ -53,6 +69,7 @@ export const compose = async (config: Config, log: Logger): Promise<{ runtime: R
     network.close();
     supervisors.closeAll();
     await spawner.close();
+    await writable.close();
     journal.close();
   };
   return { runtime, close };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { containerCgroup } from '../cgroup/paths.js';
 import { alreadyExists, failedPrecondition } from '../errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
+import { layersOf } from '../image/image-record.js';
 import type { OciSpec } from '../oci/spec.js';
 import { stopSignal } from '../oci/stop-signal.js';
 import { type Container, containerKey } from '../store/container.js';
@@ -84,7 +85,7 @@ const record = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
   sandboxId: sandbox.id,
   config,
   stage: 'creating',
-  image: { id: prepared.image.id, ref: prepared.image.repoDigests[0] ?? prepared.image.id, layers: prepared.image.layers.map((layer) => layer.diffId) },
+  image: { id: prepared.image.id, ref: prepared.image.repoDigests[0] ?? prepared.image.id, layers: layersOf(prepared.image) },
   createdAt: now(),
   startedAt: '0',
   finishedAt: '0',

@@ -9,8 +9,8 @@ import { containerDirectory } from './paths.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
 
-/** Of each stream; CRI asks for this cap (api.proto, ExecSyncResponse; CVE-2022-31030). gRPC's own limit is the same, so both share it. */
-const CAPTURE_LIMIT = 8 << 20;
+/** Of each stream. CRI asks for a cap (api.proto, ExecSyncResponse; CVE-2022-31030), and both must fit into one message of gRPC. */
+const CAPTURE_LIMIT = (8 << 20) - 1024;
 
 export interface ExecResult {
   stdout: Buffer;

@@ -3,7 +3,7 @@ import { containerCgroup } from '../cgroup/paths.js';
 import { cgroupOps } from '../cgroup/resources.js';
 import { failedPrecondition, notFound } from '../errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
-import type { ImageRecord } from '../image/image-store.js';
+import { type ImageRecord, layersOf } from '../image/image-record.js';
 import { buildSpec } from '../oci/build-spec.js';
 import { compilePlan } from '../oci/compile-plan.js';
 import { type PidNamespace, pidNamespace } from '../oci/namespaces.js';
@@ -45,7 +45,7 @@ export const prepareContainer = async (parts: Parts, sandbox: Sandbox, config: C
   const directory = containerDirectory(parts.config, id);
   const plan = compilePlan(spec, {
     cgroupOps: cgroupOps(parts.cgroups, spec.linux.cgroupsPath, spec.linux.resources),
-    lowerDirs: parts.layers.lowerDirs(image.layers.map((layer) => layer.diffId)),
+    lowerDirs: parts.layers.lowerDirs(layersOf(image)),
     upper: join(directory, 'upper'),
     work: join(directory, 'work'),
     seccompFilter: spec.linux.seccomp && parts.filters.get(spec.linux.seccomp),

@@ -21,6 +21,6 @@ export const removeContainer = async (parts: Parts, { id }: Container): Promise<
 /** Drops what is on disk and in the store; the writable layer is deleted in the background. */
 export const discardContainer = async (parts: Pick<Runtime, 'config' | 'containers' | 'layers'>, container: Container): Promise<void> => {
   await parts.layers.discard(containerDirectory(parts.config, container.id));
-  parts.layers.release(container.image.layers);
   parts.containers.delete(container.id);
+  await parts.layers.release(container.image.layers);
 };

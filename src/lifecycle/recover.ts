@@ -25,6 +25,7 @@ export const recover = async (runtime: Runtime): Promise<void> => {
   await dropUnknownPods(runtime);
   await dropUnknownContainers(runtime);
   await dropUnknownAttachments(runtime);
+  await runtime.layers.sweep();
 };
 
 const recoverSandbox = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {

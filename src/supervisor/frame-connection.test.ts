@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { FrameConnection } from './frame-connection.js';
-import { bytesField, encodeFrame, Fields, FrameReader, Message, replyTo } from './frames.js';
+import { bytesField, encodeFrame, type Fields, FrameReader, Message, replyTo } from './frames.js';
 import { integer } from './plan-field.js';
 import { SupervisorError } from './supervisor-error.js';
 

@@ -116,7 +116,7 @@ export async function startSpawner(binary: string, log: Pick<Logger, 'warn'>): P
   });
   const spawned = once(child, 'spawn').then(
     () => undefined,
-    (error: unknown) => error,
+    (error: Error) => error,
   );
   const failure = await spawned;
   theirs.destroy();

@@ -202,7 +202,7 @@ const decodeExit = (fields: Fields): SupervisorExit => ({
 const connect = (file: string): Promise<Socket> =>
   new Promise((resolve, reject) => {
     const socket = createConnection(file);
-    const fail = (error: unknown) => {
+    const fail = (error: Error) => {
       clearTimeout(timer);
       socket.destroy();
       reject(error);

@@ -1,23 +1,26 @@
 /* A container as it is made: what its first process sees, and what the host sees of it. */
 #include "fixture.h"
 
+#include "../rootfs.h"
+
 static struct run r;
 static char *layer;
 
 static bool runs(const char *name, const struct wish *w) {
     bool good = run(&r, layer, name, w);
-    if (!good)
-        printf("# %s: %s / %s: %s\n", r.failed.step, r.failed.detail, r.err.step, r.err.detail);
+    if (!good) printf("# %s: %s / %s: %s\n", r.failed.step, r.failed.detail, r.err.step, r.err.detail);
     return good;
 }
 
 static void test_tree(void) {
-    struct wish w = {.script = "echo pid $$; ls /dev; readlink /dev/fd; echo $(wc -l < /proc/mounts); cat /proc/self/cgroup;"
-                               "stat -c '%t:%T %a' /dev/null; echo x > /dev/null && ls -A / ; grep -c '' /proc/self/mountinfo;"
-                               "touch /rootfile && echo writable; touch /sys/x; ls /proc/self/fd | wc -l"};
+    struct wish w = {
+        .script = "echo pid $$; ls /dev; readlink /dev/fd; echo $(wc -l < /proc/mounts); cat /proc/self/cgroup;"
+                  "stat -c '%t:%T %a' /dev/null; echo x > /dev/null && ls -A / ; grep -c '' /proc/self/mountinfo;"
+                  "touch /rootfile && echo writable; touch /sys/x; ls /proc/self/fd | wc -l"};
     ok(runs("tree", &w), "a container is created, released and ends");
     has(r.text, "pid 1\n", "its first process is pid 1");
-    has(r.text, "fd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n", "/dev holds the plan");
+    has(r.text, "fd\nfull\nmqueue\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n",
+        "/dev holds the plan");
     has(r.text, "1:3 666\n", "/dev/null is the null device");
     has(r.text, "writable\n", "the root is writable");
     has(r.text, "touch: /sys/x:", "sysfs is not");
@@ -25,17 +28,19 @@ static void test_tree(void) {
     ok(access(at("tree.upper/rootfile"), F_OK) == 0, "what it writes lies in its upper directory");
     ok(access(at("layer/rootfile"), F_OK) < 0, "the layer is untouched");
 
-    struct wish readonly = {.script = "touch /x || echo refused; mkdir /w/y || echo refused", .readonly_root = true, .cwd = "/w/d"};
+    struct wish readonly = {
+        .script = "touch /x || echo refused; mkdir /w/y || echo refused", .readonly_root = true, .cwd = "/w/d"};
     ok(runs("rotree", &readonly), "a read-only root");
     has(r.text, "refused\nmkdir: can't create directory '/w/y': Read-only file system\nrefused\n",
         "is read-only, and has the working directory made before");
 }
 
 static void test_masks(void) {
-    struct wish w = {.script = "cat /etc/hidden; ls /etc/hide; stat -c %t:%T /etc/hidden /etc/other; touch /etc/hide/x;"
-                               "echo 1 > /proc/sys/kernel/hostname; touch /etc/keep/y; cat /etc/keep/x; ls /proc/acpi /sys/firmware",
-                     .masks = {"/etc/hidden", "/etc/hide", "/etc/missing", "/etc/other"},
-                     .readonly = {"/proc/sys", "/etc/keep", "/etc/missing"}};
+    struct wish w = {
+        .script = "cat /etc/hidden; ls /etc/hide; stat -c %t:%T /etc/hidden /etc/other; touch /etc/hide/x;"
+                  "echo 1 > /proc/sys/kernel/hostname; touch /etc/keep/y; cat /etc/keep/x; ls /proc/acpi /sys/firmware",
+        .masks = {"/etc/hidden", "/etc/hide", "/etc/missing", "/etc/other"},
+        .readonly = {"/proc/sys", "/etc/keep", "/etc/missing"}};
     ok(runs("masks", &w), "masked and read-only paths; missing ones are no error");
     ok(strstr(r.text, "hidden\n") == NULL, "a masked file and a masked directory show nothing");
     has(r.text, "1:3\n1:3\n", "CVE-2025-31133: masked files are the proven null device");
@@ -46,8 +51,10 @@ static void test_masks(void) {
 }
 
 static void test_binds(void) {
-    struct wish w = {.script = "cat /data/f; touch /data/new || echo refused; cat /made/by/us/file; touch /data/sub/new && echo sub",
-                     .binds = {{at("volume"), "/data"}, {at("secret"), "/made/by/us/file"}}, .bind_flags = 1};
+    struct wish w = {
+        .script = "cat /data/f; touch /data/new || echo refused; cat /made/by/us/file; touch /data/sub/new && echo sub",
+        .binds = {{at("volume"), "/data"}, {at("secret"), "/made/by/us/file"}},
+        .bind_flags = 1};
     ok(runs("binds", &w), "bind mounts, missing destinations are made");
     has(r.text, "volume\n", "a directory");
     has(r.text, "refused\nsecret\n", "a read-only bind refuses; a file");
@@ -70,10 +77,16 @@ static void test_binds(void) {
 }
 
 static void test_identity(void) {
-    struct identity user = {.uid = 1000, .gid = 5000, .groups = {5000, 7}, .group_count = 2, .bounding = CAPS_DEFAULT,
+    struct identity user = {.uid = 1000,
+                            .gid = 5000,
+                            .groups = {5000, 7},
+                            .group_count = 2,
+                            .bounding = CAPS_DEFAULT,
                             .no_new_privileges = 1};
-    struct wish w = {.script = "grep -E '^(Uid|Gid|Groups|Cap|NoNew|Seccomp:)' /proc/self/status; umask; echo x > /dev/stdout",
-                     .identity = &user, .seccomp = true};
+    struct wish w = {
+        .script = "grep -E '^(Uid|Gid|Groups|Cap|NoNew|Seccomp:)' /proc/self/status; umask; echo x > /dev/stdout",
+        .identity = &user,
+        .seccomp = true};
     ok(runs("user", &w), "an ordinary user with a filter and no_new_privs");
     has(r.text,
         "Uid:\t1000\t1000\t1000\t1000\nGid:\t5000\t5000\t5000\t5000\nGroups:\t7 5000 \nCapInh:\t0000000000000000\n"
@@ -81,9 +94,17 @@ static void test_identity(void) {
         "NoNewPrivs:\t1\nSeccomp:\t2\n",
         "CVE-2022-24769, CVE-2022-2989: exactly the plan's identity");
     has(r.text, "0022\nx\n", "the umask, and /dev/stdout can be opened again");
-    struct identity ambient = {.uid = 1000, .gid = 1000, .groups = {1000}, .group_count = 1, .bounding = CAPS_DEFAULT,
-                               .permitted = 0x400, .effective = 0x400, .inheritable = 0x400, .ambient = 0x400};
-    struct wish amb = {.script = "grep -E '^(Cap|NoNew|Seccomp:)' /proc/self/status", .identity = &ambient, .seccomp = true};
+    struct identity ambient = {.uid = 1000,
+                               .gid = 1000,
+                               .groups = {1000},
+                               .group_count = 1,
+                               .bounding = CAPS_DEFAULT,
+                               .permitted = 0x400,
+                               .effective = 0x400,
+                               .inheritable = 0x400,
+                               .ambient = 0x400};
+    struct wish amb = {
+        .script = "grep -E '^(Cap|NoNew|Seccomp:)' /proc/self/status", .identity = &ambient, .seccomp = true};
     ok(runs("ambient", &amb), "ambient capabilities and a filter without no_new_privs");
     has(r.text,
         "CapInh:\t0000000000000400\nCapPrm:\t0000000000000400\nCapEff:\t0000000000000400\nCapBnd:\t00000000a80425fb\n"
@@ -123,7 +144,8 @@ static void test_verify(void) {
 }
 
 static void test_command(void) {
-    const char *missing[] = {"no-such-command", NULL}, *absolute[] = {"/etc/hidden", NULL}, *found[] = {"echo", "a b", "", "c", NULL};
+    const char *missing[] = {"no-such-command", NULL}, *absolute[] = {"/etc/hidden", NULL},
+               *found[] = {"echo", "a b", "", "c", NULL};
     struct wish w = {.argv = missing};
     ok(!runs("missing", &w), "a missing command");
     same(r.failed.detail, "no such file or directory: no-such-command (command, searched in PATH)", "is named");
@@ -135,9 +157,10 @@ static void test_command(void) {
 }
 
 static void test_terminal(void) {
-    struct wish w = {.script = "readlink /proc/self/fd/0; stat -c %t /dev/console; echo ok > /dev/tty; stty size 2>/dev/null; "
-                               "busybox stty size; echo ctl > /dev/console",
-                     .terminal = true};
+    struct wish w = {
+        .script = "readlink /proc/self/fd/0; stat -c %t /dev/console; echo ok > /dev/tty; stty size 2>/dev/null; "
+                  "busybox stty size; echo ctl > /dev/console",
+        .terminal = true};
     ok(runs("terminal", &w), "a terminal");
     has(r.text, "/dev/pts/0\r\n88\r\n", "CVE-2025-52565: console is the pty of the own devpts (major 136)");
     has(r.text, "24 80\r\n", "it has its size");
@@ -158,9 +181,30 @@ static void test_devices(void) {
     ok(stat(at("outside.upper/opt/zero"), &st) == 0 && S_ISREG(st.st_mode), "nor a node in the writable layer");
 }
 
+/* Before Linux 6.5 the overlay is mounted by one list of layers. */
+static void test_overlay_by_list(void) {
+    static struct draft d;
+    struct wish w = {.script = "true"};
+    struct plan plan;
+    struct build_error err;
+    int status;
+    draft_container(&d, layer, "list", &w);
+    struct wire_bytes bytes = bytes_of(&d);
+    ok(plan_decode(&bytes, PLAN_OF_CONTAINER, &plan, &err) == 0, "a plan");
+    pid_t pid = fork();
+    if (pid == 0) {
+        int fd = rootfs_open_by_list(plan_find(&plan, PLAN_ROOTFS));
+        if (fd < 0) perror("# by list");
+        _exit(fd >= 0 && faccessat(fd, "bin/busybox", X_OK, 0) == 0 && mkdirat(fd, "written", 0755) == 0 ? 0 : 1);
+    }
+    ok(waitpid(pid, &status, 0) == pid && status == 0, "an overlay without lowerdir+ has the layer and can be written");
+    ok(access(at("list.upper/written"), F_OK) == 0, "into its upper directory");
+    ok(access(at("list.work/bin"), F_OK) < 0, "the host does not see it");
+    plan_free(&plan);
+}
+
 int main(void) {
-    if (!fixture_open())
-        return 1;
+    if (!fixture_open()) return 1;
     layer = fresh_layer("layer");
     put_file(at("secret"), "secret\n");
     put_file(at("layer/etc/hidden"), "hidden\n");
@@ -169,13 +213,11 @@ int main(void) {
     put_file(at("layer/etc/hide/x"), "hidden\n");
     mkdir(at("layer/etc/keep"), 0755);
     put_file(at("layer/etc/keep/x"), "kept\n");
-    if (symlink("../run/x/stub", at("layer/etc/resolv.conf")) < 0)
-        perror("resolv.conf");
+    if (symlink("../run/x/stub", at("layer/etc/resolv.conf")) < 0) perror("resolv.conf");
     mkdir(at("volume"), 0755);
     put_file(at("volume/f"), "volume\n");
     mkdir(at("volume/sub"), 0755);
-    if (mount("tmpfs", at("volume/sub"), "tmpfs", MS_NOSUID | MS_NODEV, "size=64k") < 0)
-        perror("submount");
+    if (mount("tmpfs", at("volume/sub"), "tmpfs", MS_NOSUID | MS_NODEV, "size=64k") < 0) perror("submount");
     test_tree();
     test_masks();
     test_binds();
@@ -184,6 +226,7 @@ int main(void) {
     test_command();
     test_terminal();
     test_devices();
+    test_overlay_by_list();
     umount2(at("volume/sub"), MNT_DETACH);
     fixture_remove();
     return done();

@@ -26,10 +26,8 @@ static void remove_parents(void) {
 static void end(struct wire_bytes *plan) {
     for (int pass = 0; pass < 50; pass++) {
         build_cgroup_kill(plan);
-        while (waitpid(-1, NULL, WNOHANG) > 0)
-            ;
-        if (build_cgroup_remove(plan) == 0)
-            return;
+        while (waitpid(-1, NULL, WNOHANG) > 0);
+        if (build_cgroup_remove(plan) == 0) return;
         struct pollfd none = {-1, 0, 0};
         poll(&none, 1, 20);
     }
@@ -62,7 +60,8 @@ static void test_fork_bomb(void) {
     snprintf(file, sizeof file, "%s/pids.max", pids);
     snprintf(current, sizeof current, "%s/pids.current", pids);
     struct wish w = {.script = "echo begun; while :; do (while :; do sleep 100 & done) 2>/dev/null; done",
-                     .cgroup = {pids, memory, freezer}, .limit = {{file, "40"}}};
+                     .cgroup = {pids, memory, freezer},
+                     .limit = {{file, "40"}}};
     draft_container(&d, layer, "bomb", &w);
     struct wire_bytes plan = bytes_of(&d);
     ok(create(&r, &d, -1) && release(&r), "a fork bomb with 40 pids");
@@ -94,9 +93,11 @@ static void test_fork_bomb(void) {
 }
 
 static void test_seen_from_inside(void) {
-    struct wish w = {.script = "cat /proc/self/cgroup | grep -E 'memory|pids'; ls /sys/fs/cgroup; cat /sys/fs/cgroup/memory/cgroup.procs;"
-                               "echo 1 > /sys/fs/cgroup/memory/memory.limit_in_bytes; mkdir /sys/fs/cgroup/pids/x || echo refused",
-                     .cgroup = {pids, memory, cpuset, unified}};
+    struct wish w = {
+        .script =
+            "cat /proc/self/cgroup | grep -E 'memory|pids'; ls /sys/fs/cgroup; cat /sys/fs/cgroup/memory/cgroup.procs;"
+            "echo 1 > /sys/fs/cgroup/memory/memory.limit_in_bytes; mkdir /sys/fs/cgroup/pids/x || echo refused",
+        .cgroup = {pids, memory, cpuset, unified}};
     ok(run(&r, layer, "inside", &w), "a container's view of its cgroups");
     has(r.text, ":memory:/\n", "is rooted in its own");
     has(r.text, "cpuset\nmemory\npids\n1\n", "shows its hierarchies and its processes");
@@ -169,8 +170,7 @@ static void test_bad_limit(void) {
 }
 
 int main(void) {
-    if (!fixture_open())
-        return 1;
+    if (!fixture_open()) return 1;
     layer = fresh_layer("layer");
     memory = cgroup("memory", "c");
     pids = cgroup("pids", "c");

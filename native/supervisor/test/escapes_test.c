@@ -9,12 +9,12 @@ static char before[8192];
 static char *canary_state(void) {
     static char text[8192];
     char command[256];
-    snprintf(command, sizeof command, "find %s -printf '%%p %%i %%m %%u %%s %%T@ %%l\\n' | sort; cat %s/file", at("canary"), at("canary"));
+    snprintf(command, sizeof command, "find %s -printf '%%p %%i %%m %%u %%s %%T@ %%l\\n' | sort; cat %s/file",
+             at("canary"), at("canary"));
     FILE *p = popen(command, "r");
     size_t n = p ? fread(text, 1, sizeof text - 1, p) : 0;
     text[n] = 0;
-    if (p)
-        pclose(p);
+    if (p) pclose(p);
     return text;
 }
 
@@ -26,27 +26,28 @@ static void intact(const char *name) {
 static char *layer_with_link(const char *name, const char *path, const char *target) {
     char *layer = fresh_layer(name), link[600];
     snprintf(link, sizeof link, "%s%s", layer, path);
-    if (symlink(target, link) < 0)
-        perror(link);
+    if (symlink(target, link) < 0) perror(link);
     return layer;
 }
 
 static bool refused(const char *layer, const char *name, const struct wish *w) {
     bool good = run(&r, layer, name, w);
     if (!good)
-        printf("# %s: %s\n", r.failed.type ? r.failed.step : r.err.step, r.failed.type ? r.failed.detail : r.err.detail);
+        printf("# %s: %s\n", r.failed.type ? r.failed.step : r.err.step,
+               r.failed.type ? r.failed.detail : r.err.detail);
     return !good && r.failed.type == BUILD_FAILED && r.text[0] == 0;
 }
 
 static void test_proc_links(void) {
-    static const char *const targets[][2] = {{"/proc", "/vol"}, {"/proc", "vol/../vol"}, {"/sys", "/vol"}, {"/dev", "/vol"},
-                                             {"/proc", "/proc/self/root"}};
+    static const char *const targets[][2] = {
+        {"/proc", "/vol"}, {"/proc", "vol/../vol"}, {"/sys", "/vol"}, {"/dev", "/vol"}, {"/proc", "/proc/self/root"}};
     struct wish w = {.script = "echo ran; cat /proc/self/status"};
     char name[32];
     for (size_t i = 0; i < sizeof targets / sizeof targets[0]; i++) {
         snprintf(name, sizeof name, "link%zu", i);
         char *layer = layer_with_link(name, targets[i][0], targets[i][1]);
-        ok(refused(layer, name, &w), "CVE-2019-19921, CVE-2023-27561, CVE-2025-54867: %s is a symlink to %s", targets[i][0], targets[i][1]);
+        ok(refused(layer, name, &w), "CVE-2019-19921, CVE-2023-27561, CVE-2025-54867: %s is a symlink to %s",
+           targets[i][0], targets[i][1]);
     }
     w.binds[0][0] = at("volume");
     w.binds[0][1] = "/vol";
@@ -72,8 +73,7 @@ static void test_dev_links(void) {
     intact("CVE-2026-41579");
     layer = fresh_layer("console");
     mkdir(at("console/dev"), 0755);
-    if (symlink(at("canary/new"), at("console/dev/console")) < 0)
-        perror("console");
+    if (symlink(at("canary/new"), at("console/dev/console")) < 0) perror("console");
     struct wish tty = {.script = "readlink /dev/console; stat -c %t /dev/console", .terminal = true};
     ok(run(&r, layer, "console", &tty), "CVE-2026-88264: the image's /dev/console is a symlink to the host");
     same(r.text, "88\r\n", "CVE-2026-88264: the console is ours");
@@ -83,9 +83,9 @@ static void test_dev_links(void) {
 static void test_null(void) {
     char *layer = fresh_layer("null");
     mkdir(at("null/dev"), 0755);
-    if (symlink("/proc/sys/kernel/core_pattern", at("null/dev/null")) < 0)
-        perror("null");
-    struct wish w = {.script = "stat -c '%F %t:%T' /dev/null /proc/version; cat /proc/version", .masks = {"/proc/version"}};
+    if (symlink("/proc/sys/kernel/core_pattern", at("null/dev/null")) < 0) perror("null");
+    struct wish w = {.script = "stat -c '%F %t:%T' /dev/null /proc/version; cat /proc/version",
+                     .masks = {"/proc/version"}};
     ok(run(&r, layer, "null", &w), "CVE-2025-31133: the image's /dev/null is a symlink to a procfs file");
     same(r.text, "character special file 1:3\ncharacter special file 1:3\n", "CVE-2025-31133: masks use our own");
     w.device = "/dev/null"; /* the plan's last word on /dev/null is 1:5 */
@@ -93,16 +93,18 @@ static void test_null(void) {
 }
 
 static void test_proc_volumes(void) {
-    static const char *const places[] = {"/proc", "/proc/self/attr", "/proc/sys/net", "//proc/", "/proc/../proc/sys", "/p/sys",
-                                         "/proc/cpuinfo/x", "/p"};
+    static const char *const places[] = {
+        "/proc", "/proc/self/attr", "/proc/sys/net", "//proc/", "/proc/../proc/sys", "/p/sys", "/proc/cpuinfo/x", "/p"};
     char *layer = layer_with_link("procvol", "/p", "/proc"), name[32];
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         struct wish w = {.script = "echo ran", .binds = {{at("volume"), places[i]}}};
         snprintf(name, sizeof name, "procvol%zu", i);
         ok(refused(layer, name, &w), "CVE-2019-16884: a volume at %s", places[i]);
     }
-    struct wish early = {.script = "stat -fc %t /proc; cat /proc/self/stat | wc -l", .early_bind = {at("volume"), "/p"}};
-    ok(!run(&r, layer, "early", &early) || strstr(r.text, "9fa0\n1\n"), "CVE-2019-16884: a volume that comes before procfs");
+    struct wish early = {.script = "stat -fc %t /proc; cat /proc/self/stat | wc -l",
+                         .early_bind = {at("volume"), "/p"}};
+    ok(!run(&r, layer, "early", &early) || strstr(r.text, "9fa0\n1\n"),
+       "CVE-2019-16884: a volume that comes before procfs");
     struct wish file = {.script = "cat /proc/cpuinfo", .binds = {{at("volume/file"), "/proc/cpuinfo"}}};
     ok(run(&r, layer, "cpuinfo", &file), "another /proc/cpuinfo is allowed");
     same(r.text, "volume\n", "and seen");
@@ -124,7 +126,8 @@ static void test_destinations(void) {
         intact("CVE-2024-45310");
     }
     char *layer = layer_with_link("resolv", "/etc/resolv.conf", at("canary/file"));
-    struct wish w = {.script = "cat /etc/resolv.conf; echo x > /etc/resolv.conf", .binds = {{at("volume/file"), "/etc/resolv.conf"}}};
+    struct wish w = {.script = "cat /etc/resolv.conf; echo x > /etc/resolv.conf",
+                     .binds = {{at("volume/file"), "/etc/resolv.conf"}}};
     ok(run(&r, layer, "resolv", &w), "CVE-2025-24965: a file of ours over a symlink to the host");
     same(r.text, "volume\n", "lies inside the container");
     intact("CVE-2025-24965");
@@ -144,7 +147,8 @@ static void test_cwd(void) {
             printf("# %s\n", r.text);
     }
     struct wish w = {.script = "echo ran", .cwd = "/w"};
-    ok(!run(&r, layer, "cwdlink", &w) && !strstr(r.text, "ran"), "CVE-2024-21626: a working directory that is such a link");
+    ok(!run(&r, layer, "cwdlink", &w) && !strstr(r.text, "ran"),
+       "CVE-2024-21626: a working directory that is such a link");
     struct wish dots = {.script = "pwd", .cwd = "/../../../../tmp"};
     ok(run(&r, layer, "cwddots", &dots), "a working directory of dots");
     same(r.text, "/tmp\n", "ends at the container's root");
@@ -160,8 +164,12 @@ static void test_terminal(void) {
 
 static void test_readonly_through_fd(void) {
     char *layer = fresh_layer("rofd");
-    struct wish w = {.script = "touch /x || echo refused; touch /v/x || echo refused; grep -E ' (/|/v) ' /proc/mounts | grep -c ' ro,'",
-                     .readonly_root = true, .binds = {{at("volume"), "/v"}}, .bind_flags = 1};
+    struct wish w = {
+        .script =
+            "touch /x || echo refused; touch /v/x || echo refused; grep -E ' (/|/v) ' /proc/mounts | grep -c ' ro,'",
+        .readonly_root = true,
+        .binds = {{at("volume"), "/v"}},
+        .bind_flags = 1};
     ok(run(&r, layer, "rofd", &w), "CVE-2026-115521: read-only root and volume");
     has(r.text, "refused\n", "refuse");
     has(r.text, "\n2\n", "and are listed so");
@@ -170,12 +178,15 @@ static void test_readonly_through_fd(void) {
 /* CVE-2016-9962: what a process with CAP_SYS_PTRACE finds of the builders while a hundred processes are started beside it. */
 static void test_joining_process(void) {
     static struct draft process;
-    struct identity tracer = {.bounding = CAPS_DEFAULT | 1 << 19, .permitted = CAPS_DEFAULT | 1 << 19,
-                              .effective = CAPS_DEFAULT | 1 << 19, .group_count = 1};
-    struct wish watch = {.script = "while :; do for p in /proc/[0-9]*; do case $p in /proc/1|/proc/$$) ;; *) "
-                                   "for f in $p/fd/* $p/cwd $p/root $p/exe; do readlink $f; done;; esac; done; done 2>/dev/null "
-                                   "| grep -vE '^(/|/bin/busybox|/proc/[0-9]+/fd|pipe:.*|/dev/null|socket:.*|/dev/.*|/proc|/proc/.*)$'",
-                         .identity = &tracer};
+    struct identity tracer = {.bounding = CAPS_DEFAULT | 1 << 19,
+                              .permitted = CAPS_DEFAULT | 1 << 19,
+                              .effective = CAPS_DEFAULT | 1 << 19,
+                              .group_count = 1};
+    struct wish watch = {
+        .script = "while :; do for p in /proc/[0-9]*; do case $p in /proc/1|/proc/$$) ;; *) "
+                  "for f in $p/fd/* $p/cwd $p/root $p/exe; do readlink $f; done;; esac; done; done 2>/dev/null "
+                  "| grep -vE '^(/|/bin/busybox|/proc/[0-9]+/fd|pipe:.*|/dev/null|socket:.*|/dev/.*|/proc|/proc/.*)$'",
+        .identity = &tracer};
     struct run c, one;
     char *layer = fresh_layer("trace"), found[4096];
     draft_container(&d, layer, "trace", &watch);
@@ -192,8 +203,7 @@ static void test_joining_process(void) {
     ssize_t n = read(c.out, found, sizeof found - 1);
     found[n > 0 ? n : 0] = 0;
     ok(n <= 0, "CVE-2016-9962: none of them shows a descriptor, directory or program of the host");
-    if (n > 0)
-        printf("# %s\n", found);
+    if (n > 0) printf("# %s\n", found);
     finish(&c);
     close(pidfd);
 }
@@ -203,8 +213,7 @@ static void test_race(void) {
     char *layer = fresh_layer("race"), name[32];
     mkdir(at("race-volume"), 0755);
     mkdir(at("race-volume/sub"), 0755);
-    if (symlink("/", at("race-volume/link")) < 0 || symlink(at("canary"), at("race-volume/host")) < 0)
-        perror("race");
+    if (symlink("/", at("race-volume/link")) < 0 || symlink(at("canary"), at("race-volume/host")) < 0) perror("race");
     char *sub = at("race-volume/sub"), *link = at("race-volume/link"), *host = at("race-volume/host");
     char *parent = at("race-volume"), *child = at("volume");
     pid_t racer = fork();
@@ -215,14 +224,14 @@ static void test_race(void) {
         }
     int leaked = 0, ran = 0;
     /* The root of every mount that is of the host's own file system, as mountinfo shows it. */
-    struct wish w = {.script = "grep -vE ' - (overlay|proc|tmpfs|devpts|mqueue|sysfs|cgroup2?) ' /proc/self/mountinfo | "
-                               "busybox cut -d ' ' -f 4 | grep -vE '/(race-)?volume$' && echo LEAK; echo end",
+    struct wish w = {.script =
+                         "grep -vE ' - (overlay|proc|tmpfs|devpts|mqueue|sysfs|cgroup2?) ' /proc/self/mountinfo | "
+                         "busybox cut -d ' ' -f 4 | grep -vE '/(race-)?volume$' && echo LEAK; echo end",
                      .binds = {{parent, "/vol"}, {child, "/vol/sub/data"}, {child, "/vol/sub/data/deep"}}};
     for (int i = 0; i < 60; i++) {
         snprintf(name, sizeof name, "race%d", i);
         ran += run(&r, layer, name, &w) && strstr(r.text, "end");
-        if (strstr(r.text, "LEAK") && leaked++ == 0)
-            printf("# %s\n", r.text);
+        if (strstr(r.text, "LEAK") && leaked++ == 0) printf("# %s\n", r.text);
     }
     kill(racer, SIGKILL);
     waitpid(racer, NULL, 0);
@@ -232,8 +241,7 @@ static void test_race(void) {
 }
 
 int main(void) {
-    if (!fixture_open())
-        return 1;
+    if (!fixture_open()) return 1;
     mkdir(at("canary"), 0755);
     mkdir(at("canary/directory"), 0755);
     put_file(at("canary/file"), "canary\n");

@@ -9,8 +9,7 @@ static char *layer;
 static bool start_waiting(struct run *c, struct draft *d, const char *name, const struct wish *w, int target) {
     draft_container(d, layer, name, w);
     bool good = create(c, d, target) && release(c);
-    if (!good)
-        printf("# %s: %s / %s: %s\n", c->failed.step, c->failed.detail, c->err.step, c->err.detail);
+    if (!good) printf("# %s: %s / %s: %s\n", c->failed.step, c->failed.detail, c->err.step, c->err.detail);
     return good;
 }
 
@@ -20,8 +19,7 @@ static bool execs(const struct draft *d, struct run *c, const struct wish *w) {
     bool good = exec_in(&r, d, &process, pidfd, w->terminal);
     finish(&r);
     close(pidfd);
-    if (!good)
-        printf("# %s: %s / %s: %s\n", r.failed.step, r.failed.detail, r.err.step, r.err.detail);
+    if (!good) printf("# %s: %s / %s: %s\n", r.failed.step, r.failed.detail, r.err.step, r.err.detail);
     return good;
 }
 
@@ -30,12 +28,18 @@ static void stop(struct run *c) {
     finish(c);
 }
 
-#define REPORT "grep -vE '^(Name|State|Pid|PPid|Tgid|NStgid|NSpid|NSpgid|NSsid|SigQ|Vm|Rss|voluntary|nonvol|Shd|Sig|Kthread|Threads|" \
-               "Mems|Cpus|Hugetlb)' /proc/self/status; cat /proc/self/cgroup /proc/self/limits /proc/self/oom_score_adj; " \
-               "for n in mnt uts ipc net cgroup pid user; do readlink /proc/self/ns/$n; done; pwd"
+#define REPORT                                                                                                    \
+    "grep -vE "                                                                                                   \
+    "'^(Name|State|Pid|PPid|Tgid|NStgid|NSpid|NSpgid|NSsid|SigQ|Vm|Rss|voluntary|nonvol|Shd|Sig|Kthread|Threads|" \
+    "Mems|Cpus|Hugetlb)' /proc/self/status; cat /proc/self/cgroup /proc/self/limits /proc/self/oom_score_adj; "   \
+    "for n in mnt uts ipc net cgroup pid user; do readlink /proc/self/ns/$n; done; pwd"
 
 static void test_same_as_first(void) {
-    struct identity user = {.uid = 1000, .gid = 5000, .groups = {5000, 7}, .group_count = 2, .bounding = CAPS_DEFAULT,
+    struct identity user = {.uid = 1000,
+                            .gid = 5000,
+                            .groups = {5000, 7},
+                            .group_count = 2,
+                            .bounding = CAPS_DEFAULT,
                             .no_new_privileges = 1};
     struct wish w = {.script = REPORT "; echo END; sleep 100", .identity = &user, .seccomp = true, .cwd = "/etc"};
     struct wish again = {.script = REPORT "; echo END", .identity = &user, .seccomp = true, .cwd = "/etc"};
@@ -45,15 +49,15 @@ static void test_same_as_first(void) {
     ok(start_waiting(&c, &container, "same", &w, -1), "a container runs");
     while (!strstr(first, "END") && used < sizeof first - 1) {
         ssize_t n = read(c.out, first + used, sizeof first - 1 - used);
-        if (n <= 0)
-            break;
+        if (n <= 0) break;
         used += (size_t)n;
         first[used] = 0;
     }
     ok(execs(&container, &c, &again), "a further process in it");
     same(r.text, first, "CVE-2019-10144: has exactly what the first one has");
     struct wish pids = {.script = "echo $$ > /tmp/pid; ps; ls /proc/$$/fd; true", .identity = &user, .seccomp = true};
-    struct identity root = {.bounding = CAPS_DEFAULT, .permitted = CAPS_DEFAULT, .effective = CAPS_DEFAULT, .group_count = 1};
+    struct identity root = {
+        .bounding = CAPS_DEFAULT, .permitted = CAPS_DEFAULT, .effective = CAPS_DEFAULT, .group_count = 1};
     pids.identity = &root;
     ok(execs(&container, &c, &pids), "as root");
     has(r.text, "sleep 100", "it sees the container's processes");
@@ -64,8 +68,8 @@ static void test_same_as_first(void) {
 }
 
 static void test_terminal(void) {
-    struct wish w = {.script = "sleep 100"}, tty = {.script = "readlink /proc/self/fd/0; busybox stty size; echo t > /dev/tty",
-                                                     .terminal = true};
+    struct wish w = {.script = "sleep 100"},
+                tty = {.script = "readlink /proc/self/fd/0; busybox stty size; echo t > /dev/tty", .terminal = true};
     struct run c;
     ok(start_waiting(&c, &container, "tty", &w, -1), "a container runs");
     ok(execs(&container, &c, &tty), "a further process with a terminal");
@@ -86,8 +90,7 @@ static void test_terminal(void) {
 /* A process that owns a PID namespace, as the init of a pod does. */
 static pid_t pod_init(int *ns) {
     int gate[2];
-    if (pipe2(gate, O_CLOEXEC) < 0)
-        return -1;
+    if (pipe2(gate, O_CLOEXEC) < 0) return -1;
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
     if (pid == 0) {
         char byte;
@@ -148,8 +151,7 @@ static void test_shared_pid(void) {
 }
 
 int main(void) {
-    if (!fixture_open())
-        return 1;
+    if (!fixture_open()) return 1;
     layer = fresh_layer("layer");
     test_same_as_first();
     test_terminal();

@@ -46,13 +46,11 @@ __attribute__((unused)) static int done(void) {
 }
 
 __attribute__((unused)) static void same(const char *found, const char *wanted, const char *name) {
-    if (!ok(strcmp(found, wanted) == 0, "%s", name))
-        printf("# found:  %s\n# wanted: %s\n", found, wanted);
+    if (!ok(strcmp(found, wanted) == 0, "%s", name)) printf("# found:  %s\n# wanted: %s\n", found, wanted);
 }
 
 __attribute__((unused)) static void has(const char *text, const char *part, const char *name) {
-    if (!ok(strstr(text, part) != NULL, "%s", name))
-        printf("# found:  %s\n# wanted: …%s…\n", text, part);
+    if (!ok(strstr(text, part) != NULL, "%s", name)) printf("# found:  %s\n# wanted: …%s…\n", text, part);
 }
 
 /* A plan under construction. */
@@ -69,8 +67,7 @@ __attribute__((unused)) static void op_begin(struct draft *d, uint16_t code) {
 
 __attribute__((unused)) static void op_end(struct draft *d) {
     uint32_t len = (uint32_t)(d->w.len - d->op - 6);
-    for (int i = 0; i < 4; i++)
-        d->data[d->op + 2 + (size_t)i] = (uint8_t)(len >> (8 * i));
+    for (int i = 0; i < 4; i++) d->data[d->op + 2 + (size_t)i] = (uint8_t)(len >> (8 * i));
 }
 
 __attribute__((unused)) static void put_namespaces(struct draft *d, uint8_t pid) {
@@ -80,22 +77,20 @@ __attribute__((unused)) static void put_namespaces(struct draft *d, uint8_t pid)
     op_end(d);
 }
 
-__attribute__((unused)) static void put_mount(struct draft *d, const char *type, const char *destination, uint32_t flags,
-                                              const char *option, const char *option2) {
+__attribute__((unused)) static void put_mount(struct draft *d, const char *type, const char *destination,
+                                              uint32_t flags, const char *option, const char *option2) {
     op_begin(d, PLAN_MOUNT);
     wire_put_u8(&d->w, 1, PLAN_KIND_MOUNT);
     wire_put_string(&d->w, 2, type);
     wire_put_string(&d->w, 3, destination);
-    if (option)
-        wire_put_string(&d->w, 4, option);
-    if (option2)
-        wire_put_string(&d->w, 4, option2);
+    if (option) wire_put_string(&d->w, 4, option);
+    if (option2) wire_put_string(&d->w, 4, option2);
     wire_put_u32(&d->w, 5, flags);
     op_end(d);
 }
 
-__attribute__((unused)) static void put_bind(struct draft *d, const char *source, const char *destination, uint32_t flags,
-                                             bool recursive) {
+__attribute__((unused)) static void put_bind(struct draft *d, const char *source, const char *destination,
+                                             uint32_t flags, bool recursive) {
     op_begin(d, PLAN_MOUNT);
     wire_put_u8(&d->w, 1, PLAN_KIND_BIND);
     wire_put_string(&d->w, 2, source);
@@ -176,35 +171,34 @@ __attribute__((unused)) static void put_seccomp(struct draft *d) {
 
 __attribute__((unused)) static void put_exec(struct draft *d, const char *const *argv) {
     op_begin(d, PLAN_EXEC);
-    for (; *argv; argv++)
-        wire_put_string(&d->w, 1, *argv);
+    for (; *argv; argv++) wire_put_string(&d->w, 1, *argv);
     wire_put_string(&d->w, 2, "PATH=/bin");
     op_end(d);
 }
 
 /* What differs between the plans of the tests; zero is the ordinary container. */
 struct wish {
-    const char *script;             /* run by sh -c */
-    const char *const *argv;        /* instead of the script */
+    const char *script;      /* run by sh -c */
+    const char *const *argv; /* instead of the script */
     const char *cwd;
-    const char *cgroup[4];          /* directories, v1 unless the name has "unified" in it */
-    const char *limit[3][2];        /* cgroup file and value */
+    const char *cgroup[4];   /* directories, v1 unless the name has "unified" in it */
+    const char *limit[3][2]; /* cgroup file and value */
     const char *masks[4], *readonly[4];
     const char *binds[4][2];
     uint32_t bind_flags;
     bool bind_recursive_readonly;
-    const char *early_bind[2];      /* before the container's own mounts */
-    const char *extra_mount[3];     /* type, destination, option */
-    const char *device;             /* another node, 1:5 */
-    uint8_t pid;                    /* plan_pid_mode; 0: container */
+    const char *early_bind[2];  /* before the container's own mounts */
+    const char *extra_mount[3]; /* type, destination, option */
+    const char *device;         /* another node, 1:5 */
+    uint8_t pid;                /* plan_pid_mode; 0: container */
     bool readonly_root, terminal, seccomp, no_dev, no_cgroup_mount;
     struct identity *identity;
 };
 
 static char fixture_dir[64];
 static struct build_env fixture_env;
-static const struct identity root_identity = {.bounding = CAPS_DEFAULT, .permitted = CAPS_DEFAULT, .effective = CAPS_DEFAULT,
-                                              .group_count = 1};
+static const struct identity root_identity = {
+    .bounding = CAPS_DEFAULT, .permitted = CAPS_DEFAULT, .effective = CAPS_DEFAULT, .group_count = 1};
 
 __attribute__((unused, format(printf, 1, 2))) static char *at(const char *format, ...) {
     static char ring[4096][256]; /* more than any test makes: what it hands out stays valid */
@@ -220,8 +214,7 @@ __attribute__((unused, format(printf, 1, 2))) static char *at(const char *format
 
 __attribute__((unused)) static void put_file(const char *path, const char *text) {
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-        perror(path);
+    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text)) perror(path);
     close(fd);
 }
 
@@ -230,8 +223,7 @@ __attribute__((unused)) static char *get_file(const char *path) {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
     text[n < 0 ? 0 : n] = 0;
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) close(fd);
     return text;
 }
 
@@ -239,17 +231,19 @@ __attribute__((unused)) static char *get_file(const char *path) {
 __attribute__((unused)) static char *fresh_layer(const char *name) {
     char *layer = at("%s", name), command[2048];
     snprintf(command, sizeof command,
-             "mkdir -p %s/bin %s/etc %s/tmp && cp /bin/busybox %s/bin/busybox && for a in sh cat ls grep id sleep mkdir stat readlink "
+             "mkdir -p %s/bin %s/etc %s/tmp && cp /bin/busybox %s/bin/busybox && for a in sh cat ls grep id sleep "
+             "mkdir stat readlink "
              "hostname ps mount head wc echo true touch env pwd tr sed sort seq; do ln -sf busybox %s/bin/$a; done",
              layer, layer, layer, layer, layer);
-    if (system(command) != 0)
-        fprintf(stderr, "layer %s\n", layer);
+    if (system(command) != 0) fprintf(stderr, "layer %s\n", layer);
     return layer;
 }
 
-__attribute__((unused)) static void draft_container(struct draft *d, const char *layer, const char *name, const struct wish *w) {
-    static const char *const nodes[][3] = {{"/dev/null", "1", "3"}, {"/dev/zero", "1", "5"}, {"/dev/full", "1", "7"},
-                                           {"/dev/random", "1", "8"}, {"/dev/urandom", "1", "9"}, {"/dev/tty", "5", "0"}};
+__attribute__((unused)) static void draft_container(struct draft *d, const char *layer, const char *name,
+                                                    const struct wish *w) {
+    static const char *const nodes[][3] = {{"/dev/null", "1", "3"},    {"/dev/zero", "1", "5"},
+                                           {"/dev/full", "1", "7"},    {"/dev/random", "1", "8"},
+                                           {"/dev/urandom", "1", "9"}, {"/dev/tty", "5", "0"}};
     wire_writer_init(&d->w, d->data, sizeof d->data);
     for (int i = 0; i < 4 && w->cgroup[i]; i++) {
         op_begin(d, PLAN_CGROUP_DIR);
@@ -275,8 +269,7 @@ __attribute__((unused)) static void draft_container(struct draft *d, const char 
     op_end(d);
     mkdir(at("%s.upper", name), 0755);
     mkdir(at("%s.work", name), 0755);
-    if (w->early_bind[0])
-        put_bind(d, w->early_bind[0], w->early_bind[1], 0, false);
+    if (w->early_bind[0]) put_bind(d, w->early_bind[0], w->early_bind[1], 0, false);
     put_mount(d, "proc", "/proc", 0xe, NULL, NULL);
     if (!w->no_dev) {
         put_mount(d, "tmpfs", "/dev", 0x2, "mode=755", "size=65536k");
@@ -285,16 +278,13 @@ __attribute__((unused)) static void draft_container(struct draft *d, const char 
         put_mount(d, "mqueue", "/dev/mqueue", 0xe, NULL, NULL);
     }
     put_mount(d, "sysfs", "/sys", 0xf, NULL, NULL);
-    if (!w->no_cgroup_mount)
-        put_mount(d, "cgroup", "/sys/fs/cgroup", 0xf, NULL, NULL);
-    if (w->extra_mount[0])
-        put_mount(d, w->extra_mount[0], w->extra_mount[1], 0, w->extra_mount[2], NULL);
+    if (!w->no_cgroup_mount) put_mount(d, "cgroup", "/sys/fs/cgroup", 0xf, NULL, NULL);
+    if (w->extra_mount[0]) put_mount(d, w->extra_mount[0], w->extra_mount[1], 0, w->extra_mount[2], NULL);
     for (int i = 0; i < 4 && w->binds[i][0]; i++)
         put_bind(d, w->binds[i][0], w->binds[i][1], w->bind_flags, w->bind_recursive_readonly);
     for (size_t i = 0; !w->no_dev && i < 6; i++)
         put_device(d, nodes[i][0], (uint32_t)atoi(nodes[i][1]), (uint32_t)atoi(nodes[i][2]));
-    if (w->device)
-        put_device(d, w->device, 1, 5);
+    if (w->device) put_device(d, w->device, 1, 5);
     if (!w->no_dev) {
         put_symlink(d, "/dev/fd", "/proc/self/fd");
         put_symlink(d, "/dev/stdin", "/proc/self/fd/0");
@@ -302,28 +292,22 @@ __attribute__((unused)) static void draft_container(struct draft *d, const char 
         put_symlink(d, "/dev/stderr", "/proc/self/fd/2");
         put_symlink(d, "/dev/ptmx", "pts/ptmx");
     }
-    for (int i = 0; i < 4 && w->masks[i]; i++)
-        put_path(d, PLAN_MASK, w->masks[i]);
-    for (int i = 0; i < 4 && w->readonly[i]; i++)
-        put_path(d, PLAN_READONLY, w->readonly[i]);
-    if (w->terminal)
-        put_terminal(d);
+    for (int i = 0; i < 4 && w->masks[i]; i++) put_path(d, PLAN_MASK, w->masks[i]);
+    for (int i = 0; i < 4 && w->readonly[i]; i++) put_path(d, PLAN_READONLY, w->readonly[i]);
+    if (w->terminal) put_terminal(d);
     put_path(d, PLAN_CWD, w->cwd ? w->cwd : "/");
     put_credentials(d, w->identity ? w->identity : &root_identity);
-    if (w->seccomp)
-        put_seccomp(d);
+    if (w->seccomp) put_seccomp(d);
     const char *script[] = {"/bin/sh", "-c", w->script, NULL};
     put_exec(d, w->argv ? w->argv : script);
 }
 
 __attribute__((unused)) static void draft_exec(struct draft *d, const struct wish *w) {
     wire_writer_init(&d->w, d->data, sizeof d->data);
-    if (w->terminal)
-        put_terminal(d);
+    if (w->terminal) put_terminal(d);
     put_path(d, PLAN_CWD, w->cwd ? w->cwd : "/");
     put_credentials(d, w->identity ? w->identity : &root_identity);
-    if (w->seccomp)
-        put_seccomp(d);
+    if (w->seccomp) put_seccomp(d);
     const char *script[] = {"/bin/sh", "-c", w->script, NULL};
     put_exec(d, w->argv ? w->argv : script);
 }
@@ -348,15 +332,15 @@ __attribute__((unused)) static bool listen_to(struct run *r, bool until_ready) {
         struct build_message m = {0};
         struct iovec iov = {&m, sizeof m};
         char control[CMSG_SPACE(sizeof(int))];
-        struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        struct msghdr msg = {
+            .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
         struct pollfd p = {r->sync, POLLIN, 0};
         if (poll(&p, 1, 10000) <= 0) {
             ok(false, "a builder answers within 10 s");
             return false;
         }
         ssize_t n = recvmsg(r->sync, &msg, MSG_CMSG_CLOEXEC);
-        if (n != (ssize_t)sizeof m)
-            return n == 0 && !until_ready && r->failed.type == 0;
+        if (n != (ssize_t)sizeof m) return n == 0 && !until_ready && r->failed.type == 0;
         if (m.type == BUILD_PAYLOAD)
             r->pid = m.pid;
         else if (m.type == BUILD_CONSOLE)
@@ -376,8 +360,7 @@ struct driver_io {
 __attribute__((unused)) static struct driver_io open_io(bool terminal) {
     struct driver_io d = {.io = {.terminal = terminal}};
     int pair[2], out[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(out, O_CLOEXEC) < 0)
-        perror("io");
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(out, O_CLOEXEC) < 0) perror("io");
     d.io.sync = pair[1];
     d.io.stdio[0] = fixture_env.null_fd;
     d.io.stdio[1] = d.io.stdio[2] = out[1];
@@ -393,8 +376,7 @@ __attribute__((unused)) static bool settle(struct run *r, struct driver_io *io, 
     r->out = io->ours[1];
     r->console = -1;
     r->pid = r->process.builder;
-    if (result < 0)
-        return false;
+    if (result < 0) return false;
     return listen_to(r, create);
 }
 
@@ -415,12 +397,10 @@ __attribute__((unused)) static bool create(struct run *r, const struct draft *d,
 }
 
 /* START: releases the process and waits for execve. */
-__attribute__((unused)) static bool release(struct run *r) {
-    return write(r->sync, "", 1) == 1 && listen_to(r, false);
-}
+__attribute__((unused)) static bool release(struct run *r) { return write(r->sync, "", 1) == 1 && listen_to(r, false); }
 
-__attribute__((unused)) static bool exec_in(struct run *r, const struct draft *container, const struct draft *process, int init_pidfd,
-                                            bool terminal) {
+__attribute__((unused)) static bool exec_in(struct run *r, const struct draft *container, const struct draft *process,
+                                            int init_pidfd, bool terminal) {
     *r = (struct run){0};
     struct wire_bytes c = bytes_of(container), p = bytes_of(process);
     struct driver_io io = open_io(terminal);
@@ -435,16 +415,12 @@ __attribute__((unused)) static void finish(struct run *r) {
     while (from >= 0 && used < sizeof r->text - 1 && (n = read(from, r->text + used, sizeof r->text - 1 - used)) > 0)
         used += (size_t)n;
     r->text[used] = 0;
-    if (r->process.builder > 0)
-        waitpid(r->process.builder, &r->status, 0);
-    if (r->pid != r->process.builder && r->pid > 0)
-        waitpid(r->pid, &r->status, 0);
+    if (r->process.builder > 0) waitpid(r->process.builder, &r->status, 0);
+    if (r->pid != r->process.builder && r->pid > 0) waitpid(r->pid, &r->status, 0);
     close(r->sync);
     close(r->out);
-    if (r->console >= 0)
-        close(r->console);
-    if (r->process.pidfd > 0)
-        close(r->process.pidfd);
+    if (r->console >= 0) close(r->console);
+    if (r->process.pidfd > 0) close(r->process.pidfd);
 }
 
 /* The whole life of a container; its output is in r->text. */
@@ -459,21 +435,18 @@ __attribute__((unused)) static bool run(struct run *r, const char *layer, const 
 __attribute__((unused)) static void fixture_remove(void) {
     char command[128];
     snprintf(command, sizeof command, "rm -rf %s", fixture_dir);
-    if (system(command) != 0)
-        fprintf(stderr, "cannot remove %s\n", fixture_dir);
+    if (system(command) != 0) fprintf(stderr, "cannot remove %s\n", fixture_dir);
 }
 
 __attribute__((unused)) static bool fixture_open(void) {
     struct build_error err;
     setvbuf(stdout, NULL, _IOLBF, 0);
     strcpy(fixture_dir, "/tmp/jangada-test-XXXXXX");
-    if (!mkdtemp(fixture_dir))
-        return false;
+    if (!mkdtemp(fixture_dir)) return false;
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     fixture_env.pod_pidns = -1;
     fixture_env.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     fixture_env.empty_mntns = build_pod_mntns(1 << 20, &err);
-    if (fixture_env.empty_mntns < 0)
-        printf("Bail out! %s %s\n", err.step, err.detail);
+    if (fixture_env.empty_mntns < 0) printf("Bail out! %s %s\n", err.step, err.detail);
     return fixture_env.empty_mntns >= 0;
 }

@@ -7,20 +7,25 @@ static int root;
 
 static const char *error_name(int error) {
     switch (error) {
-    case ELOOP: return "ELOOP";
-    case ENOENT: return "ENOENT";
-    case ENOTDIR: return "ENOTDIR";
-    case EINVAL: return "EINVAL";
-    case ENAMETOOLONG: return "ENAMETOOLONG";
-    default: return strerror(error);
+    case ELOOP:
+        return "ELOOP";
+    case ENOENT:
+        return "ENOENT";
+    case ENOTDIR:
+        return "ENOTDIR";
+    case EINVAL:
+        return "EINVAL";
+    case ENAMETOOLONG:
+        return "ENAMETOOLONG";
+    default:
+        return strerror(error);
     }
 }
 
 /* Where the descriptor is, below the root; the name of the errno otherwise. */
 static const char *where(int fd) {
     static char path[4096], link[64];
-    if (fd < 0)
-        return error_name(errno);
+    if (fd < 0) return error_name(errno);
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof path - 1);
     path[n < 0 ? 0 : n] = 0;
@@ -31,28 +36,31 @@ static const char *where(int fd) {
 
 int main(void) {
     static const char *const found[][2] = {
-        {"a/", "/a"}, {"a/.", "/a"}, {"a//f", "/a/f"}, {"./a", "/a"}, {"/", "/"}, {"..", "/"}, {"/../../a/f", "/a/f"},
-        {"up/a", "/a"}, {"absolute", "/a"}, {"absolute/f", "/a/f"}, {"loop", "ELOOP"}, {"loop/x", "ELOOP"},
-        {"missing", "ENOENT"}, {"a/f/x", "ENOTDIR"}, {"", "ENOENT"}};
-    static const char *const made[][2] = {
-        {"new/one/two", "/new/one/two"}, {"new2/", "/new2"}, {"/n3//./x", "/n3/x"}, {"dangling", "/a/target"},
-        {"dangling2/x", "/deep/down/x"}, {"escape/x", "/etc/x"}, {"n4/../n5", "EINVAL"}, {"magic/x", "ELOOP"},
-        {"turning", "ELOOP"}};
+        {"a/", "/a"},      {"a/.", "/a"},          {"a//f", "/a/f"},      {"./a", "/a"},        {"/", "/"},
+        {"..", "/"},       {"/../../a/f", "/a/f"}, {"up/a", "/a"},        {"absolute", "/a"},   {"absolute/f", "/a/f"},
+        {"loop", "ELOOP"}, {"loop/x", "ELOOP"},    {"missing", "ENOENT"}, {"a/f/x", "ENOTDIR"}, {"", "ENOENT"}};
+    static const char *const made[][2] = {{"new/one/two", "/new/one/two"},
+                                          {"new2/", "/new2"},
+                                          {"/n3//./x", "/n3/x"},
+                                          {"dangling", "/a/target"},
+                                          {"dangling2/x", "/deep/down/x"},
+                                          {"escape/x", "/etc/x"},
+                                          {"n4/../n5", "EINVAL"},
+                                          {"magic/x", "ELOOP"},
+                                          {"turning", "ELOOP"}};
     setvbuf(stdout, NULL, _IOLBF, 0);
     strcpy(fixture_dir, "/tmp/jangada-test-XXXXXX");
-    if (!mkdtemp(fixture_dir))
-        return 1;
+    if (!mkdtemp(fixture_dir)) return 1;
     mkdir(at("root"), 0755);
     mkdir(at("root/a"), 0755);
     put_file(at("root/a/f"), "");
-    const char *links[][2] = {{"up", "../../../.."}, {"absolute", "/a"}, {"loop", "loop"}, {"dangling", "a/target"},
-                              {"dangling2", "/deep/down"}, {"escape", "../../../../../../etc"}, {"magic", "/proc/self/root"},
-                              {"turning", "turning2"}, {"turning2", "turning"}};
+    const char *links[][2] = {
+        {"up", "../../../.."},        {"absolute", "/a"},          {"loop", "loop"},
+        {"dangling", "a/target"},     {"dangling2", "/deep/down"}, {"escape", "../../../../../../etc"},
+        {"magic", "/proc/self/root"}, {"turning", "turning2"},     {"turning2", "turning"}};
     for (size_t i = 0; i < sizeof links / sizeof links[0]; i++)
-        if (symlink(links[i][1], at("root/%s", links[i][0])) < 0)
-            perror(links[i][0]);
-    if (symlink("/proc/self/fd/0", at("root/a/fd")) < 0)
-        perror("fd");
+        if (symlink(links[i][1], at("root/%s", links[i][0])) < 0) perror(links[i][0]);
+    if (symlink("/proc/self/fd/0", at("root/a/fd")) < 0) perror("fd");
     root = open(at("root"), O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (size_t i = 0; i < sizeof found / sizeof found[0]; i++)
         same(where(path_in_root(root, found[i][0], PATH_MAKE_NOTHING)), found[i][1], found[i][0]);

@@ -8,8 +8,7 @@ static struct build_error err;
 static bool decodes(enum plan_purpose purpose) {
     struct wire_bytes bytes = bytes_of(&d);
     bool good = plan_decode(&bytes, purpose, &plan, &err) == 0;
-    if (good)
-        plan_free(&plan);
+    if (good) plan_free(&plan);
     return good;
 }
 
@@ -25,7 +24,8 @@ static void test_values(void) {
     struct plan_op *rootfs = plan_find(&plan, PLAN_ROOTFS), *exec = plan_find(&plan, PLAN_EXEC);
     ok(rootfs->rootfs.lower.count == 1 && !rootfs->rootfs.lower.at[1], "a list ends with NULL");
     same(rootfs->rootfs.lower.at[0], "/layer", "a list's string");
-    ok(exec->exec.argv.count == 3 && exec->exec.env.count == 1 && !exec->exec.argv.at[3] && !exec->exec.env.at[1], "argv and env");
+    ok(exec->exec.argv.count == 3 && exec->exec.env.count == 1 && !exec->exec.argv.at[3] && !exec->exec.env.at[1],
+       "argv and env");
     same(exec->exec.argv.at[2], "true", "the last argument");
     same(plan_step(plan_find(&plan, PLAN_MOUNT)), "mount", "a step has a name");
     ok(plan_find(&plan, PLAN_CREDENTIALS)->credentials.bounding == CAPS_DEFAULT, "64 bits");
@@ -36,8 +36,7 @@ static void test_cut(void) {
     ordinary();
     size_t whole = d.w.len;
     int taken = 0;
-    for (d.w.len = 0; d.w.len < whole; d.w.len++)
-        taken += decodes(PLAN_OF_CONTAINER);
+    for (d.w.len = 0; d.w.len < whole; d.w.len++) taken += decodes(PLAN_OF_CONTAINER);
     ok(taken == 0, "cut at any byte it is refused");
     ok(decodes(PLAN_OF_CONTAINER), "whole it is not");
     ok(!decodes(PLAN_OF_PROCESS) && !decodes(PLAN_OF_UPDATE), "it is no plan of another purpose");
@@ -68,8 +67,12 @@ static void test_refusals(void) {
     wire_put_bytes(&d.w, 1, "/bin/sh\0x", 9);
     op_end(&d);
     refuses("a NUL in an argument");
-    static const struct { uint16_t id; uint32_t len; const char *value; const char *name; } extra[] = {
-        {11, 4, "\0\0\0\0", "an unknown field"}, {10, 4, "\0\0\0\0", "a field twice"}};
+    static const struct {
+        uint16_t id;
+        uint32_t len;
+        const char *value;
+        const char *name;
+    } extra[] = {{11, 4, "\0\0\0\0", "an unknown field"}, {10, 4, "\0\0\0\0", "a field twice"}};
     for (size_t i = 0; i < 2; i++) {
         wire_writer_init(&d.w, d.data, sizeof d.data);
         put_credentials(&d, &root_identity);
@@ -81,7 +84,8 @@ static void test_refusals(void) {
 
 static void test_identity(void) {
     struct wish w = {.script = "true"};
-    struct identity bad[] = {{.uid = UINT32_MAX}, {.gid = UINT32_MAX}, {.groups = {UINT32_MAX}, .group_count = 1}, {.no_new_privileges = 2}};
+    struct identity bad[] = {
+        {.uid = UINT32_MAX}, {.gid = UINT32_MAX}, {.groups = {UINT32_MAX}, .group_count = 1}, {.no_new_privileges = 2}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         w.identity = &bad[i];
         draft_container(&d, "/layer", "plan", &w);
@@ -119,10 +123,8 @@ static void test_no_byte_is_ignored(void) {
         uint8_t kept = d.data[at_byte];
         d.data[at_byte] ^= (uint8_t)(1u << (seed >> 16 & 7));
         (void)decodes(PLAN_OF_CONTAINER);
-        if (seed >> 20 & 3)
-            d.data[at_byte] = kept;
-        if (i % 50 == 0)
-            ordinary();
+        if (seed >> 20 & 3) d.data[at_byte] = kept;
+        if (i % 50 == 0) ordinary();
     }
     ok(true, "flipped bits do no harm");
 }
