@@ -52,12 +52,12 @@ lint: gen ## Check format, lint rules, types, layers, dead code
 
 .PHONY: test-unit
 test-unit: typescript ## Run the tests that need no root
-	@build/e2e/harness/run-tests.js unit $(UNIT_TESTS)
+	@node build/e2e/harness/run-tests.js unit $(UNIT_TESTS)
 
 .PHONY: test-native
 test-native: ## Run the native tests under ASan and UBSan, and the fuzzers for a bounded time
 	@mkdir -p $(RESULTS)
-	@for part in native/supervisor native/unpack; do $(MAKE) -C $$part test fuzz; done | tee $(RESULTS)/test-native.log
+	@for part in native/supervisor native/unpack; do $(MAKE) -C $$part test fuzz; done 2>&1 | tee $(RESULTS)/test-native.log | awk "!/^ok /"
 
 .PHONY: e2e
 e2e: build ## Run the real daemon, as root, in namespaces of its own (FILES=… for some files only)

@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { Daemon } from './harness/daemon.js';
 import { type Fault, type FaultyRegistry, startFaultyRegistry } from './harness/faulty-registry.js';
@@ -10,6 +10,7 @@ import { buildImage, type Image } from './harness/image.js';
 import { programsLayer } from './harness/images.js';
 import { buildLayer, directory, file, sha256 } from './harness/layer.js';
 import { processesOf, treeOf } from './harness/leaks.js';
+import { until } from './harness/wait.js';
 
 let daemon: Daemon;
 let registry: FaultyRegistry;
@@ -40,12 +41,15 @@ const refused = async (
   message: RegExp,
   wanted: { reference?: string; code?: status } = {},
 ) => {
-  const before = { tree: await tree(), workers: await workers() };
+  const now = async () => ({ tree: await tree(), workers: await workers() });
+  const before = await now();
   registry.fault = fault;
   const code = wanted.code === undefined ? {} : { code: wanted.code };
   await t.rejects(pull(wanted.reference ?? reference), { ...code, message }, name);
   registry.fault = () => false;
-  t.same({ tree: await tree(), workers: await workers() }, before, `${name}: nothing is left`);
+  // Trees are removed after the answer, within a deadline.
+  await until(`the end of ${name}`, async () => isDeepStrictEqual(await now(), before)).catch(() => undefined);
+  t.same(await now(), before, `${name}: nothing is left`);
   t.same((await daemon.cri.listImages({})).images, []);
 };
 
@@ -65,7 +69,7 @@ const reply = (code: number, headers = {}): Fault =>
 t.test('references that are none', async (t) => {
   const bad = [
     '',
-    'UPPER/case',
+    'lib/UPPER',
     'a b',
     'host:port/x',
     '../x',
@@ -80,11 +84,11 @@ t.test('references that are none', async (t) => {
 });
 
 t.test('what a registry may answer instead', async (t) => {
-  await refused(t, '404', () => false, /not found|unknown|404/i, {
+  await refused(t, '404', () => false, /not in the registry/, {
     reference: `${registry.host}/no/such:1`,
     code: status.NOT_FOUND,
   });
-  await refused(t, '401 without a challenge', reply(401), /401|unauthori[sz]ed|denied/i);
+  await refused(t, '401 without a challenge', reply(401), /credentials/);
   await refused(
     t,
     '401 with a token server that refuses',
@@ -97,7 +101,7 @@ t.test('what a registry may answer instead', async (t) => {
     t,
     'a page of HTML',
     onManifest((_c, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')),
-    /media type|content type|html|manifest/i,
+    /not JSON|media type/i,
   );
   await refused(
     t,
@@ -128,7 +132,7 @@ t.test('layers that are not what the manifest says', async (t) => {
     t,
     'one byte differs',
     spoil((data) => Buffer.concat([data.subarray(0, -1), Buffer.from([~(data.at(-1) ?? 0) & 255])])),
-    /digest|checksum|corrupt|sha256/i,
+    /digest|damaged/i,
   );
   await refused(
     t,
@@ -140,13 +144,13 @@ t.test('layers that are not what the manifest says', async (t) => {
     t,
     'another layer',
     spoil(() => Buffer.from('not a layer at all')),
-    /digest|size|short/i,
+    /cut|digest/i,
   );
   await refused(
     t,
     'gone',
     onLayer((_c, response) => response.writeHead(404).end()),
-    /404|not found|unknown/i,
+    /not in the registry/,
   );
 });
 
@@ -171,7 +175,7 @@ t.test('compressed data that is broken', async (t) => {
     ['empty', Buffer.alloc(0)],
   ] as const) {
     const broken = buildImage([{ ...good, data, digest: sha256(data) }]);
-    await refused(t, name, () => false, /gzip|compress|archive|tar|truncat|empty|end of|diff/i, {
+    await refused(t, name, () => false, /gzip|archive|truncat|empty|checksum|diff/i, {
       reference: registry.serve(broken, `broken-${name}`),
     });
   }
@@ -229,11 +233,9 @@ t.test('1 GiB of zeros in a small layer against a small disk', async (t) => {
     code: status.RESOURCE_EXHAUSTED,
     details: /no space/i,
   });
-  t.same(
-    (await treeOf(cramped.root)).filter((path) => !before.includes(path) && !path.includes('journal')),
-    [],
-    'the disk is free again',
-  );
+  const left = async () =>
+    (await treeOf(cramped.root)).filter((path) => !before.includes(path) && !path.includes('journal'));
+  await until('the disk to be free again', async () => (await left()).length === 0);
   t.match(
     await cramped.cri.pullImage({ image: { image: reference } }),
     { imageRef: image.id },

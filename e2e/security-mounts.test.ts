@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, symlink as link, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { type Canary, makeCanary } from './harness/canary.js';
 import { buildImage } from './harness/image.js';
 import { busyboxLayer, programsLayer } from './harness/images.js';
@@ -33,16 +33,25 @@ t.before(async () => {
   parameters = await readParameters();
 });
 
-t.afterEach(async (t) => {
-  await canary.assertIntact(t);
-  t.same(await readParameters(), parameters, "the host's parameters are unchanged");
-});
+/** A test after which the canary and the host must be as before. */
+const safe = (name: string, check: (t: Test) => Promise<void>) =>
+  t.test(name, async (t) => {
+    await check(t);
+    await canary.assertIntact(t);
+    t.same(await readParameters(), parameters, "the host's parameters are unchanged");
+  });
 
-/** The image with these entries instead of the directories of the same name. */
-const hostile = async (name: string, entries: Entry[], config = {}): Promise<string> => {
-  const replaced = await buildLayer(entries.map(({ path }) => file(path.replace(/([^/]+)$/, '.wh.$1'), '')));
-  const layers = [await busyboxLayer(), await programsLayer(), replaced, await buildLayer(entries)];
-  return node.provide(buildImage(layers, { config: { Env: ['PATH=/bin'], Cmd: ['/pause'], ...config } }), name);
+let images = 0;
+
+/** The image with these entries in the place of what it has under the same names. */
+const hostile = async (entries: Entry[], config = {}): Promise<string> => {
+  const replaced = entries
+    .filter(({ type }) => type !== 'directory')
+    .map(({ path }) => path.replace(/([^/]+)$/, '.wh.$1'));
+  const whiteouts = await buildLayer(replaced.map((path) => file(path, '')));
+  const layers = [await busyboxLayer(), await programsLayer(), whiteouts, await buildLayer(entries)];
+  const image = buildImage(layers, { config: { Env: ['PATH=/bin'], Cmd: ['/pause'], ...config } });
+  return node.provide(image, `hostile-${++images}`);
 };
 
 const attempt = (image: string, options: ContainerOptions) =>
@@ -57,9 +66,9 @@ const mountsOf = (mountinfo: string): Map<string, string> =>
       .map((line) => [line.split(' ')[4] ?? '', line.split(' - ')[1]?.split(' ')[0] ?? '']),
   );
 
-t.test('CVE-2019-16884: an image volume over /proc does not take the place of procfs', async (t) => {
+safe('CVE-2019-16884: an image volume over /proc does not take the place of procfs', async (t) => {
   for (const volume of ['/proc', '/sys', '/dev', '/proc/self/attr', '/proc/self']) {
-    const image = await hostile(`volume-${volume.replaceAll('/', '-')}`, [file('marker', '')], {
+    const image = await hostile([file('marker', '')], {
       Volumes: { [volume]: {} },
     });
     const answer = await attempt(image, { command: ['cat', '/proc/self/mountinfo'] });
@@ -70,27 +79,25 @@ t.test('CVE-2019-16884: an image volume over /proc does not take the place of pr
   }
 });
 
-t.test('CVE-2019-16884, CVE-2025-52881: nothing is mounted at or below /proc and /sys', async (t) => {
+safe('CVE-2019-16884, CVE-2025-52881: nothing is mounted at or below /proc', async (t) => {
   for (const containerPath of [
     '/proc',
     '/proc/',
     '/proc/self',
     '/proc/self/attr',
     '/proc/sys/net',
-    '/sys',
-    '/sys/kernel',
     '/x/../proc',
     '/proc/1/root/tmp',
   ]) {
     const answer = await attempt(node.busybox, {
       mounts: [{ hostPath: canary.path, containerPath }],
-      command: ['cat', '/proc/self/mountinfo'],
+      command: ['true'],
     });
     t.ok(answer instanceof Error, `${containerPath} is refused`);
   }
 });
 
-t.test('CVE-2019-19921, CVE-2023-27561, CVE-2023-28642: /proc or /sys of the image is a symlink', async (t) => {
+safe('CVE-2019-19921, CVE-2023-27561, CVE-2023-28642: /proc or /sys of the image is a symlink', async (t) => {
   const shared = await mkdtemp(join(node.daemon.home, 'shared-'));
   for (const [name, target] of [
     ['proc', '/vol'],
@@ -100,7 +107,7 @@ t.test('CVE-2019-19921, CVE-2023-27561, CVE-2023-28642: /proc or /sys of the ima
     ['proc', '../../..'],
     ['sys', `../../../..${canary.path}`],
   ] as const) {
-    const image = await hostile(`link-${name}-${target.replaceAll(/\W/g, '-')}`, [symlink(name, target)]);
+    const image = await hostile([symlink(name, target)]);
     const answer = await attempt(image, {
       mounts: [{ hostPath: shared, containerPath: '/vol' }],
       command: ['cat', '/vol/self/status'],
@@ -110,18 +117,18 @@ t.test('CVE-2019-19921, CVE-2023-27561, CVE-2023-28642: /proc or /sys of the ima
   }
 });
 
-t.test('CVE-2026-41579, CVE-2026-47766: /dev of the image is a symlink', async (t) => {
+safe('CVE-2026-41579, CVE-2026-47766: /dev of the image is a symlink', async (t) => {
   for (const target of [canary.path, `../../../../../../..${canary.path}`, '/proc/self/root', '/etc']) {
-    const image = await hostile(`dev-link-${target.replaceAll(/\W/g, '-')}`, [symlink('dev', target)]);
+    const image = await hostile([symlink('dev', target)]);
     const answer = await attempt(image, { command: ['ls', '/etc'] });
     if (!(answer instanceof Error)) t.notMatch(answer.output, /ptmx|zero/, 'devices are not in the place of the link');
   }
 });
 
-t.test('CVE-2025-31133, CVE-2025-62161: /dev/null of the image is not what masks paths', async (t) => {
+safe('CVE-2025-31133, CVE-2025-62161: /dev/null of the image is not what masks paths', async (t) => {
   const masked = ['/proc/kcore', '/proc/keys', '/proc/timer_list', '/proc/sched_debug', '/proc/interrupts'];
   const entries = [directory('dev'), symlink('dev/null', '/proc/sys/kernel/core_pattern')];
-  const image = await hostile('dev-null-link', entries);
+  const image = await hostile(entries);
   const look = [
     'sh',
     '-c',
@@ -143,7 +150,7 @@ t.test('CVE-2025-31133, CVE-2025-62161: /dev/null of the image is not what masks
   if (!(over instanceof Error)) t.notMatch(over.output, /\/proc\/\S+ 0:0/, 'with a volume over /dev as well');
 });
 
-t.test('masked and read-only paths are so by default', async (t) => {
+safe('masked and read-only paths are so by default', async (t) => {
   const { output } = await pod.complete(node.busybox, {
     command: [
       'sh',
@@ -154,14 +161,14 @@ t.test('masked and read-only paths are so by default', async (t) => {
   t.equal(output, '');
 });
 
-t.test('CVE-2025-52565, CVE-2026-88264: /dev/console and /dev/pts of the image', async (t) => {
+safe('CVE-2025-52565, CVE-2026-88264: /dev/console and /dev/pts of the image', async (t) => {
   const entries = [
     directory('dev'),
     symlink('dev/console', join(canary.path, 'new')),
     directory('dev/pts'),
     symlink('dev/pts/0', '/proc/sysrq-trigger'),
   ];
-  const image = await hostile('console-links', entries);
+  const image = await hostile(entries);
   for (const tty of [true, false]) {
     const answer = await attempt(image, { tty, command: ['stat', '-c', '%n %F', '/dev/console', '/dev/pts/0'] });
     if (!(answer instanceof Error))
@@ -169,24 +176,24 @@ t.test('CVE-2025-52565, CVE-2026-88264: /dev/console and /dev/pts of the image',
   }
 });
 
-t.test('CVE-2024-5154, CVE-2025-24965, CVE-2019-18837: files of the runtime where the image has links', async (t) => {
+safe('CVE-2024-5154, CVE-2025-24965, CVE-2019-18837: files of the runtime where the image has links', async (t) => {
   const links = ['hosts', 'hostname', 'resolv.conf', 'mtab'].map((name) =>
     symlink(`etc/${name}`, join(canary.path, 'secret')),
   );
-  for (const [name, entries] of [
-    ['files', links],
-    ['etc', [symlink('etc', `../../../..${canary.path}`)]],
-    ['run', [symlink('run', canary.path)]],
+  for (const entries of [
+    links,
+    [symlink('etc', `../../../..${canary.path}`)],
+    [symlink('run', canary.path)],
   ] as const) {
-    const image = await hostile(`runtime-${name}`, [...entries]);
+    const image = await hostile([...entries]);
     const answer = await attempt(image, { command: ['cat', '/etc/hosts', '/etc/hostname'] });
     if (!(answer instanceof Error)) t.notMatch(answer.output, canary.secret);
   }
 });
 
-t.test('CVE-2022-23648: image volumes with .., with symlinks, empty', async (t) => {
+safe('CVE-2022-23648: image volumes with .., with symlinks, empty', async (t) => {
   for (const volume of [`/../../../../..${canary.path}`, '/to-canary', '', '.', '..', '/proc/1/root']) {
-    const image = await hostile(`volumes-${Buffer.from(volume).toString('hex')}`, [symlink('to-canary', canary.path)], {
+    const image = await hostile([symlink('to-canary', canary.path)], {
       Volumes: { [volume]: {} },
     });
     const answer = await attempt(image, {
@@ -196,7 +203,7 @@ t.test('CVE-2022-23648: image volumes with .., with symlinks, empty', async (t) 
   }
 });
 
-t.test(
+safe(
   'CVE-2021-30465, CVE-2024-45310: a volume whose directories are exchanged for links while another container starts',
   async (t) => {
     const shared = await mkdtemp(join(node.daemon.home, 'raced-'));
@@ -237,8 +244,8 @@ t.test(
   },
 );
 
-t.test('a mount target of the image that is a link stays inside', async (t) => {
-  const image = await hostile('target-link', [
+safe('a mount target of the image that is a link stays inside', async (t) => {
+  const image = await hostile([
     symlink('data', '../../../..'.concat(canary.path)),
     symlink('abs', canary.path),
     directory('real'),
@@ -255,7 +262,7 @@ t.test('a mount target of the image that is a link stays inside', async (t) => {
   }
 });
 
-t.test('bind mounts: read-only is read-only for files, directories and what is mounted below', async (t) => {
+safe('bind mounts: read-only is read-only for files, directories and what is mounted below', async (t) => {
   const source = await mkdtemp(join(node.daemon.home, 'ro-'));
   await mkdir(join(source, 'sub'));
   await writeFile(join(source, 'file'), 'old');
@@ -287,7 +294,7 @@ t.test('bind mounts: read-only is read-only for files, directories and what is m
   t.match(recursive.output, / \/m\/sub .*ro,nosuid,nodev,noexec/);
 });
 
-t.test('propagation: private by default, host to container when asked', async (t) => {
+safe('propagation: private by default, host to container when asked', async (t) => {
   const source = await mkdtemp(join(node.daemon.home, 'slave-'));
   await mkdir(join(source, 'later'));
   const run = promisify(execFile);
@@ -307,7 +314,7 @@ t.test('propagation: private by default, host to container when asked', async (t
   await node.daemon.cri.removeContainer({ containerId: id });
 });
 
-t.test('a read-only root is read-only, and only there', async (t) => {
+safe('a read-only root is read-only, and only there', async (t) => {
   const { output } = await pod.complete(node.busybox, {
     security: { readonlyRootfs: true },
     command: ['sh', '-c', 'echo x > /file; echo x > /etc/file; echo x > /dev/shm/file && echo shm is writable'],

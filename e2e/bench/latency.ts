@@ -72,7 +72,7 @@ export const measureLatency = async (
         const isIdle = await waitForIdle(options.idleMs);
         turns.turns++;
         if (!isIdle) turns.busyTurns++;
-        await turn(service, image, workload, round, results);
+        await service.logged(() => turn(service, image, workload, round, results));
       }
   }
   return turns;

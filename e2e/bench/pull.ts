@@ -43,7 +43,7 @@ const pullOnce = async (
     await waitForIdle(10_000);
     const cpu = service.account.ms();
     const begin = performance.now();
-    await run();
+    await service.logged<unknown>(run);
     results.add(seconds(name), service.name, round, (performance.now() - begin) / 1000, service.account.ms() - cpu);
   }
 };

@@ -34,12 +34,18 @@ t.test('p99 is of all samples together', async (t) => {
 
 t.test('the ratio says how many times better ours is, whichever way is better', async (t) => {
   const rows = rowsOf((results) => {
-    for (const [name, value] of [['ours', 2], ['peer', 20]] as const) {
+    for (const [name, value] of [
+      ['ours', 2],
+      ['peer', 20],
+    ] as const) {
       results.add(METRIC, name, 1, value);
       results.add({ name: 'Log', unit: 'MB/s', better: 'more' }, name, 1, value);
     }
   });
-  t.same(rows.map((row) => ratioOf(row, 'ours', 'peer')), [10, 0.1]);
+  t.same(
+    rows.map((row) => ratioOf(row, 'ours', 'peer')),
+    [10, 0.1],
+  );
   t.same(comparisons(rows, 'ours', ['peer']), [
     { metric: 'StartContainer', ours: 2, peer: 20, peerName: 'peer', ratio: 10, unit: 'ms' },
     { metric: 'Log', ours: 2, peer: 20, peerName: 'peer', ratio: 0.1, unit: 'MB/s' },

@@ -77,10 +77,15 @@ export class Service {
     return ms;
   }
 
-  /** The end of what the daemon has logged. */
-  async log(): Promise<string> {
-    const text = await readFile(join(this.#options.home, 'daemon.log'), 'utf8').catch(() => '');
-    return text.slice(-LOG_TAIL);
+  /** When it does not do what it is asked, its log says why. */
+  async logged<T>(run: () => Promise<T>): Promise<T> {
+    try {
+      return await run();
+    } catch (error) {
+      const text = await readFile(join(this.#options.home, 'daemon.log'), 'utf8').catch(() => 'there is no log');
+      console.error(`the end of the log of ${this.name}:\n${text.slice(-LOG_TAIL)}`);
+      throw error;
+    }
   }
 
   /** SIGTERM; its containers go on. */

@@ -19,6 +19,8 @@ export interface RegistryOptions {
   auth?: boolean;
   /** Existing directory for everything it writes, instead of one that goes with the registry. */
   home?: string;
+  /** Tried first, before any free port. */
+  port?: number;
   /** Goes on when this process ends. */
   detached?: boolean;
 }
@@ -41,7 +43,7 @@ export const startRegistry = async (options: RegistryOptions = {}): Promise<Regi
   const tls = options.tls ? await makeCertificate(home) : undefined;
   // Between finding a free port and listening on it somebody else may take it.
   for (let attempt = 1; ; attempt++) {
-    const port = await freePort();
+    const port = (attempt === 1 && options.port) || (await freePort());
     const host = `127.0.0.1:${port}`;
     const url = `${tls ? 'https' : 'http'}://${host}`;
     await writeFile(join(home, 'config.yml'), configuration(home, host, options, tls));

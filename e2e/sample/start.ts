@@ -15,7 +15,7 @@ export const serveRegistry = async (): Promise<Registry> => {
   await end('registry');
   const home = join(HOME, 'registry');
   await mkdir(home, { recursive: true, mode: 0o700 });
-  const registry = await startRegistry({ home, detached: true });
+  const registry = await startRegistry({ home, port: 5050, detached: true });
   await remember('registry', registry.pid);
   const directory = join(HOME, 'certs.d', registry.host);
   await mkdir(directory, { recursive: true });

@@ -125,8 +125,9 @@ LayerResult unpack_layer(const std::string &target, TarLimits limits, bool sync)
     Fd for_sync(fcntl(root.get(), F_DUPFD_CLOEXEC, 3));
     umask(0);
 
-    Ring ring;
-    Feeder feeder(ring);
+    // Never destroyed: after a failure the feeder may still be reading when this function is left, until the process ends.
+    Ring &ring = *new Ring;
+    Feeder &feeder = *new Feeder(ring);
     TarStream stream(ring);
     TarReader reader([&](uint8_t *data, size_t size) { return stream.read(data, size); }, limits);
     Extractor extractor(std::move(root));

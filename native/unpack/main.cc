@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <string_view>
+#include <sys/resource.h>
 
 #include "confine.h"
 #include "failure.h"
@@ -18,7 +19,7 @@ constexpr int usage_error = 100;
 [[noreturn]] void usage() {
     fputs("usage: jangada-unpack layer --target DIR [--max-bytes N] [--max-entries N] [--no-sync] < BLOB\n"
           "       jangada-unpack identity LOWER...      topmost layer first\n"
-          "       jangada-unpack remove PARENT NAME\n",
+          "       jangada-unpack remove PARENT NAME...\n",
           stderr);
     _exit(usage_error);
 }
@@ -63,13 +64,20 @@ void layer(int argc, char **argv) {
 }
 
 void remove(int argc, char **argv) {
-    std::string_view name = argc == 2 ? argv[1] : "";
-    if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos)
+    for (int i = 1; i < argc; i++) {
+        std::string_view name = argv[i];
+        if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos)
+            usage();
+    }
+    if (argc < 2)
         usage();
     Fd parent(open(argv[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!parent)
         local_failure(errno, argv[0]);
-    remove_tree(parent.get(), argv[1]);
+    // Nobody waits for it: everything else comes first.
+    setpriority(PRIO_PROCESS, 0, 19);
+    for (int i = 1; i < argc; i++)
+        remove_tree(parent.get(), argv[i]);
 }
 
 int run(int argc, char **argv) {

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { readLayout } from '../cgroup/layout.js';
 import type { Config } from '../config.js';
+import { ExecPlans } from '../lifecycle/exec-plans.js';
 import { Exits } from '../lifecycle/exits.js';
 import { readHost } from '../lifecycle/host.js';
 import { openImages } from '../lifecycle/image-runtime.js';
@@ -59,6 +60,7 @@ export const compose = async (config: Config, log: Logger): Promise<{ runtime: R
     host: readHost(cgroups.mode),
     cgroups,
     filters,
+    execPlans: new ExecPlans(config, filters),
     containerStats,
   };
   supervisors.onLost = (sandboxId) => {
@@ -70,6 +72,8 @@ export const compose = async (config: Config, log: Logger): Promise<{ runtime: R
     supervisors.closeAll();
     await spawner.close();
     await writable.close();
+    await images.pulls.close();
+    await images.layers.trash.close();
     journal.close();
   };
   return { runtime, close };

@@ -58,6 +58,7 @@ const prepareDirectories = (config: Config): void => {
   for (const [directory, mode] of [
     [config.root, 0o700],
     [config.state, 0o711],
+    [config.netns_dir, 0o755],
   ] as const) {
     mkdirSync(directory, { recursive: true, mode });
     chmodSync(directory, mode);

@@ -3,10 +3,16 @@ import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { makePrivateDirectory } from '../durable-file.js';
-import { removeTree, type Unpacker } from './unpack.js';
+import { removeTrees, type Unpacker } from './unpack.js';
 
-/** Directories on their way out: a rename makes them invisible at once, a process of their own removes them one after the other. */
+/** Time for more to come: one process removes what a whole pod leaves, and none starts while pods are being torn down. */
+const GATHER_MS = 1_000;
+
+/** Directories on their way out: a rename makes them invisible at once, a process of their own removes them behind everything else. */
 export class Trash {
+  readonly #closing = new AbortController();
+  #names: string[] = [];
+  #timer: NodeJS.Timeout | undefined;
   #last: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -19,7 +25,7 @@ export class Trash {
   static async open(directory: string, unpacker: Unpacker, log: Logger): Promise<Trash> {
     await makePrivateDirectory(directory);
     const trash = new Trash(directory, unpacker, log);
-    for (const name of await readdir(directory)) trash.#reap(name);
+    for (const name of await readdir(directory)) trash.#add(name);
     return trash;
   }
 
@@ -32,19 +38,39 @@ export class Trash {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       throw error;
     }
-    this.#reap(name);
+    this.#add(name);
   }
 
   /** Resolves when everything taken so far is gone from the disk. */
-  empty(): Promise<void> {
-    return this.#last;
+  async empty(): Promise<void> {
+    this.#reap();
+    await this.#last;
   }
 
-  #reap(name: string): void {
+  /** Stops removing; what is left goes at the next start. */
+  async close(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#names = [];
+    this.#closing.abort();
+    await this.#last;
+  }
+
+  #add(name: string): void {
+    if (this.#closing.signal.aborted) return;
+    this.#names.push(name);
+    this.#timer ??= setTimeout(() => this.#reap(), GATHER_MS).unref();
+  }
+
+  #reap(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const names = this.#names.splice(0);
+    if (names.length === 0) return;
     this.#last = this.#last
-      .then(() => removeTree(this.unpacker, this.directory, name))
+      .then(() => removeTrees(this.unpacker, this.directory, names, this.#closing.signal))
       .catch((error: unknown) => {
-        this.log.warn({ err: error, trash: join(this.directory, name) }, 'cannot remove; the next start tries again');
+        if (this.#closing.signal.aborted) return;
+        this.log.warn({ err: error, trash: this.directory }, 'cannot remove; the next start tries again');
       });
   }
 }

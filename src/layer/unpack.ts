@@ -25,6 +25,8 @@ export interface Limits {
 export const LIMITS: Limits = { maxBytes: 256 * 2 ** 30, maxEntries: 10_000_000, stallMs: 300_000 };
 
 const MAX_OUTPUT = 24 << 20; // two files of at most 10 MiB and their headers
+/** Of one command line. */
+const MAX_NAMES = 500;
 const MAX_STDERR = 4 << 10;
 
 /** Exit codes of jangada-unpack. */
@@ -85,9 +87,11 @@ export const readIdentity = async (
   return { passwd: take('passwd'), group: take('group') };
 };
 
-/** Removes a tree, however deep and whatever its modes, without following a link. */
-export const removeTree = async (unpacker: Unpacker, parent: string, name: string): Promise<void> => {
-  await run(unpacker, ['remove', parent, name], { stallMs: 3_600_000 });
+/** Removes directories of `parent`, however deep and whatever their modes, without following a link. */
+export const removeTrees = async (unpacker: Unpacker, parent: string, names: readonly string[], signal: AbortSignal): Promise<void> => {
+  for (let at = 0; at < names.length; at += MAX_NAMES) {
+    await run(unpacker, ['remove', parent, ...names.slice(at, at + MAX_NAMES)], { stallMs: 3_600_000, signal });
+  }
 };
 
 interface Job {

@@ -11,6 +11,7 @@ import { type Container, containerKey } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { encodePlan } from '../supervisor/plan-encoding.js';
 import { now } from './clock.js';
+import { dropContainer } from './container-kill.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';
 import { containerDirectory } from './paths.js';
 import { withRollback } from './rollback.js';
@@ -54,24 +55,23 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     rollback.defer('release layers', () => parts.layers.release(container.image.layers));
     const directory = containerDirectory(parts.config, id);
     rollback.defer('discard writable layer', () => parts.layers.discard(directory));
-    await makeDirectory(directory, prepared.spec);
+    await makeDirectory(directory);
 
     const supervisor = parts.supervisors.require(sandbox.id);
-    try {
-      const { pid } = await supervisor.create({
-        id,
-        logPath: container.logPath,
-        stdin: config.stdin,
-        stdinOnce: config.stdinOnce,
-        plan: encodePlan(prepared.plan),
+    rollback.defer('end container', () => dropContainer(parts, supervisor, id));
+    // Only exec and people read it, so it is written beside the creation and not before it.
+    const kept = keepSpec(directory, prepared.spec);
+    kept.catch(() => undefined);
+    const { logPath } = container;
+    const { pid } = await supervisor
+      .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: encodePlan(prepared.plan) })
+      .catch((error: unknown) => {
+        throw asRuntimeError(error, `container ${config.metadata?.name} of sandbox ${sandbox.id}`);
       });
-      rollback.defer('end container', () => supervisor.kill(id).then(() => supervisor.remove(id)));
-      // StopPodSandbox may have come in between: it must not leave a container behind that it never saw.
-      requireReady(parts, sandbox.id);
-      parts.containers.update(id, { stage: 'live', pid });
-    } catch (error) {
-      throw asRuntimeError(error, `container ${config.metadata?.name} of sandbox ${sandbox.id}`);
-    }
+    await kept;
+    // StopPodSandbox may have come in between: it must not leave a container behind that it never saw.
+    requireReady(parts, sandbox.id);
+    parts.containers.update(id, { stage: 'live', pid });
     return id;
   });
 
@@ -105,11 +105,11 @@ const record = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
   resources: config.linux?.resources ?? null,
 });
 
-const makeDirectory = async (directory: string, spec: OciSpec): Promise<void> => {
-  await mkdir(directory, { mode: 0o700 });
-  await Promise.all([
-    mkdir(join(directory, 'upper'), { mode: 0o755 }),
-    mkdir(join(directory, 'work'), { mode: 0o700 }),
-    writeFile(join(directory, 'config.json'), JSON.stringify(spec), { mode: 0o600 }),
-  ]);
+/** The writable layer; the specification is kept beside it for exec, for people and for whoever else reads OCI. */
+const makeDirectory = async (directory: string): Promise<void> => {
+  await mkdir(join(directory, 'upper'), { recursive: true, mode: 0o755 });
+  await mkdir(join(directory, 'work'), { mode: 0o700 });
 };
+
+const keepSpec = (directory: string, spec: OciSpec): Promise<void> =>
+  writeFile(join(directory, 'config.json'), JSON.stringify(spec), { mode: 0o600 });

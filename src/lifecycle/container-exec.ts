@@ -1,11 +1,6 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { deadlineExceeded, failedPrecondition } from '../errors.js';
-import { compileExecPlan } from '../oci/compile-plan.js';
-import type { OciSpec } from '../oci/spec.js';
 import { type Container, containerState } from '../store/container.js';
 import { encodeExecPlan } from '../supervisor/plan-encoding.js';
-import { containerDirectory } from './paths.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
 
@@ -20,16 +15,14 @@ export interface ExecResult {
 
 /** Runs a command in a running container to its end. It gets exactly what the container's first process got (CVE-2019-10144). */
 export const execSync = async (
-  parts: Pick<Runtime, 'config' | 'supervisors' | 'filters'>,
+  parts: Pick<Runtime, 'supervisors' | 'execPlans'>,
   container: Container,
   argv: string[],
   timeoutSeconds: number,
 ): Promise<ExecResult> => {
   const state = containerState(container);
   if (state !== 'CONTAINER_RUNNING') throw failedPrecondition(`not running: container ${container.id} is ${state.replace('CONTAINER_', '')}`);
-  const spec = await readSpec(parts, container.id);
-  const seccompFilter = spec.linux.seccomp && parts.filters.get(spec.linux.seccomp);
-  const plan = encodeExecPlan(compileExecPlan(spec, { argv, tty: false, seccompFilter }));
+  const plan = encodeExecPlan(await parts.execPlans.get(container.id, argv));
   try {
     const result = await parts.supervisors.require(container.sandboxId).exec(container.id, plan, { timeoutMs: timeoutSeconds * 1000, captureLimit: CAPTURE_LIMIT });
     if (result.timedOut) throw deadlineExceeded(`timed out after ${timeoutSeconds} s and was killed: ${argv[0]} in container ${container.id}`);
@@ -38,6 +31,3 @@ export const execSync = async (
     throw asRuntimeError(error, `exec of ${JSON.stringify(argv[0])} in container ${container.id}`);
   }
 };
-
-const readSpec = async (parts: Pick<Runtime, 'config'>, id: string): Promise<OciSpec> =>
-  JSON.parse(await readFile(join(containerDirectory(parts.config, id), 'config.json'), 'utf8')) as OciSpec;

@@ -1,5 +1,6 @@
 import { deadlineExceeded } from '../errors.js';
 import type { Container } from '../store/container.js';
+import type { Supervisor } from '../supervisor/supervisor.js';
 import type { Runtime } from './runtime.js';
 
 /** A killed process is gone at once unless the kernel holds it (uninterruptible I/O); then the caller is told instead of kept waiting. */
@@ -12,4 +13,17 @@ export const killContainer = async (parts: Pick<Runtime, 'supervisors' | 'exits'
   await supervisor.kill(container.id);
   if (await parts.exits.wait(container.id, KILL_DEADLINE_MS)) return;
   throw deadlineExceeded(`still not dead ${KILL_DEADLINE_MS / 1000} s after SIGKILL: container ${container.id}; a process hangs in the kernel, see its /proc/PID/stack`);
+};
+
+/** Makes a supervisor forget a container in whatever state it is, even if it never heard of it: for rolling back and for recovery. */
+export const dropContainer = async (parts: Pick<Runtime, 'exits'>, supervisor: Supervisor, id: string): Promise<void> => {
+  const { containers } = await supervisor.list();
+  const known = containers.find((container) => container.id === id);
+  if (!known) return;
+  if (known.state !== 'exited') {
+    const ended = parts.exits.reported(id, KILL_DEADLINE_MS);
+    await supervisor.kill(id);
+    await ended;
+  }
+  await supervisor.remove(id);
 };

@@ -3,7 +3,7 @@ import { killContainer } from './container-kill.js';
 import { containerDirectory } from './paths.js';
 import type { Runtime } from './runtime.js';
 
-type Parts = Pick<Runtime, 'config' | 'containers' | 'supervisors' | 'exits' | 'turns' | 'layers' | 'containerStats'>;
+type Parts = Pick<Runtime, 'config' | 'containers' | 'supervisors' | 'exits' | 'turns' | 'layers' | 'containerStats' | 'execPlans'>;
 
 /** Removes a container and everything it wrote; a running one is killed first (api.proto, RemoveContainer). */
 export const removeContainer = async (parts: Parts, { id }: Container): Promise<void> => {
@@ -15,6 +15,7 @@ export const removeContainer = async (parts: Parts, { id }: Container): Promise<
     await parts.supervisors.get(container.sandboxId)?.remove(id);
     await discardContainer(parts, container);
     parts.containerStats.forget(id);
+    parts.execPlans.forget(id);
   });
 };
 

@@ -42,7 +42,12 @@ export class Exits {
 
   /** True when the container has exited within `ms`; no polling, no lock. */
   async wait(id: string, ms: number): Promise<boolean> {
-    if (this.#isOver(id)) return true;
+    if (!this.#isOver(id)) await this.reported(id, ms);
+    return this.#isOver(id);
+  }
+
+  /** Resolves at the next report of an exit of this container, known to the store or not, or after `ms`. */
+  async reported(id: string, ms: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     let wake: () => void = () => undefined;
     await new Promise<void>((resolve) => {
@@ -53,8 +58,9 @@ export class Exits {
       timer = setTimeout(resolve, Math.min(ms, 0x7fffffff));
     });
     clearTimeout(timer);
-    this.#waiters.get(id)?.delete(wake);
-    return this.#isOver(id);
+    const waiters = this.#waiters.get(id);
+    waiters?.delete(wake);
+    if (waiters?.size === 0) this.#waiters.delete(id);
   }
 
   #isOver(id: string): boolean {

@@ -4,6 +4,7 @@ import type { Container } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
 import type { Supervisor } from '../supervisor/supervisor.js';
 import { attachment } from './attachment.js';
+import { dropContainer } from './container-kill.js';
 import { discardContainer } from './container-remove.js';
 import { supervisorLost } from './lost.js';
 import { unpinNetns } from './netns.js';
@@ -34,7 +35,7 @@ const recoverSandbox = async (runtime: Runtime, sandbox: Sandbox): Promise<void>
   if (supervisor) await reconcile(runtime, sandbox, supervisor);
   else if (sandbox.stage !== 'stopped') await supervisorLost(runtime, sandbox.id);
   for (const container of runtime.containers.list()) {
-    if (container.sandboxId === sandbox.id && container.stage !== 'live') await dropContainer(runtime, container);
+    if (container.sandboxId === sandbox.id && container.stage !== 'live') await rollBackContainer(runtime, container);
   }
   // What had been begun is finished, without keeping the socket from opening.
   if (sandbox.stage === 'stopping') resume(runtime, sandbox, stopSandbox(runtime, sandbox));
@@ -62,12 +63,7 @@ const reconcile = async (runtime: Runtime, sandbox: Sandbox, supervisor: Supervi
       runtime.exits.record(container.id, { exitCode: actual.exitCode, oom: actual.oom, finishedAt: String(actual.exitedAt), message: actual.message });
     }
   }
-  for (const { id } of running) {
-    if (runtime.containers.get(id)) continue;
-    await supervisor.kill(id);
-    await runtime.exits.wait(id, 0);
-    await supervisor.remove(id).catch((error: unknown) => runtime.log.warn({ err: error, container: id }, 'cannot drop unknown container'));
-  }
+  for (const { id } of running) if (!runtime.containers.get(id)) await dropContainer(runtime, supervisor, id);
 };
 
 const rollBack = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
@@ -80,13 +76,9 @@ const rollBack = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
   runtime.log.info({ sandbox: sandbox.id }, 'rolled back a sandbox that was being made');
 };
 
-const dropContainer = async (runtime: Runtime, container: Container): Promise<void> => {
+const rollBackContainer = async (runtime: Runtime, container: Container): Promise<void> => {
   const supervisor = runtime.supervisors.get(container.sandboxId);
-  if (supervisor) {
-    await supervisor.kill(container.id).catch(() => undefined); // it may never have got that far
-    await runtime.exits.wait(container.id, 10_000);
-    await supervisor.remove(container.id);
-  }
+  if (supervisor) await dropContainer(runtime, supervisor, container.id);
   await discardContainer(runtime, container);
 };
 

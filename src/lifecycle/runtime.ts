@@ -6,6 +6,7 @@ import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
 import type { ContainerStatsReader } from '../stats/container-stats.js';
 import type { Sandbox } from '../store/sandbox.js';
+import type { ExecPlans } from './exec-plans.js';
 import type { Exits } from './exits.js';
 import type { Host } from './host.js';
 import type { ImageRuntime } from './image-runtime.js';
@@ -29,5 +30,6 @@ export interface Runtime extends ImageRuntime {
   readonly host: Host;
   readonly cgroups: CgroupLayout;
   readonly filters: SeccompFilters;
+  readonly execPlans: ExecPlans;
   readonly containerStats: ContainerStatsReader;
 }

@@ -5,7 +5,7 @@ import { podDirectory } from './paths.js';
 import type { Runtime } from './runtime.js';
 import { stopSandbox } from './sandbox-stop.js';
 
-type Parts = Parameters<typeof stopSandbox>[0] & Pick<Runtime, 'layers' | 'containerStats'>;
+type Parts = Parameters<typeof stopSandbox>[0] & Pick<Runtime, 'layers' | 'containerStats' | 'execPlans'>;
 
 /** Stops a sandbox if need be, then removes its containers, its files and finally its name. */
 export const removeSandbox = async (parts: Parts, sandbox: Sandbox): Promise<void> => {
