@@ -76,8 +76,8 @@ stop: ## Stop what `make run` started and remove what it left
 	@if [ -e build/e2e/sample/stop.js ]; then node build/e2e/sample/stop.js; fi
 
 .PHONY: bench
-bench: build ## Measure against containerd with runc and crun (BENCH_QUICK=1, BENCH_JSON=FILE)
-	@node build/e2e/bench/main.js
+bench: build ## Measure against containerd with runc and crun (BENCH_QUICK=1, BENCH_JSON=FILE, ARGS=--markdown)
+	@node build/e2e/bench/main.js $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was built

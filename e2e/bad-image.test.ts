@@ -2,14 +2,14 @@ import { status } from '@grpc/grpc-js';
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { Daemon } from './harness/daemon.js';
 import { type Fault, type FaultyRegistry, startFaultyRegistry } from './harness/faulty-registry.js';
 import { buildImage, type Image } from './harness/image.js';
 import { programsLayer } from './harness/images.js';
 import { buildLayer, directory, file, sha256 } from './harness/layer.js';
-import { processesOf, treeOf } from './harness/leaks.js';
+import { treeOf } from './harness/leaks.js';
 import { until } from './harness/wait.js';
 
 let daemon: Daemon;
@@ -30,8 +30,6 @@ t.before(async () => {
 });
 
 const pull = (name: string) => daemon.cri.pullImage({ image: { image: name } }, { deadlineMs: 50_000 });
-const tree = async () => (await treeOf(daemon.root)).filter((path) => !path.includes('journal'));
-const workers = async () => (await processesOf(daemon.cgroup)).length;
 
 /** A pull that goes wrong in this way: refused with this message, and nothing of it is left. */
 const refused = async (
@@ -41,15 +39,12 @@ const refused = async (
   message: RegExp,
   wanted: { reference?: string; code?: status } = {},
 ) => {
-  const now = async () => ({ tree: await tree(), workers: await workers() });
-  const before = await now();
+  const before = await daemon.stored();
   registry.fault = fault;
   const code = wanted.code === undefined ? {} : { code: wanted.code };
   await t.rejects(pull(wanted.reference ?? reference), { ...code, message }, name);
   registry.fault = () => false;
-  // Trees are removed after the answer, within a deadline.
-  await until(`the end of ${name}`, async () => isDeepStrictEqual(await now(), before)).catch(() => undefined);
-  t.same(await now(), before, `${name}: nothing is left`);
+  t.same(await daemon.stored(), before, `${name}: nothing is left`);
   t.same((await daemon.cri.listImages({})).images, []);
 };
 
@@ -228,14 +223,13 @@ t.test('1 GiB of zeros in a small layer against a small disk', async (t) => {
   );
   const bomb = { data: zeros, digest: sha256(zeros), diffId: sha256('never reached'), compression: 'zstd' as const };
   const name = registry.serve(buildImage([bomb]), 'bomb');
-  const before = await treeOf(cramped.root);
+  const before = await cramped.stored();
   await t.rejects(cramped.cri.pullImage({ image: { image: name } }), {
     code: status.RESOURCE_EXHAUSTED,
     details: /no space/i,
   });
-  const left = async () =>
-    (await treeOf(cramped.root)).filter((path) => !before.includes(path) && !path.includes('journal'));
-  await until('the disk to be free again', async () => (await left()).length === 0);
+  t.same(await cramped.stored(), before, 'nothing of it is left');
+  await until('the disk to be free again', async () => (await treeOf(join(cramped.root, 'trash'))).length === 0);
   t.match(
     await cramped.cri.pullImage({ image: { image: reference } }),
     { imageRef: image.id },

@@ -8,7 +8,7 @@ import type { ContainerOptions } from './harness/pod.js';
 import { startNode, type Node } from './harness/node.js';
 import { OWN_NETWORK, Pod, podConfig } from './harness/pod.js';
 import { MAIN } from './harness/daemon.js';
-import { processesOf, treeOf } from './harness/leaks.js';
+import { processesOf } from './harness/leaks.js';
 import { until } from './harness/wait.js';
 
 const { INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION } = status;
@@ -24,8 +24,7 @@ t.before(async () => {
 const visible = async () => ({
   pods: (await node.daemon.cri.listPodSandbox({})).items.length,
   containers: (await node.daemon.cri.listContainers({})).containers.length,
-  state: (await treeOf(node.daemon.state)).length,
-  root: (await treeOf(node.daemon.root)).filter((path) => !path.includes('journal')).length,
+  stored: await node.daemon.stored(),
   processes: (await processesOf(node.daemon.cgroup)).length,
   netns: await readdir(join(node.daemon.home, 'netns')),
 });

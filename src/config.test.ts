@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import t from 'tap';
 import { defaultConfig, loadConfig } from './config.js';
 
-const write = (test: { teardown: (f: () => void) => void }, text: string, dropIns: Record<string, string> = {}): string => {
+const write = (
+  test: { teardown: (f: () => void) => void },
+  text: string,
+  dropIns: Record<string, string> = {},
+): string => {
   const directory = mkdtempSync(join(tmpdir(), 'jangada-config-'));
   test.teardown(() => rmSync(directory, { recursive: true }));
   mkdirSync(join(directory, 'config.d'));
@@ -30,8 +34,12 @@ t.test('drop-ins are merged table by table, later ones winning', async (t) => {
 });
 
 t.test('mistakes name the file, the line and the way out', async (t) => {
-  t.throws(() => loadConfig(write(t, 'version = 1\nsockt = "/x"\n')), { message: /^unknown key "sockt": .*config\.toml:2; did you mean "socket"\?$/ });
-  t.throws(() => loadConfig(write(t, '[containers]\npid_limit = 3\n')), { message: /^unknown key "containers\.pid_limit": .*:2; did you mean "pids_limit"\?$/ });
+  t.throws(() => loadConfig(write(t, 'version = 1\nsockt = "/x"\n')), {
+    message: /^unknown key "sockt": .*config\.toml:2; did you mean "socket"\?$/,
+  });
+  t.throws(() => loadConfig(write(t, '[containers]\npid_limit = 3\n')), {
+    message: /^unknown key "containers\.pid_limit": .*:2; did you mean "pids_limit"\?$/,
+  });
   t.throws(() => loadConfig(write(t, '[log]\nlevel = "loud"\n')), { message: /^bad value of "log\.level": .*:2: / });
   t.throws(() => loadConfig(write(t, 'root = \n')), { message: /^not TOML: .*config\.toml:1/ });
 });

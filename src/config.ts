@@ -83,7 +83,8 @@ const parseFile = (file: string, text: string): Record<string, unknown> => {
   try {
     return parse(text);
   } catch (error) {
-    if (error instanceof TomlError) throw new ConfigError(`not TOML: ${file}:${error.line}:${error.column}: ${error.message.split('\n')[0]}`);
+    if (error instanceof TomlError)
+      throw new ConfigError(`not TOML: ${file}:${error.line}:${error.column}: ${error.message.split('\n')[0]}`);
     throw error;
   }
 };
@@ -95,7 +96,9 @@ const checkFile = (file: string, text: string, part: Record<string, unknown>): v
   if (issue.code === 'unrecognized_keys') {
     const key = issue.keys[0] ?? '';
     const near = nearest(key, knownKeys(issue.path));
-    throw new ConfigError(`unknown key "${[...issue.path, key].join('.')}": ${file}:${lineOf(text, key)}${near ? `; did you mean "${near}"?` : ''}`);
+    throw new ConfigError(
+      `unknown key "${[...issue.path, key].join('.')}": ${file}:${lineOf(text, key)}${near ? `; did you mean "${near}"?` : ''}`,
+    );
   }
   const key = String(issue.path.at(-1) ?? '');
   throw new ConfigError(`bad value of "${issue.path.join('.')}": ${file}:${lineOf(text, key)}: ${issue.message}`);
@@ -114,7 +117,9 @@ const knownKeys = (at: PropertyKey[]): string[] => {
 
 /** The known name at the smallest edit distance, when that is small enough to be a typing slip. */
 const nearest = (word: string, names: string[]): string | undefined => {
-  const ranked = names.map((name) => ({ name, distance: editDistance(word, name) })).sort((a, b) => a.distance - b.distance);
+  const ranked = names
+    .map((name) => ({ name, distance: editDistance(word, name) }))
+    .sort((a, b) => a.distance - b.distance);
   const best = ranked[0];
   return best && best.distance <= Math.max(2, word.length / 3) ? best.name : undefined;
 };

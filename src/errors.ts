@@ -18,7 +18,8 @@ export const invalidArgument = (message: string, cause?: unknown) =>
   new RuntimeError(status.INVALID_ARGUMENT, message, { cause });
 export const failedPrecondition = (message: string) => new RuntimeError(status.FAILED_PRECONDITION, message);
 export const alreadyExists = (message: string) => new RuntimeError(status.ALREADY_EXISTS, message);
-export const unavailable = (message: string, cause?: unknown) => new RuntimeError(status.UNAVAILABLE, message, { cause });
+export const unavailable = (message: string, cause?: unknown) =>
+  new RuntimeError(status.UNAVAILABLE, message, { cause });
 export const resourceExhausted = (message: string, cause?: unknown) =>
   new RuntimeError(status.RESOURCE_EXHAUSTED, message, { cause });
 export const permissionDenied = (message: string, cause?: unknown) =>

@@ -21,6 +21,8 @@ program
 try {
   await program.parseAsync();
 } catch (error) {
-  process.stderr.write(`jangada: ${error instanceof ConfigError || !(error instanceof Error) ? String(error instanceof Error ? error.message : error) : error.stack}\n`);
+  process.stderr.write(
+    `jangada: ${error instanceof ConfigError || !(error instanceof Error) ? String(error instanceof Error ? error.message : error) : error.stack}\n`,
+  );
   process.exit(1);
 }

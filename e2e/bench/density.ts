@@ -33,9 +33,11 @@ export const measureDensity = async (
   add(more('Pods held at once', 'pods'), containers.length);
   await waitForIdle(2000);
 
-  const perPod = await supervisors(service, before, running);
-  add(less(`Per pod, ${pods} pods: PSS of supervisor or shim and pause`, 'MiB'), perPod.pss / 1024 / pods);
-  add(less(`Per pod, ${pods} pods: private dirty of the same`, 'MiB'), perPod.privateDirty / 1024 / pods);
+  const beside = await supervisors(service, before, running);
+  const perPod = sum(beside);
+  add(less(`Per pod, ${pods} pods: processes beside the payload`, 'processes'), beside.length / pods);
+  add(less(`Per pod, ${pods} pods: PSS of these`, 'MiB'), perPod.pss / 1024 / pods);
+  add(less(`Per pod, ${pods} pods: private dirty of these`, 'MiB'), perPod.privateDirty / 1024 / pods);
   add(less(`Daemon, ${pods} pods: RSS`, 'MiB'), sum([...before]).rss / 1024);
   add(less(`Daemon, ${pods} pods: private dirty`, 'MiB'), sum([...before]).privateDirty / 1024);
   await lists(service, pods, add);
@@ -47,10 +49,10 @@ const supervisors = async (
   { account, cri }: Service,
   daemon: ReadonlySet<number>,
   running: RunningPod[],
-): Promise<Memory> => {
+): Promise<number[]> => {
   const infos = await Promise.all(running.map(({ containerId }) => containerInfo(cri, containerId)));
   const payload = new Set(infos.map(({ pid }) => pid));
-  return sum(processesBelow(account.directory).filter((pid) => !daemon.has(pid) && !payload.has(pid)));
+  return processesBelow(account.directory).filter((pid) => !daemon.has(pid) && !payload.has(pid));
 };
 
 const lists = async (

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { type Cri, connect } from './client.js';
 import { makeCgroup, removeCgroups } from './cgroup.js';
-import { findLeaks, processesOf } from './leaks.js';
+import { findLeaks, processesOf, treeOf } from './leaks.js';
 import { type Network, makeNetwork } from './network.js';
 import type { Registry } from './registry.js';
 import { until } from './wait.js';
@@ -37,6 +37,7 @@ export class Daemon {
   readonly cgroup: string;
   readonly cri: Cri;
   #child: ChildProcess | undefined;
+  #fresh: string[] = [];
 
   private constructor(
     /** Everything this daemon writes is below; log directories of pods belong into `logs`. */
@@ -63,6 +64,7 @@ export class Daemon {
     t.teardown(() => daemon.destroy());
     await writeFile(join(home, 'config.toml'), daemon.#configuration());
     await daemon.up();
+    daemon.#fresh = await daemon.stored();
     return daemon;
   }
 
@@ -127,6 +129,12 @@ export class Daemon {
     await this.up();
   }
 
+  /** Every path that the daemon keeps, but for its journal and what it has already thrown away. */
+  async stored(): Promise<string[]> {
+    const [root, state] = await Promise.all([treeOf(this.root), treeOf(this.state)]);
+    return [...root.filter((path) => !/^(journal|trash\/)/.test(path)), ...state];
+  }
+
   /** Removes every sandbox, container and image through the CRI. */
   async removeAll(): Promise<void> {
     const { items } = await this.cri.listPodSandbox({});
@@ -141,6 +149,8 @@ export class Daemon {
   /** LEAK0: removes everything, stops the daemon and asserts that nothing of it is left on the host. */
   async assertNothingLeft(t: Pick<Test, 'same' | 'equal'>): Promise<void> {
     await this.removeAll();
+    t.same(await this.stored(), this.#fresh, 'the directories are as at the first start');
+    await until('the trash to be empty', async () => (await treeOf(join(this.root, 'trash'))).length === 0);
     t.equal(await this.down(), 0, 'the daemon stops cleanly');
     t.same(await findLeaks([this.home, this.state], this.cgroup), [], 'no mount, cgroup or process is left');
     t.same(await this.network?.leftovers(), this.network && [], 'no network namespace, interface or address is left');

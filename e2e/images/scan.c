@@ -40,9 +40,11 @@ static int own_mount(unsigned long id) {
     return 0;
 }
 
-static void report(const char *kind, const char *path) {
-    char target[4096];
-    ssize_t length = readlink(path, target, sizeof target - 1);
+/* Names what was opened by the descriptor: the path may lead elsewhere by now. */
+static void report(const char *kind, const char *path, int fd) {
+    char link[64], target[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, target, sizeof target - 1);
     target[length > 0 ? length : 0] = 0;
     if (finds++ < MAX_FINDS) printf("FOUND %s %s -> %s\n", kind, path, target);
 }
@@ -64,7 +66,7 @@ static void look(const char *kind, const char *path) {
     if (fd < 0) return;
     if (foreign(fd)) {
         read_mounts();
-        if (foreign(fd)) report(kind, path);
+        if (foreign(fd)) report(kind, path, fd);
     }
     close(fd);
 }
@@ -92,7 +94,7 @@ static void look_at_process(const char *process) {
     snprintf(path, sizeof path, "/proc/%s/exe", process);
     int binary = open(path, O_RDWR | O_CLOEXEC);
     if (binary >= 0) {
-        if (foreign(binary)) report("writable-exe", path);
+        if (foreign(binary)) report("writable-exe", path, binary);
         close(binary);
     }
     look_at_files(process);

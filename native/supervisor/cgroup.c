@@ -13,8 +13,11 @@
 
 #define PATH_SIZE 4096
 
+/* openat, because musl's open spends a second system call on O_CLOEXEC. */
+static int open_file(const char *path, int flags) { return openat(AT_FDCWD, path, flags | O_CLOEXEC); }
+
 static ssize_t read_file(const char *path, char *out, size_t size) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_file(path, O_RDONLY);
     if (fd < 0) return -1;
     ssize_t n = read(fd, out, size - 1);
     int error = errno;
@@ -24,15 +27,21 @@ static ssize_t read_file(const char *path, char *out, size_t size) {
     return n;
 }
 
-static int write_file(const char *path, const char *value) {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0) return -1;
+static int write_open(int fd, const char *value) {
     size_t len = strlen(value);
-    ssize_t n = write(fd, value, len);
-    int error = n >= 0 && (size_t)n != len ? EIO : errno;
+    ssize_t n = pwrite(fd, value, len, 0);
+    if (n == (ssize_t)len) return 0;
+    if (n >= 0) errno = EIO;
+    return -1;
+}
+
+static int write_file(const char *path, const char *value) {
+    int fd = open_file(path, O_WRONLY);
+    if (fd < 0) return -1;
+    int result = write_open(fd, value), error = errno;
     close(fd);
     errno = error;
-    return n == (ssize_t)len ? 0 : -1;
+    return result;
 }
 
 static bool is_cgroup(const char *path, uint8_t version) {
@@ -42,15 +51,17 @@ static bool is_cgroup(const char *path, uint8_t version) {
 }
 
 /* A new v1 cpuset has no cpus and no memory nodes, and refuses every task until it has. */
-static int inherit_cpuset(char *path, size_t len) {
+static int inherit_cpuset(char *path, size_t len, bool fresh) {
     static const char *const files[] = {"/cpuset.cpus", "/cpuset.mems"};
     char value[1024], own[PATH_SIZE + 16], parent[PATH_SIZE + 16];
     char *slash = memrchr(path, '/', len);
     for (int i = 0; slash && i < 2; i++) {
         snprintf(own, sizeof own, "%s%s", path, files[i]);
         snprintf(parent, sizeof parent, "%.*s%s", (int)(slash - path), path, files[i]);
-        if (read_file(own, value, sizeof value) < 0) return -1;
-        if (value[0] != '\n' && value[0] != 0) continue;
+        if (!fresh) {
+            if (read_file(own, value, sizeof value) < 0) return -1;
+            if (value[0] != '\n' && value[0] != 0) continue;
+        }
         if (read_file(parent, value, sizeof value) < 0 || write_file(own, value) < 0) return -1;
     }
     return 0;
@@ -59,8 +70,9 @@ static int inherit_cpuset(char *path, size_t len) {
 /* mkdir -p below the hierarchy; one pass up to what exists, one pass down. */
 static int make_path(char *path, uint8_t version) {
     size_t len = strlen(path), at = len;
+    bool fresh;
     for (;;) {
-        if (mkdir(path, 0755) == 0 || errno == EEXIST) break;
+        if ((fresh = mkdir(path, 0755) == 0) || errno == EEXIST) break;
         if (errno != ENOENT) return -1;
         while (at > 0 && path[at] != '/') at--;
         if (at == 0) return -1;
@@ -72,11 +84,12 @@ static int make_path(char *path, uint8_t version) {
             errno = ENOTSUP;
             return -1;
         }
-        if (version == PLAN_CGROUP_V1_CPUSET && inherit_cpuset(path, strlen(path)) < 0) return -1;
+        if (version == PLAN_CGROUP_V1_CPUSET && inherit_cpuset(path, strlen(path), fresh) < 0) return -1;
         size_t end = strlen(path);
         if (end == len) return 0;
         path[end] = '/';
-        if (mkdir(path, 0755) < 0 && errno != EEXIST) return -1;
+        fresh = mkdir(path, 0755) == 0;
+        if (!fresh && errno != EEXIST) return -1;
     }
 }
 
@@ -91,24 +104,49 @@ static int make_dir(const struct plan_op *op, struct build_error *err) {
     return build_fail(err, errno, "cgroup-dir", op->cgroup_dir.path, "cgroup");
 }
 
+/* Optional: the kernel has no such file, or this controller cannot be delegated here (cgroups(7): EBUSY while the cgroup has processes
+ * of its own, EINVAL or EOPNOTSUPP for a controller that is not available or a threaded subtree). */
+static bool may_fail(const struct plan_op *op, int error) {
+    static const char delegation[] = "/cgroup.subtree_control";
+    size_t len = strlen(op->cgroup_write.path), end = sizeof delegation - 1;
+    if (!op->cgroup_write.optional) return false;
+    if (error == ENOENT) return true;
+    return len >= end && strcmp(op->cgroup_write.path + len - end, delegation) == 0 &&
+           (error == EBUSY || error == EINVAL || error == EOPNOTSUPP);
+}
+
+/* The file of the last write: rules for devices are many writes to one file. */
+struct last_file {
+    const char *path;
+    int fd;
+};
+
+static int write_limit(const struct plan_op *op, struct last_file *last, struct build_error *err) {
+    if (!last->path || strcmp(last->path, op->cgroup_write.path) != 0) {
+        if (last->fd >= 0) close(last->fd);
+        *last = (struct last_file){op->cgroup_write.path, open_file(op->cgroup_write.path, O_WRONLY)};
+        if (last->fd < 0) last->path = NULL;
+    }
+    if (last->fd >= 0 && write_open(last->fd, op->cgroup_write.value) == 0) return 0;
+    if (may_fail(op, errno)) return 0;
+    char role[160];
+    snprintf(role, sizeof role, "cgroup limit %s", op->cgroup_write.value);
+    return build_fail(err, errno, "cgroup-write", op->cgroup_write.path, role);
+}
+
 int cgroup_make(const struct plan *plan, struct build_error *err) {
-    for (uint32_t i = 0; i < plan->count; i++) {
+    struct last_file last = {.fd = -1};
+    int done = 0;
+    for (uint32_t i = 0; i < plan->count && done == 0; i++) {
         const struct plan_op *op = &plan->ops[i];
-        int done = 0;
         if (op->code == PLAN_CGROUP_DIR)
             done = make_dir(op, err);
-        else if (op->code == PLAN_CGROUP_WRITE && write_file(op->cgroup_write.path, op->cgroup_write.value) < 0 &&
-                 !(op->cgroup_write.optional && errno == ENOENT)) {
-            char role[160];
-            snprintf(role, sizeof role, "cgroup limit %s", op->cgroup_write.value);
-            done = build_fail(err, errno, "cgroup-write", op->cgroup_write.path, role);
-        }
-        if (done < 0) {
-            cgroup_remove(plan);
-            return -1;
-        }
+        else if (op->code == PLAN_CGROUP_WRITE)
+            done = write_limit(op, &last, err);
     }
-    return 0;
+    if (last.fd >= 0) close(last.fd);
+    if (done < 0) cgroup_remove(plan);
+    return done;
 }
 
 static bool is_leaf(const struct plan_op *op, bool v2) {
@@ -131,7 +169,7 @@ int cgroup_join_v1(const struct plan *plan, struct build_error *err) {
 
 int cgroup_open_v2(const struct plan *plan) {
     for (uint32_t i = 0; i < plan->count; i++)
-        if (is_leaf(&plan->ops[i], true)) return open(plan->ops[i].cgroup_dir.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (is_leaf(&plan->ops[i], true)) return open_file(plan->ops[i].cgroup_dir.path, O_PATH | O_DIRECTORY);
     errno = 0;
     return -1;
 }
@@ -177,8 +215,7 @@ int build_cgroup_update(const struct wire_bytes *ops, struct build_error *err) {
         const struct plan_op *op = &plan.ops[i];
         bool readable = read_file(op->cgroup_write.path, before[i], sizeof before[i]) > 0;
         written[i] = write_file(op->cgroup_write.path, op->cgroup_write.value) == 0 && readable;
-        if (!written[i] && errno && !readable && !(op->cgroup_write.optional && errno == ENOENT)) break;
-        if (!written[i] && readable) break;
+        if (!written[i] && errno && !may_fail(op, errno)) break;
     }
     bool all = i == plan.count;
     if (!all) {

@@ -27,7 +27,10 @@ import type { Sandbox } from '../store/sandbox.js';
 const native = (name: string): string => fileURLToPath(new URL(`../../native/${name}`, import.meta.url));
 
 /** The composition root: the only place that knows which part is made of what. */
-export const compose = async (config: Config, log: Logger): Promise<{ runtime: Runtime; close: () => Promise<void> }> => {
+export const compose = async (
+  config: Config,
+  log: Logger,
+): Promise<{ runtime: Runtime; close: () => Promise<void> }> => {
   const journal = Journal.open(journalPath(config));
   const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
   const containers = new ObjectStore<Container>('container', journal);
@@ -43,7 +46,11 @@ export const compose = async (config: Config, log: Logger): Promise<{ runtime: R
   });
   const cgroups = readLayout();
   const writable = new DirectoryUsage();
-  const containerStats = new ContainerStatsReader({ layout: cgroups, writableLayer: (directory) => writable.get(directory), mountpoint: config.root });
+  const containerStats = new ContainerStatsReader({
+    layout: cgroups,
+    writableLayer: (directory) => writable.get(directory),
+    mountpoint: config.root,
+  });
   const addon = loadAddon();
   const filters = new SeccompFilters((profile) => compileSeccomp(profile, addon));
   const images = await openImages(config, log, [native('jangada-unpack')]);
@@ -64,7 +71,9 @@ export const compose = async (config: Config, log: Logger): Promise<{ runtime: R
     containerStats,
   };
   supervisors.onLost = (sandboxId) => {
-    supervisorLost(runtime, sandboxId).catch((error: unknown) => log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor'));
+    supervisorLost(runtime, sandboxId).catch((error: unknown) =>
+      log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor'),
+    );
   };
   await spawner.start();
   const close = async () => {

@@ -8,20 +8,36 @@ const refused = { code: status.INVALID_ARGUMENT };
 const HOSTILE = ['../x', 'a/b', '/abs', 'nul\0', 'line\nbreak', 'x'.repeat(300), '', '.', '..', '-x'];
 
 const sandbox = (change: object): PodSandboxConfig__Output =>
-  ({ metadata: { name: 'web', namespace: 'default', uid: 'u-1', attempt: 0 }, hostname: '', logDirectory: '', linux: null, ...change }) as PodSandboxConfig__Output;
+  ({
+    metadata: { name: 'web', namespace: 'default', uid: 'u-1', attempt: 0 },
+    hostname: '',
+    logDirectory: '',
+    linux: null,
+    ...change,
+  }) as PodSandboxConfig__Output;
 
 const container = (change: object): ContainerConfig__Output =>
-  ({ metadata: { name: 'c', attempt: 0 }, image: { image: 'busybox' }, logPath: '', ...change }) as ContainerConfig__Output;
+  ({
+    metadata: { name: 'c', attempt: 0 },
+    image: { image: 'busybox' },
+    logPath: '',
+    ...change,
+  }) as ContainerConfig__Output;
 
 t.test('CVE-2025-0750: names, UIDs and paths of a pod are refused before anything is made of them', async (t) => {
   t.ok(checkSandboxConfig(sandbox({})));
   for (const bad of HOSTILE) {
     for (const field of ['name', 'namespace', 'uid']) {
       const metadata = { name: 'web', namespace: 'default', uid: 'u-1', attempt: 0, [field]: bad };
-      t.throws(() => checkSandboxConfig(sandbox({ metadata })), refused, `${field} ${JSON.stringify(bad.slice(0, 20))}`);
+      t.throws(
+        () => checkSandboxConfig(sandbox({ metadata })),
+        refused,
+        `${field} ${JSON.stringify(bad.slice(0, 20))}`,
+      );
     }
   }
-  for (const bad of ['relative', '/a/../b', '/a\n', '/nul\0']) t.throws(() => checkSandboxConfig(sandbox({ logDirectory: bad })), refused, JSON.stringify(bad));
+  for (const bad of ['relative', '/a/../b', '/a\n', '/nul\0'])
+    t.throws(() => checkSandboxConfig(sandbox({ logDirectory: bad })), refused, JSON.stringify(bad));
   t.throws(() => checkSandboxConfig(null), refused);
   t.throws(() => checkSandboxConfig(sandbox({ metadata: null })), refused);
   t.throws(() => checkSandboxConfig(sandbox({ hostname: 'a\nb' })), refused);
@@ -29,7 +45,8 @@ t.test('CVE-2025-0750: names, UIDs and paths of a pod are refused before anythin
 
 t.test('containers: metadata, image and log path are checked', async (t) => {
   t.ok(checkContainerConfig(container({ logPath: 'web/0.log' })));
-  for (const bad of ['/abs.log', '../0.log', 'a/../../b', 'a//b', './x', 'x\n']) t.throws(() => checkContainerConfig(container({ logPath: bad })), refused, JSON.stringify(bad));
+  for (const bad of ['/abs.log', '../0.log', 'a/../../b', 'a//b', './x', 'x\n'])
+    t.throws(() => checkContainerConfig(container({ logPath: bad })), refused, JSON.stringify(bad));
   t.throws(() => checkContainerConfig(container({ metadata: null })), refused);
   t.throws(() => checkContainerConfig(container({ image: null })), refused);
   t.throws(() => checkContainerConfig(container({ image: { image: '' } })), refused);

@@ -8,13 +8,18 @@ const CONTROL = /\p{Cc}/u;
 
 export const checkName = (value: string | undefined, field: string): void => {
   if (!value) throw invalidArgument(`missing ${field}: the request must name it`);
-  if (!NAME.test(value)) throw invalidArgument(`bad ${field}: ${JSON.stringify(value.slice(0, 300))} must be 1 to 253 letters, digits, '.', '_' or '-'`);
+  if (!NAME.test(value))
+    throw invalidArgument(
+      `bad ${field}: ${JSON.stringify(value.slice(0, 300))} must be 1 to 253 letters, digits, '.', '_' or '-'`,
+    );
 };
 
 /** An absolute path that names one place: no `..`, no control characters. */
 export const checkPath = (value: string, field: string): void => {
   if (!value.startsWith('/') || CONTROL.test(value) || value.length > 4095 || value.split('/').includes('..')) {
-    throw invalidArgument(`bad ${field}: ${JSON.stringify(value.slice(0, 300))} must be an absolute path without ".." and control characters`);
+    throw invalidArgument(
+      `bad ${field}: ${JSON.stringify(value.slice(0, 300))} must be an absolute path without ".." and control characters`,
+    );
   }
 };
 
@@ -34,7 +39,9 @@ export const checkSandboxConfig = (config: PodSandboxConfig__Output | null): Pod
 const checkHostname = (hostname: string): void => {
   // sethostname(2) takes at most 64 bytes; the name also goes into /etc/hosts.
   if (!/^[A-Za-z0-9]([A-Za-z0-9.-]{0,62}[A-Za-z0-9])?$/.test(hostname)) {
-    throw invalidArgument(`bad hostname: ${JSON.stringify(hostname.slice(0, 300))} must be a DNS name of at most 64 characters`);
+    throw invalidArgument(
+      `bad hostname: ${JSON.stringify(hostname.slice(0, 300))} must be a DNS name of at most 64 characters`,
+    );
   }
 };
 
@@ -48,7 +55,14 @@ export const checkContainerConfig = (config: ContainerConfig__Output | null): Co
 };
 
 const checkLogPath = (path: string): void => {
-  if (path.startsWith('/') || CONTROL.test(path) || path.length > 1024 || path.split('/').some((part) => part === '' || part === '.' || part === '..')) {
-    throw invalidArgument(`bad log_path: ${JSON.stringify(path.slice(0, 300))} must be relative to the sandbox's log directory, without "." and ".."`);
+  if (
+    path.startsWith('/') ||
+    CONTROL.test(path) ||
+    path.length > 1024 ||
+    path.split('/').some((part) => part === '' || part === '.' || part === '..')
+  ) {
+    throw invalidArgument(
+      `bad log_path: ${JSON.stringify(path.slice(0, 300))} must be relative to the sandbox's log directory, without "." and ".."`,
+    );
   }
 };

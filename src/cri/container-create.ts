@@ -5,7 +5,10 @@ import { createContainer } from '../lifecycle/container-create.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { checkContainerConfig } from './check.js';
 
-export const createContainerRpc = async (runtime: Runtime, request: CreateContainerRequest__Output): Promise<CreateContainerResponse> => {
+export const createContainerRpc = async (
+  runtime: Runtime,
+  request: CreateContainerRequest__Output,
+): Promise<CreateContainerResponse> => {
   const config = checkContainerConfig(request.config);
   if (request.podSandboxId === '') throw invalidArgument('missing pod_sandbox_id: CreateContainer must name a sandbox');
   const sandbox = runtime.sandboxes.require(request.podSandboxId);

@@ -5,7 +5,10 @@ import type { Runtime } from '../lifecycle/runtime.js';
 import { type Container, containerState } from '../store/container.js';
 import { matchesLabels } from './label-selector.js';
 
-export const listContainers = async (runtime: Pick<Runtime, 'containers' | 'sandboxes'>, { filter }: ListContainersRequest__Output): Promise<ListContainersResponse> => {
+export const listContainers = async (
+  runtime: Pick<Runtime, 'containers' | 'sandboxes'>,
+  { filter }: ListContainersRequest__Output,
+): Promise<ListContainersResponse> => {
   const candidates = filter?.id ? [runtime.containers.find(filter.id)] : runtime.containers.list();
   // An unknown pod matches nothing, not everything.
   const sandboxId = filter?.podSandboxId ? (runtime.sandboxes.find(filter.podSandboxId)?.id ?? 'none') : undefined;

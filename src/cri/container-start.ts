@@ -3,7 +3,10 @@ import type { StartContainerResponse } from '../gen/runtime/v1/StartContainerRes
 import { startContainer } from '../lifecycle/container-start.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 
-export const startContainerRpc = async (runtime: Runtime, request: StartContainerRequest__Output): Promise<StartContainerResponse> => {
+export const startContainerRpc = async (
+  runtime: Runtime,
+  request: StartContainerRequest__Output,
+): Promise<StartContainerResponse> => {
   await startContainer(runtime, runtime.containers.require(request.containerId));
   return {};
 };

@@ -5,5 +5,7 @@ export const HANDLERS = ['', 'native'] as const;
 
 export const checkHandler = (handler: string): void => {
   if (HANDLERS.some((name) => name === handler)) return;
-  throw invalidArgument(`unknown runtime handler: "${handler}"; this node has ${HANDLERS.map((name) => `"${name}"`).join(' and ')}`);
+  throw invalidArgument(
+    `unknown runtime handler: "${handler}"; this node has ${HANDLERS.map((name) => `"${name}"`).join(' and ')}`,
+  );
 };

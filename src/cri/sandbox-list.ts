@@ -5,7 +5,10 @@ import type { Runtime } from '../lifecycle/runtime.js';
 import { type Sandbox, isVisible, sandboxState } from '../store/sandbox.js';
 import { matchesLabels } from './label-selector.js';
 
-export const listPodSandbox = async (runtime: Pick<Runtime, 'sandboxes'>, { filter }: ListPodSandboxRequest__Output): Promise<ListPodSandboxResponse> => {
+export const listPodSandbox = async (
+  runtime: Pick<Runtime, 'sandboxes'>,
+  { filter }: ListPodSandboxRequest__Output,
+): Promise<ListPodSandboxResponse> => {
   const candidates = filter?.id ? [runtime.sandboxes.find(filter.id)] : runtime.sandboxes.list();
   const matches = (sandbox: Sandbox | undefined): sandbox is Sandbox =>
     sandbox !== undefined &&

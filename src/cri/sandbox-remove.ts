@@ -5,8 +5,12 @@ import type { Runtime } from '../lifecycle/runtime.js';
 import { removeSandbox } from '../lifecycle/sandbox-remove.js';
 
 /** Idempotent: an unknown sandbox is a removed one (api.proto, RemovePodSandbox). */
-export const removePodSandbox = async (runtime: Runtime, request: RemovePodSandboxRequest__Output): Promise<RemovePodSandboxResponse> => {
-  if (request.podSandboxId === '') throw invalidArgument('missing pod_sandbox_id: RemovePodSandbox must name a sandbox');
+export const removePodSandbox = async (
+  runtime: Runtime,
+  request: RemovePodSandboxRequest__Output,
+): Promise<RemovePodSandboxResponse> => {
+  if (request.podSandboxId === '')
+    throw invalidArgument('missing pod_sandbox_id: RemovePodSandbox must name a sandbox');
   const sandbox = runtime.sandboxes.find(request.podSandboxId);
   if (sandbox) await removeSandbox(runtime, sandbox);
   return {};

@@ -6,14 +6,25 @@ import { runSandbox } from '../lifecycle/sandbox-run.js';
 import { checkSandboxConfig } from './check.js';
 import { checkHandler } from './runtime-handler.js';
 
-export const runPodSandbox = async (runtime: Runtime, request: RunPodSandboxRequest__Output): Promise<RunPodSandboxResponse> => {
+export const runPodSandbox = async (
+  runtime: Runtime,
+  request: RunPodSandboxRequest__Output,
+): Promise<RunPodSandboxResponse> => {
   checkHandler(request.runtimeHandler);
   const config = checkSandboxConfig(request.config);
   const namespaces = config.linux?.securityContext?.namespaceOptions;
   if (namespaces?.usernsOptions && namespaces.usernsOptions.mode !== 'NODE') {
-    throw invalidArgument('user namespaces are not available: userns_options must be absent or NODE (Status says user_namespaces: false)');
+    throw invalidArgument(
+      'user namespaces are not available: userns_options must be absent or NODE (Status says user_namespaces: false)',
+    );
   }
-  if (namespaces && (namespaces.network === 'CONTAINER' || namespaces.network === 'TARGET' || namespaces.ipc === 'CONTAINER' || namespaces.ipc === 'TARGET')) {
+  if (
+    namespaces &&
+    (namespaces.network === 'CONTAINER' ||
+      namespaces.network === 'TARGET' ||
+      namespaces.ipc === 'CONTAINER' ||
+      namespaces.ipc === 'TARGET')
+  ) {
     throw invalidArgument('bad namespace mode: network and ipc of a sandbox must be POD or NODE');
   }
   return { podSandboxId: await runSandbox(runtime, config, request.runtimeHandler) };

@@ -13,7 +13,9 @@ export const podSandboxStatus = async (
 ): Promise<PodSandboxStatusResponse> => {
   const sandbox = runtime.sandboxes.require(request.podSandboxId);
   if (!isVisible(sandbox)) throw notFound(`no such sandbox: "${request.podSandboxId}" is still being made or removed`);
-  const containers = runtime.containers.list().filter((container) => container.sandboxId === sandbox.id && container.stage === 'live');
+  const containers = runtime.containers
+    .list()
+    .filter((container) => container.sandboxId === sandbox.id && container.stage === 'live');
   return {
     status: sandboxStatusOf(sandbox),
     containersStatuses: containers.map(containerStatusOf),

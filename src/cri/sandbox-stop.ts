@@ -5,7 +5,10 @@ import type { Runtime } from '../lifecycle/runtime.js';
 import { stopSandbox } from '../lifecycle/sandbox-stop.js';
 
 /** Idempotent: an unknown sandbox is a stopped one (api.proto, StopPodSandbox). */
-export const stopPodSandbox = async (runtime: Runtime, request: StopPodSandboxRequest__Output): Promise<StopPodSandboxResponse> => {
+export const stopPodSandbox = async (
+  runtime: Runtime,
+  request: StopPodSandboxRequest__Output,
+): Promise<StopPodSandboxResponse> => {
   if (request.podSandboxId === '') throw invalidArgument('missing pod_sandbox_id: StopPodSandbox must name a sandbox');
   const sandbox = runtime.sandboxes.find(request.podSandboxId);
   if (sandbox) await stopSandbox(runtime, sandbox);

@@ -4,7 +4,10 @@ import type { Runtime } from '../lifecycle/runtime.js';
 import { VERSION } from '../version.js';
 import { HANDLERS } from './runtime-handler.js';
 
-export const status = async (runtime: Pick<Runtime, 'config' | 'network' | 'host' | 'cgroups'>, request: StatusRequest__Output): Promise<StatusResponse> => {
+export const status = async (
+  runtime: Pick<Runtime, 'config' | 'network' | 'host' | 'cgroups'>,
+  request: StatusRequest__Output,
+): Promise<StatusResponse> => {
   const network = runtime.network.status();
   return {
     status: {
@@ -13,7 +16,10 @@ export const status = async (runtime: Pick<Runtime, 'config' | 'network' | 'host
         { type: 'NetworkReady', status: network.ready, reason: network.reason, message: network.message },
       ],
     },
-    runtimeHandlers: HANDLERS.map((name) => ({ name, features: { recursiveReadOnlyMounts: runtime.host.mountSetattr, userNamespaces: false } })),
+    runtimeHandlers: HANDLERS.map((name) => ({
+      name,
+      features: { recursiveReadOnlyMounts: runtime.host.mountSetattr, userNamespaces: false },
+    })),
     features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false, mountOptions: false },
     info: request.verbose ? verboseInfo(runtime) : {},
   };
@@ -22,5 +28,10 @@ export const status = async (runtime: Pick<Runtime, 'config' | 'network' | 'host
 const verboseInfo = (runtime: Pick<Runtime, 'config' | 'host' | 'cgroups'>): Record<string, string> => ({
   // stateDir is where critest looks for idmap support; sandboxImage is what kubeadm compares: there is none here.
   config: JSON.stringify({ ...runtime.config, stateDir: runtime.config.root, sandboxImage: '' }),
-  runtime: JSON.stringify({ version: VERSION, node: process.version, cgroups: runtime.cgroups.mode, kernel: runtime.host.kernel }),
+  runtime: JSON.stringify({
+    version: VERSION,
+    node: process.version,
+    cgroups: runtime.cgroups.mode,
+    kernel: runtime.host.kernel,
+  }),
 });

@@ -1,10 +1,20 @@
-import { status, type handleServerStreamingCall, type handleUnaryCall, type UntypedServiceImplementation, type ServiceDefinition } from '@grpc/grpc-js';
+import {
+  status,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type UntypedServiceImplementation,
+  type ServiceDefinition,
+} from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Rpc } from '../cri/rpc.js';
 import { RuntimeError } from '../errors.js';
 
 /** Every method of `service`, wrapped once: logging, timing, and the one place where an error becomes a gRPC status. */
-export const implement = (service: ServiceDefinition, rpcs: Readonly<Record<string, Rpc>>, log: Logger): UntypedServiceImplementation => {
+export const implement = (
+  service: ServiceDefinition,
+  rpcs: Readonly<Record<string, Rpc>>,
+  log: Logger,
+): UntypedServiceImplementation => {
   const unknown = Object.keys(rpcs).filter((name) => !(name in service));
   if (unknown.length > 0) throw new Error(`not in the CRI proto: ${unknown.join(', ')}`);
   const entries = Object.entries(service).map(([name, method]) => {
@@ -30,7 +40,10 @@ const unary =
         (error: unknown) => {
           const { code, details } = toStatus(error);
           const unexpected = code === status.INTERNAL || code === status.UNKNOWN;
-          log[unexpected ? 'error' : 'info']({ rpc: name, ms: elapsed(begin), code: status[code], err: unexpected ? error : undefined }, details);
+          log[unexpected ? 'error' : 'info'](
+            { rpc: name, ms: elapsed(begin), code: status[code], err: unexpected ? error : undefined },
+            details,
+          );
           callback({ code, details });
         },
       );
@@ -54,7 +67,8 @@ export const toStatus = (error: unknown): { code: status; details: string } => {
   if (error instanceof RuntimeError) return { code: error.code, details: error.message };
   const errno = (error as NodeJS.ErrnoException | null)?.code;
   const message = error instanceof Error ? error.message : String(error);
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') return { code: status.RESOURCE_EXHAUSTED, details: `no space left on device: ${message}` };
+  if (errno === 'ENOSPC' || errno === 'EDQUOT')
+    return { code: status.RESOURCE_EXHAUSTED, details: `no space left on device: ${message}` };
   return { code: status.INTERNAL, details: message };
 };
 

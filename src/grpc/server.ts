@@ -15,7 +15,10 @@ export interface Service {
 export const listen = async (socket: string, services: Service[]): Promise<Server> => {
   mkdirSync(dirname(socket), { recursive: true, mode: 0o711 });
   await removeStale(socket);
-  const server = new Server({ 'grpc.max_receive_message_length': MAX_MESSAGE, 'grpc.max_send_message_length': MAX_MESSAGE });
+  const server = new Server({
+    'grpc.max_receive_message_length': MAX_MESSAGE,
+    'grpc.max_send_message_length': MAX_MESSAGE,
+  });
   for (const { definition, implementation } of services) server.addService(definition, implementation);
   // The mode must hold from the first moment, so bind under a umask instead of changing it afterwards.
   const previous = process.umask(0o117);

@@ -20,22 +20,48 @@ import { asRuntimeError } from './supervisor-error.js';
 
 export type CreateParts = Pick<
   Runtime,
-  'config' | 'log' | 'sandboxes' | 'containers' | 'images' | 'layers' | 'supervisors' | 'exits' | 'flights' | 'turns' | 'host' | 'cgroups' | 'filters'
+  | 'config'
+  | 'log'
+  | 'sandboxes'
+  | 'containers'
+  | 'images'
+  | 'layers'
+  | 'supervisors'
+  | 'exits'
+  | 'flights'
+  | 'turns'
+  | 'host'
+  | 'cgroups'
+  | 'filters'
 >;
 
 /** Makes a container up to its execve and returns its ID. A repeat of the same request joins the running one or gets its result. */
-export const createContainer = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__Output): Promise<string> => {
+export const createContainer = (
+  parts: CreateParts,
+  sandbox: Sandbox,
+  config: ContainerConfig__Output,
+): Promise<string> => {
   const key = containerKey(sandbox.id, config);
   const detail = JSON.stringify(config);
   const taken = () =>
-    alreadyExists(`taken: container ${config.metadata?.name} attempt ${config.metadata?.attempt} of sandbox ${sandbox.id} exists with another configuration or has run; use the next attempt`);
+    alreadyExists(
+      `taken: container ${config.metadata?.name} attempt ${config.metadata?.attempt} of sandbox ${sandbox.id} exists with another configuration or has run; use the next attempt`,
+    );
   return parts.flights.run(
     `container ${key}`,
     detail,
     async () => {
-      const existing = parts.containers.list().find((container) => containerKey(container.sandboxId, container.config) === key);
+      const existing = parts.containers
+        .list()
+        .find((container) => containerKey(container.sandboxId, container.config) === key);
       if (!existing) return await create(parts, sandbox, config);
-      if (existing.stage !== 'live' || existing.startedAt !== '0' || existing.finishedAt !== '0' || JSON.stringify(existing.config) !== detail) throw taken();
+      if (
+        existing.stage !== 'live' ||
+        existing.startedAt !== '0' ||
+        existing.finishedAt !== '0' ||
+        JSON.stringify(existing.config) !== detail
+      )
+        throw taken();
       return existing.id;
     },
     taken,
@@ -77,15 +103,28 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
 
 const requireReady = (parts: CreateParts, sandboxId: string): void => {
   const sandbox = parts.sandboxes.get(sandboxId);
-  if (sandbox?.stage !== 'ready') throw failedPrecondition(`not READY: pod sandbox ${sandboxId}; containers can be created in a running sandbox only`);
+  if (sandbox?.stage !== 'ready')
+    throw failedPrecondition(
+      `not READY: pod sandbox ${sandboxId}; containers can be created in a running sandbox only`,
+    );
 };
 
-const record = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__Output, id: string, prepared: PreparedContainer): Container => ({
+const record = (
+  parts: CreateParts,
+  sandbox: Sandbox,
+  config: ContainerConfig__Output,
+  id: string,
+  prepared: PreparedContainer,
+): Container => ({
   id,
   sandboxId: sandbox.id,
   config,
   stage: 'creating',
-  image: { id: prepared.image.id, ref: prepared.image.repoDigests[0] ?? prepared.image.id, layers: layersOf(prepared.image) },
+  image: {
+    id: prepared.image.id,
+    ref: prepared.image.repoDigests[0] ?? prepared.image.id,
+    layers: layersOf(prepared.image),
+  },
   createdAt: now(),
   startedAt: '0',
   finishedAt: '0',

@@ -21,11 +21,17 @@ export const execSync = async (
   timeoutSeconds: number,
 ): Promise<ExecResult> => {
   const state = containerState(container);
-  if (state !== 'CONTAINER_RUNNING') throw failedPrecondition(`not running: container ${container.id} is ${state.replace('CONTAINER_', '')}`);
+  if (state !== 'CONTAINER_RUNNING')
+    throw failedPrecondition(`not running: container ${container.id} is ${state.replace('CONTAINER_', '')}`);
   const plan = encodeExecPlan(await parts.execPlans.get(container.id, argv));
   try {
-    const result = await parts.supervisors.require(container.sandboxId).exec(container.id, plan, { timeoutMs: timeoutSeconds * 1000, captureLimit: CAPTURE_LIMIT });
-    if (result.timedOut) throw deadlineExceeded(`timed out after ${timeoutSeconds} s and was killed: ${argv[0]} in container ${container.id}`);
+    const result = await parts.supervisors
+      .require(container.sandboxId)
+      .exec(container.id, plan, { timeoutMs: timeoutSeconds * 1000, captureLimit: CAPTURE_LIMIT });
+    if (result.timedOut)
+      throw deadlineExceeded(
+        `timed out after ${timeoutSeconds} s and was killed: ${argv[0]} in container ${container.id}`,
+      );
     return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode };
   } catch (error) {
     throw asRuntimeError(error, `exec of ${JSON.stringify(argv[0])} in container ${container.id}`);

@@ -7,16 +7,25 @@ import type { Runtime } from './runtime.js';
 const KILL_DEADLINE_MS = 20_000;
 
 /** SIGKILLs everything in a container and waits until its end is recorded. Of a container that never started, it ends the set-up process. */
-export const killContainer = async (parts: Pick<Runtime, 'supervisors' | 'exits'>, container: Container): Promise<void> => {
+export const killContainer = async (
+  parts: Pick<Runtime, 'supervisors' | 'exits'>,
+  container: Container,
+): Promise<void> => {
   const supervisor = parts.supervisors.get(container.sandboxId);
   if (!supervisor || container.finishedAt !== '0') return;
   await supervisor.kill(container.id);
   if (await parts.exits.wait(container.id, KILL_DEADLINE_MS)) return;
-  throw deadlineExceeded(`still not dead ${KILL_DEADLINE_MS / 1000} s after SIGKILL: container ${container.id}; a process hangs in the kernel, see its /proc/PID/stack`);
+  throw deadlineExceeded(
+    `still not dead ${KILL_DEADLINE_MS / 1000} s after SIGKILL: container ${container.id}; a process hangs in the kernel, see its /proc/PID/stack`,
+  );
 };
 
 /** Makes a supervisor forget a container in whatever state it is, even if it never heard of it: for rolling back and for recovery. */
-export const dropContainer = async (parts: Pick<Runtime, 'exits'>, supervisor: Supervisor, id: string): Promise<void> => {
+export const dropContainer = async (
+  parts: Pick<Runtime, 'exits'>,
+  supervisor: Supervisor,
+  id: string,
+): Promise<void> => {
   const { containers } = await supervisor.list();
   const known = containers.find((container) => container.id === id);
   if (!known) return;

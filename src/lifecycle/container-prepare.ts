@@ -26,7 +26,12 @@ export interface PreparedContainer {
 type Parts = Pick<Runtime, 'config' | 'containers' | 'images' | 'layers' | 'host' | 'cgroups' | 'filters'>;
 
 /** Request and image → OCI spec → plan. It reads a few files of the host and changes nothing. */
-export const prepareContainer = async (parts: Parts, sandbox: Sandbox, config: ContainerConfig__Output, id: string): Promise<PreparedContainer> => {
+export const prepareContainer = async (
+  parts: Parts,
+  sandbox: Sandbox,
+  config: ContainerConfig__Output,
+  id: string,
+): Promise<PreparedContainer> => {
   const image = requireImage(parts, config.image?.image ?? '');
   const spec = buildSpec({
     containerId: id,
@@ -61,13 +66,18 @@ const requireImage = (parts: Parts, name: string): ImageRecord => {
 };
 
 const requireIdentity = (image: ImageRecord): { passwd: string; group: string } => {
-  if ('error' in image.identity) throw failedPrecondition(`cannot tell users and groups: image ${image.id}: ${image.identity.error}`);
+  if ('error' in image.identity)
+    throw failedPrecondition(`cannot tell users and groups: image ${image.id}: ${image.identity.error}`);
   return image.identity;
 };
 
 const runtimeFiles = (parts: Parts, sandboxId: string) => {
   const directory = podDirectory(parts.config, sandboxId);
-  return { hostname: join(directory, 'hostname'), hosts: join(directory, 'hosts'), resolvConf: join(directory, 'resolv.conf') };
+  return {
+    hostname: join(directory, 'hostname'),
+    hosts: join(directory, 'hosts'),
+    resolvConf: join(directory, 'resolv.conf'),
+  };
 };
 
 const localhostSeccomp = async (config: ContainerConfig__Output): Promise<string | undefined> => {

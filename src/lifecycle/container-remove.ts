@@ -3,7 +3,10 @@ import { killContainer } from './container-kill.js';
 import { containerDirectory } from './paths.js';
 import type { Runtime } from './runtime.js';
 
-type Parts = Pick<Runtime, 'config' | 'containers' | 'supervisors' | 'exits' | 'turns' | 'layers' | 'containerStats' | 'execPlans'>;
+type Parts = Pick<
+  Runtime,
+  'config' | 'containers' | 'supervisors' | 'exits' | 'turns' | 'layers' | 'containerStats' | 'execPlans'
+>;
 
 /** Removes a container and everything it wrote; a running one is killed first (api.proto, RemoveContainer). */
 export const removeContainer = async (parts: Parts, { id }: Container): Promise<void> => {
@@ -20,7 +23,10 @@ export const removeContainer = async (parts: Parts, { id }: Container): Promise<
 };
 
 /** Drops what is on disk and in the store; the writable layer is deleted in the background. */
-export const discardContainer = async (parts: Pick<Runtime, 'config' | 'containers' | 'layers'>, container: Container): Promise<void> => {
+export const discardContainer = async (
+  parts: Pick<Runtime, 'config' | 'containers' | 'layers'>,
+  container: Container,
+): Promise<void> => {
   await parts.layers.discard(containerDirectory(parts.config, container.id));
   parts.containers.delete(container.id);
   await parts.layers.release(container.image.layers);

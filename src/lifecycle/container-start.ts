@@ -5,11 +5,17 @@ import { asRuntimeError } from './supervisor-error.js';
 import type { Runtime } from './runtime.js';
 
 /** Releases a created container to its execve. A start that fails leaves the container EXITED with the cause as its message. */
-export const startContainer = (parts: Pick<Runtime, 'containers' | 'supervisors' | 'turns' | 'exits'>, { id }: Container): Promise<void> =>
+export const startContainer = (
+  parts: Pick<Runtime, 'containers' | 'supervisors' | 'turns' | 'exits'>,
+  { id }: Container,
+): Promise<void> =>
   parts.turns.run(id, async () => {
     const container = parts.containers.require(id);
     const state = containerState(container);
-    if (state !== 'CONTAINER_CREATED') throw failedPrecondition(`not in state CREATED but ${state.replace('CONTAINER_', '')}: container ${id}; create a new one`);
+    if (state !== 'CONTAINER_CREATED')
+      throw failedPrecondition(
+        `not in state CREATED but ${state.replace('CONTAINER_', '')}: container ${id}; create a new one`,
+      );
     const supervisor = parts.supervisors.require(container.sandboxId);
     try {
       const { startedAt } = await supervisor.start(id);

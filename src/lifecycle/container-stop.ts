@@ -6,7 +6,11 @@ import type { Runtime } from './runtime.js';
  * Asks a container to end and kills it after `timeoutSeconds`. No lock is held while it dies, so a second request with a shorter
  * timeout overrides a longer one. A container that is not running is left as it is.
  */
-export const stopContainer = async (parts: Pick<Runtime, 'supervisors' | 'exits'>, container: Container, timeoutSeconds: number): Promise<void> => {
+export const stopContainer = async (
+  parts: Pick<Runtime, 'supervisors' | 'exits'>,
+  container: Container,
+  timeoutSeconds: number,
+): Promise<void> => {
   if (container.finishedAt !== '0') return;
   const supervisor = parts.supervisors.get(container.sandboxId);
   if (!supervisor) return;

@@ -16,7 +16,8 @@ export const updateContainer = (
 ): Promise<void> =>
   parts.turns.run(id, async () => {
     const container = parts.containers.require(id);
-    if (containerState(container) === 'CONTAINER_EXITED') throw failedPrecondition(`not running: container ${id} has exited, its limits are gone`);
+    if (containerState(container) === 'CONTAINER_EXITED')
+      throw failedPrecondition(`not running: container ${id} has exited, its limits are gone`);
     const old = container.resources;
     const change = linuxResources(resources);
     refuseBelowUsage(memoryInUse(parts.cgroups, container.cgroupPath) ?? 0, change);
@@ -29,10 +30,19 @@ export const updateContainer = (
     parts.containers.update(id, { resources: merge(old, resources) });
   });
 
-const merge = (old: LinuxContainerResources__Output | null, change: LinuxContainerResources__Output): LinuxContainerResources__Output => {
+const merge = (
+  old: LinuxContainerResources__Output | null,
+  change: LinuxContainerResources__Output,
+): LinuxContainerResources__Output => {
   if (!old) return change;
-  const given = Object.entries(change).filter(([, value]) => value !== '0' && value !== '' && !(Array.isArray(value) && value.length === 0));
+  const given = Object.entries(change).filter(
+    ([, value]) => value !== '0' && value !== '' && !(Array.isArray(value) && value.length === 0),
+  );
   // A swap limit belongs to the memory limit it came with: kept beside a higher one it would be invalid.
   const kept = change.memoryLimitInBytes === '0' ? old : { ...old, memorySwapLimitInBytes: '0' };
-  return { ...kept, ...Object.fromEntries(given), unified: { ...old.unified, ...change.unified } } as LinuxContainerResources__Output;
+  return {
+    ...kept,
+    ...Object.fromEntries(given),
+    unified: { ...old.unified, ...change.unified },
+  } as LinuxContainerResources__Output;
 };

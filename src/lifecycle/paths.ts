@@ -4,7 +4,10 @@ import type { Config } from '../config.js';
 /** Where the daemon keeps things. State paths are built from IDs that we generated, never from a pod's strings (CVE-2025-0750). */
 export const journalPath = (config: Pick<Config, 'root'>) => join(config.root, 'journal');
 export const podsDirectory = (config: Pick<Config, 'state'>) => join(config.state, 'pods');
-export const podDirectory = (config: Pick<Config, 'state'>, sandboxId: string) => join(podsDirectory(config), sandboxId);
+export const podDirectory = (config: Pick<Config, 'state'>, sandboxId: string) =>
+  join(podsDirectory(config), sandboxId);
 export const containersDirectory = (config: Pick<Config, 'root'>) => join(config.root, 'containers');
-export const containerDirectory = (config: Pick<Config, 'root'>, containerId: string) => join(containersDirectory(config), containerId);
-export const netnsPath = (config: Pick<Config, 'netns_dir'>, sandboxId: string) => join(config.netns_dir, `jangada-${sandboxId.slice(0, 32)}`);
+export const containerDirectory = (config: Pick<Config, 'root'>, containerId: string) =>
+  join(containersDirectory(config), containerId);
+export const netnsPath = (config: Pick<Config, 'netns_dir'>, sandboxId: string) =>
+  join(config.netns_dir, `jangada-${sandboxId.slice(0, 32)}`);

@@ -12,7 +12,11 @@ t.test('resolv.conf has the lines that critest looks for', async (t) => {
 
 t.test('a value cannot add a line or a word (real bytes, as in CVE-2026-15809)', async (t) => {
   for (const bad of ['1.1.1.1\nnameserver 6.6.6.6', 'a b', 'a\tb', '', 'x\r', '\u0000', 'x'.repeat(254)]) {
-    t.throws(() => resolvConfText({ servers: [bad], searches: [], options: [] }), { code: status.INVALID_ARGUMENT }, JSON.stringify(bad));
+    t.throws(
+      () => resolvConfText({ servers: [bad], searches: [], options: [] }),
+      { code: status.INVALID_ARGUMENT },
+      JSON.stringify(bad),
+    );
     t.throws(() => resolvConfText({ servers: [], searches: [bad], options: [] }), { code: status.INVALID_ARGUMENT });
     t.throws(() => resolvConfText({ servers: [], searches: [], options: [bad] }), { code: status.INVALID_ARGUMENT });
   }

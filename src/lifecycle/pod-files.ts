@@ -20,7 +20,13 @@ export const podHostname = (config: PodSandboxConfig__Output, hostNetwork: boole
 
 /** /etc/hosts of a pod that is not managed by the kubelet; every address names the pod. */
 export const hostsText = (hostname: string, ips: readonly string[]): string => {
-  const lines = ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback', 'fe00::0\tip6-localnet', 'ff02::1\tip6-allnodes', 'ff02::2\tip6-allrouters'];
+  const lines = [
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet',
+    'ff02::1\tip6-allnodes',
+    'ff02::2\tip6-allrouters',
+  ];
   return `${[...lines, ...ips.map((ip) => `${ip}\t${hostname}`)].join('\n')}\n`;
 };
 

@@ -58,9 +58,15 @@ const reconcile = async (runtime: Runtime, sandbox: Sandbox, supervisor: Supervi
   for (const container of runtime.containers.list()) {
     if (container.sandboxId !== sandbox.id || container.finishedAt !== '0') continue;
     const actual = seen.get(container.id);
-    if (actual && actual.state !== 'created') runtime.containers.update(container.id, { startedAt: String(actual.startedAt) });
+    if (actual && actual.state !== 'created')
+      runtime.containers.update(container.id, { startedAt: String(actual.startedAt) });
     if (actual?.state === 'exited') {
-      runtime.exits.record(container.id, { exitCode: actual.exitCode, oom: actual.oom, finishedAt: String(actual.exitedAt), message: actual.message });
+      runtime.exits.record(container.id, {
+        exitCode: actual.exitCode,
+        oom: actual.oom,
+        finishedAt: String(actual.exitedAt),
+        message: actual.message,
+      });
     }
   }
   for (const { id } of running) if (!runtime.containers.get(id)) await dropContainer(runtime, supervisor, id);
@@ -83,7 +89,12 @@ const rollBackContainer = async (runtime: Runtime, container: Container): Promis
 };
 
 const resume = (runtime: Runtime, sandbox: Sandbox, operation: Promise<void>): void => {
-  operation.catch((error: unknown) => runtime.log.warn({ err: error, sandbox: sandbox.id, stage: sandbox.stage }, 'cannot finish what was begun; the next request tries again'));
+  operation.catch((error: unknown) =>
+    runtime.log.warn(
+      { err: error, sandbox: sandbox.id, stage: sandbox.stage },
+      'cannot finish what was begun; the next request tries again',
+    ),
+  );
 };
 
 const dropUnknownPods = async (runtime: Runtime): Promise<void> => {

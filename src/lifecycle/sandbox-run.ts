@@ -16,7 +16,10 @@ import { type Rollback, withRollback } from './rollback.js';
 import type { Runtime } from './runtime.js';
 import { removePodCgroup } from './pod-cgroup.js';
 
-type Parts = Pick<Runtime, 'config' | 'log' | 'sandboxes' | 'network' | 'spawner' | 'supervisors' | 'flights' | 'cgroups'>;
+type Parts = Pick<
+  Runtime,
+  'config' | 'log' | 'sandboxes' | 'network' | 'spawner' | 'supervisors' | 'flights' | 'cgroups'
+>;
 
 /** Makes a pod sandbox and returns its ID. A repeat of a running or finished request with the same name and attempt gets the same one. */
 export const runSandbox = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: string): Promise<string> => {
@@ -32,7 +35,8 @@ export const runSandbox = (parts: Parts, config: PodSandboxConfig__Output, runti
     async () => {
       const existing = parts.sandboxes.list().find((sandbox) => sandboxKey(sandbox.config) === key);
       if (!existing) return await create(parts, config, runtimeHandler);
-      if (existing.stage !== 'ready' || JSON.stringify([existing.config, existing.runtimeHandler]) !== detail) throw taken();
+      if (existing.stage !== 'ready' || JSON.stringify([existing.config, existing.runtimeHandler]) !== detail)
+        throw taken();
       return existing.id;
     },
     taken,
@@ -84,7 +88,12 @@ const requireNetwork = (parts: Parts): void => {
   if (!ready) throw failedPrecondition(`${message} (pod network): pods on the host's network run all the same`);
 };
 
-const startSupervisor = async (parts: Parts, sandbox: Sandbox, directory: string, rollback: Rollback): Promise<number> => {
+const startSupervisor = async (
+  parts: Parts,
+  sandbox: Sandbox,
+  directory: string,
+  rollback: Rollback,
+): Promise<number> => {
   const { id, config } = sandbox;
   const pid = await parts.spawner.spawn(directory);
   const supervisor = await parts.supervisors.connect(id, directory);
@@ -118,5 +127,7 @@ const writePodFiles = async (directory: string, sandbox: Sandbox, ips: string[])
     hosts: hostsText(hostname, ips),
     'resolv.conf': config.dnsConfig ? resolvConfText(config.dnsConfig) : await hostResolvConf(),
   };
-  await Promise.all(Object.entries(files).map(([name, text]) => writeFile(join(directory, name), text, { mode: 0o644 })));
+  await Promise.all(
+    Object.entries(files).map(([name, text]) => writeFile(join(directory, name), text, { mode: 0o644 })),
+  );
 };

@@ -8,7 +8,10 @@ import { removePodCgroup } from './pod-cgroup.js';
 import { unpinNetns } from './netns.js';
 import type { Runtime } from './runtime.js';
 
-type Parts = Pick<Runtime, 'config' | 'sandboxes' | 'containers' | 'supervisors' | 'exits' | 'turns' | 'network' | 'cgroups' | 'spawner'>;
+type Parts = Pick<
+  Runtime,
+  'config' | 'sandboxes' | 'containers' | 'supervisors' | 'exits' | 'turns' | 'network' | 'cgroups' | 'spawner'
+>;
 
 /**
  * Kills a pod's containers, gives back its network and ends its supervisor. The intent is recorded first; a failed step leaves the
@@ -34,7 +37,9 @@ export const stopSandbox = async (parts: Parts, { id }: Sandbox): Promise<void> 
 };
 
 const killContainers = async (parts: Parts, sandboxId: string): Promise<void> => {
-  const containers = parts.containers.list().filter((container) => container.sandboxId === sandboxId && container.stage !== 'creating');
+  const containers = parts.containers
+    .list()
+    .filter((container) => container.sandboxId === sandboxId && container.stage !== 'creating');
   const results = await Promise.allSettled(containers.map((container) => killContainer(parts, container)));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 };

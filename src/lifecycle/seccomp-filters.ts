@@ -25,7 +25,10 @@ export class SeccompFilters {
 
 /** Text of a Localhost profile; anything but a readable regular file of sane size refuses the container (CVE-2023-2431). */
 export const readLocalhostProfile = async (path: string): Promise<string> => {
-  const refuse = (cause: string) => invalidArgument(`${cause}: seccomp profile ${JSON.stringify(path)} (Localhost); the container is not made without it`);
+  const refuse = (cause: string) =>
+    invalidArgument(
+      `${cause}: seccomp profile ${JSON.stringify(path)} (Localhost); the container is not made without it`,
+    );
   if (!path.startsWith('/')) throw refuse('not an absolute path');
   let file: Awaited<ReturnType<typeof open>>;
   try {

@@ -1,13 +1,33 @@
-import { RuntimeError, deadlineExceeded, failedPrecondition, internal, invalidArgument, notFound, resourceExhausted, unavailable } from '../errors.js';
+import {
+  RuntimeError,
+  deadlineExceeded,
+  failedPrecondition,
+  internal,
+  invalidArgument,
+  notFound,
+  resourceExhausted,
+  unavailable,
+} from '../errors.js';
 import { SupervisorError } from '../supervisor/supervisor.js';
 
 const EXHAUSTED = new Set(['ENOSPC', 'EDQUOT', 'ENOMEM', 'EMFILE', 'ENFILE', 'EAGAIN']);
-const REQUEST = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'ELOOP', 'EINVAL', 'ENOEXEC', 'ENAMETOOLONG', 'E2BIG']);
+const REQUEST = new Set([
+  'ENOENT',
+  'ENOTDIR',
+  'EISDIR',
+  'EACCES',
+  'ELOOP',
+  'EINVAL',
+  'ENOEXEC',
+  'ENAMETOOLONG',
+  'E2BIG',
+]);
 
 /** The status a client gets for what a supervisor reported; its message already begins with the cause. */
 export const asRuntimeError = (error: unknown, object: string): RuntimeError => {
   if (error instanceof RuntimeError) return error;
-  if (!(error instanceof SupervisorError)) return internal(error instanceof Error ? error.message : String(error), error);
+  if (!(error instanceof SupervisorError))
+    return internal(error instanceof Error ? error.message : String(error), error);
   const message = `${error.message}: ${error.step} of ${object}`;
   if (error.code === 'ESRCH') return notFound(message);
   if (error.code === 'ETIMEDOUT') return deadlineExceeded(message);

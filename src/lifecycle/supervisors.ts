@@ -41,7 +41,10 @@ export class Supervisors {
 
   require(sandboxId: string): Supervisor {
     const supervisor = this.get(sandboxId);
-    if (!supervisor) throw unavailable(`supervisor is gone: pod sandbox ${sandboxId}; stop and remove the pod, the kubelet then makes a new one`);
+    if (!supervisor)
+      throw unavailable(
+        `supervisor is gone: pod sandbox ${sandboxId}; stop and remove the pod, the kubelet then makes a new one`,
+      );
     return supervisor;
   }
 

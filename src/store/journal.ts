@@ -96,7 +96,8 @@ export class Journal {
 
   #compact(): void {
     const frames: Buffer[] = [];
-    for (const [kind, objects] of this.#live) for (const [id, value] of objects) frames.push(encodeEntry({ kind, id, value }));
+    for (const [kind, objects] of this.#live)
+      for (const [id, value] of objects) frames.push(encodeEntry({ kind, id, value }));
     const data = Buffer.concat(frames);
     const temporary = `${this.path}.new`;
     const fd = openSync(temporary, 'w', 0o600);

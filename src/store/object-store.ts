@@ -32,7 +32,10 @@ export class ObjectStore<T extends StoredObject> {
     const exact = this.#objects.get(idOrPrefix);
     if (exact || !/^[0-9a-f]{1,63}$/.test(idOrPrefix)) return exact;
     const matches = [...this.#objects.values()].filter((object) => object.id.startsWith(idOrPrefix));
-    if (matches.length > 1) throw invalidArgument(`ambiguous ID: "${idOrPrefix}" is the beginning of ${matches.length} ${this.kind} IDs; give more digits`);
+    if (matches.length > 1)
+      throw invalidArgument(
+        `ambiguous ID: "${idOrPrefix}" is the beginning of ${matches.length} ${this.kind} IDs; give more digits`,
+      );
     return matches[0];
   }
 
