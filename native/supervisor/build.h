@@ -64,9 +64,9 @@ int build_container(const struct wire_bytes *plan, const struct build_env *env, 
 int build_exec(const struct wire_bytes *container_plan, const struct wire_bytes *exec_plan, const struct build_env *env,
                const struct build_io *io, int init_pidfd, struct build_process *out, struct build_error *err);
 
-/* True when /proc/<pid>/status shows exactly the ids, groups, capability sets, no_new_privs and seccomp mode of the plan.
- * Called by the supervisor after READY and before GO: a process that differs in anything is never released. */
-bool build_verify(const struct wire_bytes *plan, pid_t pid, struct build_error *err);
+/* True when /proc/<pid>/status shows exactly the ids, groups, capability sets, no_new_privs and seccomp mode of the plan, of which only
+ * the credentials are looked at; `filtered`: it has a seccomp operation. Called by the supervisor after READY and before GO: a process that differs in anything is never released. */
+bool build_verify(const struct wire_bytes *plan, bool filtered, pid_t pid, struct build_error *err);
 
 /* cgroup questions the supervisor asks about a container. */
 struct build_cgroup_report {

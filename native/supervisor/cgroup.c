@@ -214,8 +214,9 @@ int build_cgroup_update(const struct wire_bytes *ops, struct build_error *err) {
     for (i = 0; i < plan.count; i++) {
         const struct plan_op *op = &plan.ops[i];
         bool readable = read_file(op->cgroup_write.path, before[i], sizeof before[i]) > 0;
-        written[i] = write_file(op->cgroup_write.path, op->cgroup_write.value) == 0 && readable;
-        if (!written[i] && errno && !may_fail(op, errno)) break;
+        bool done = write_file(op->cgroup_write.path, op->cgroup_write.value) == 0;
+        if (!done && !may_fail(op, errno)) break;
+        written[i] = done && readable;
     }
     bool all = i == plan.count;
     if (!all) {

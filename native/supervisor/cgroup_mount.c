@@ -19,11 +19,11 @@ static bool is_v1_leaf(const struct plan_op *op) {
            op->cgroup_dir.version != PLAN_CGROUP_V2;
 }
 
-int cgroup_mount_open(struct builder *b) {
+int cgroup_mount_open(struct builder *b, unsigned flags) {
+    struct k_mount_attr attr = {.attr_set = flags, .propagation = 1ull << 18 /* MS_PRIVATE */};
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *op = &b->plan->ops[i];
         if (!is_v1_leaf(op) || strncmp(op->cgroup_dir.path, hierarchies, sizeof hierarchies - 1) != 0) continue;
-        struct k_mount_attr attr = {.propagation = 1ull << 18 /* MS_PRIVATE */};
         op->fd = k_open_tree(AT_FDCWD, op->cgroup_dir.path, K_OPEN_TREE_CLONE);
         if (op->fd < 0 || k_mount_setattr(op->fd, 0, &attr) < 0)
             return build_fail(&b->err, errno, "mount", op->cgroup_dir.path, "cgroup of the container");
@@ -51,7 +51,8 @@ int cgroup_mount_apply(struct builder *b, struct plan_op *op, int target) {
     struct plan_strings list = {options, 2};
     struct k_mount_attr readonly = {.attr_set = op->mount.flags};
     int dir = mount_new("tmpfs", &list, -1, op->mount.flags & ~K_MOUNT_ATTR_RDONLY);
-    if (dir < 0 || k_move_mount(dir, target) < 0)
+    if (dir < 0) return build_fail(&b->err, errno, "mount", op->mount.destination, "tmpfs of the cgroup mounts");
+    if (k_move_mount(dir, target) < 0)
         return build_fail(&b->err, errno, "mount", op->mount.destination, "mount destination");
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *leaf = &b->plan->ops[i];
@@ -59,10 +60,8 @@ int cgroup_mount_apply(struct builder *b, struct plan_op *op, int target) {
         char name[128];
         const char *start = leaf->cgroup_dir.path + sizeof hierarchies - 1;
         snprintf(name, sizeof name, "%.*s", (int)strcspn(start, "/"), start);
-        int place =
-            mkdirat(dir, name, 0755) < 0 ? -1 : openat(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (place < 0 || k_mount_setattr(leaf->fd, 0, &readonly) < 0 || k_move_mount(leaf->fd, place) < 0 ||
-            link_controllers(dir, name) < 0)
+        /* By name: the directory is ours, and nobody else is in this mount namespace yet. */
+        if (mkdirat(dir, name, 0755) < 0 || k_move_mount_at(leaf->fd, dir, name) < 0 || link_controllers(dir, name) < 0)
             return build_fail(&b->err, errno, "mount", leaf->cgroup_dir.path, "cgroup of the container");
     }
     if (k_mount_setattr(dir, 0, &readonly) < 0)

@@ -2,8 +2,8 @@
 #pragma once
 #include "builder.h"
 
-/* In the host's mount namespace: clones of the container's directories. */
-int cgroup_mount_open(struct builder *b);
+/* In the host's mount namespace: clones of the container's directories, with the flags of the mount. */
+int cgroup_mount_open(struct builder *b, unsigned flags);
 
 /* Below the root: attaches them all to `target`. */
 int cgroup_mount_apply(struct builder *b, struct plan_op *op, int target);

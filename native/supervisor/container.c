@@ -142,7 +142,6 @@ static void begin_ending(struct container *c) {
     if (c->process.ended) c->exit_code = child_exit_code(c->process.status);
     if (c->error.error) c->exit_code = EXIT_START_FAILED;
     handshake_end(&c->process.handshake);
-    kept_plan_release(&c->plan);
     timer_clear(&c->timer);
     if (!c->process.ended) build_cgroup_kill(&c->kept);
     ending_step(c);
@@ -169,7 +168,7 @@ static void created(struct container *c) {
         cause_set(&err, errno, "terminal", "terminal of container %s", c->id);
     else if (c->process.pidfd < 0)
         cause_set(&err, ESRCH, "build", "process of container %s", c->id);
-    else if (build_verify(&c->plan, c->process.pid, &err))
+    else if (build_verify(&c->kept, c->filtered, c->process.pid, &err))
         good = log_open(&c->log, &err) == 0; /* last, so that a failed creation leaves no file */
     if (!good) {
         c->error = err;
@@ -177,7 +176,6 @@ static void created(struct container *c) {
         create_failed(c);
         return;
     }
-    kept_plan_release(&c->plan);
     timer_clear(&c->timer);
     c->state = CONTAINER_CREATED;
     c->created_at = clock_now_ns();
@@ -234,12 +232,12 @@ void container_io_closed(struct container *c) {
 static void discard(struct container *c) {
     container_io_discard(c);
     process_close(&c->process);
-    kept_plan_release(&c->plan);
     kept_plan_release(&c->kept);
     c->state = CONTAINER_FREE;
 }
 
-static int build(struct container *c, const struct plan_facts *facts, bool with_stdin, struct build_error *err) {
+static int build(struct container *c, const struct wire_bytes *plan, const struct plan_facts *facts, bool with_stdin,
+                 struct build_error *err) {
     int target = -1;
     if (facts->target) {
         struct container *other = container_find(facts->target_id);
@@ -251,7 +249,7 @@ static int build(struct container *c, const struct plan_facts *facts, bool with_
     struct build_process built;
     int sync;
     if (container_io_open(c, facts->terminal, with_stdin, host->env.null_fd, &io, &sync, err) < 0) return -1;
-    int done = build_container(&c->plan, &host->env, &io, target, &built, err);
+    int done = build_container(plan, &host->env, &io, target, &built, err);
     container_io_close_theirs(&io, host->env.null_fd);
     if (done < 0) {
         close(sync);
@@ -278,6 +276,7 @@ int container_create(const struct request *r, const char *id, struct build_error
     c->state = CONTAINER_CREATING;
     c->create_tag = r->tag;
     c->stdin_once = request_u8(r, 5);
+    c->filtered = facts.filtered;
     process_init(&c->process);
     c->process.on_ready = on_ready;
     c->process.on_executed = on_executed;
@@ -287,9 +286,9 @@ int container_create(const struct request *r, const char *id, struct build_error
     int done = 0;
     if (!request_string(r, 2, c->log.path, sizeof c->log.path))
         done = cause_set(err, ENAMETOOLONG, "log", "log path of container %s", id);
-    if (done == 0 && (kept_plan_copy(&r->field[4], &c->plan) < 0 || kept_plan_live(&r->field[4], &c->kept) < 0))
+    if (done == 0 && kept_plan_live(&r->field[4], &c->kept) < 0)
         done = cause_set(err, ENOMEM, "create", "plan of container %s", id);
-    if (done == 0) done = build(c, &facts, request_u8(r, 3), err);
+    if (done == 0) done = build(c, &r->field[4], &facts, request_u8(r, 3), err);
     if (done < 0) {
         discard(c);
         return -1;

@@ -42,7 +42,7 @@ struct container {
     struct output output[2]; /* stdout (or the terminal), stderr */
     int stdin_fd;            /* our end, kept open for those who will attach */
     bool stdin_once;
-    struct wire_bytes plan; /* until the process has been verified */
+    bool filtered;          /* has a seccomp filter */
     struct wire_bytes kept; /* the operations that a live container needs: kept_plan.h */
     struct timer timer;
     uint32_t create_tag, start_tag; /* 0: nobody waits for the answer */

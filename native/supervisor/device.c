@@ -16,15 +16,13 @@ static const char *below_dev(const char *path) {
     return strncmp(path, "/dev/", 5) == 0 ? path + 5 : NULL;
 }
 
-/* Makes the node; the last of several plans for one name counts. fchmodat and fchownat because mknod minds the umask. */
+/* Makes the node; the last of several plans for one name counts. The umask is 0. */
 static int make_node(int dir, const char *name, const struct plan_op *op) {
-    mode_t type = op->device.type == 'c' ? S_IFCHR : S_IFBLK;
+    mode_t mode = (op->device.type == 'c' ? S_IFCHR : S_IFBLK) | op->device.mode;
     dev_t number = makedev(op->device.major, op->device.minor);
-    if (mknodat(dir, name, type | (op->device.mode & 07777), number) < 0) {
-        if (errno != EEXIST || unlinkat(dir, name, 0) < 0 || mknodat(dir, name, type | op->device.mode, number) < 0)
-            return -1;
-    }
-    if (fchmodat(dir, name, op->device.mode, 0) < 0) return -1;
+    if (mknodat(dir, name, mode, number) < 0 &&
+        (errno != EEXIST || unlinkat(dir, name, 0) < 0 || mknodat(dir, name, mode, number) < 0))
+        return -1;
     if (op->device.uid == 0 && op->device.gid == 0) return 0;
     return fchownat(dir, name, op->device.uid, op->device.gid, AT_SYMLINK_NOFOLLOW);
 }
@@ -60,7 +58,7 @@ static int apply_one(struct builder *b, const struct plan_op *op) {
     return symlinkat(op->symlink.target, dir, name) < 0 && errno != EEXIST ? -1 : 0;
 }
 
-int device_apply_all(struct builder *b) {
+static int apply_each(struct builder *b) {
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *op = &b->plan->ops[i];
         if (op->code != PLAN_DEVICE) continue;
@@ -69,4 +67,11 @@ int device_apply_all(struct builder *b) {
         if (apply_one(b, op) < 0) return build_fail(&b->err, errno, plan_step(op), path, "device");
     }
     return 0;
+}
+
+int device_apply_all(struct builder *b) {
+    mode_t mask = umask(0);
+    int result = apply_each(b);
+    umask(mask);
+    return result;
 }

@@ -14,16 +14,9 @@ static uint8_t *pages(size_t size) {
     return p == MAP_FAILED ? NULL : p;
 }
 
-int kept_plan_copy(const struct wire_bytes *plan, struct wire_bytes *out) {
-    *out = (struct wire_bytes){0};
-    uint8_t *copy = plan->len > 0 ? pages(plan->len) : NULL;
-    if (!copy) return -1;
-    memcpy(copy, plan->data, plan->len);
-    *out = (struct wire_bytes){copy, plan->len};
-    return 0;
+static bool is_kept(uint16_t code) {
+    return code == PLAN_CGROUP_DIR || code == PLAN_NAMESPACES || code == PLAN_CREDENTIALS;
 }
-
-static bool is_kept(uint16_t code) { return code == PLAN_CGROUP_DIR || code == PLAN_NAMESPACES; }
 
 int kept_plan_live(const struct wire_bytes *plan, struct wire_bytes *out) {
     struct wire_reader reader;
@@ -72,6 +65,7 @@ int plan_facts_read(const struct wire_bytes *plan, struct plan_facts *out, struc
     wire_reader_init(&reader, plan->data, plan->len);
     while ((more = wire_next(&reader, &op)) > 0) {
         if (op.id == PLAN_TERMINAL) out->terminal = true;
+        if (op.id == PLAN_SECCOMP) out->filtered = true;
         if (op.id == PLAN_NAMESPACES && !read_namespaces(&op.value, out))
             return cause_set(err, EINVAL, "namespaces", "malformed operation");
     }

@@ -78,6 +78,11 @@ static inline int k_move_mount(int from, int to) {
     return (int)syscall(NR_move_mount, from, "", to, "", K_MOVE_MOUNT_F_EMPTY_PATH | K_MOVE_MOUNT_T_EMPTY_PATH);
 }
 
+/* To a name in `dir`, which is not followed when it is a symlink. */
+static inline int k_move_mount_at(int from, int dir, const char *name) {
+    return (int)syscall(NR_move_mount, from, "", dir, name, K_MOVE_MOUNT_F_EMPTY_PATH);
+}
+
 static inline int k_mount_setattr(int fd, unsigned flags, const struct k_mount_attr *attr) {
     return (int)syscall(NR_mount_setattr, fd, "", flags | AT_EMPTY_PATH, attr, sizeof *attr);
 }

@@ -62,7 +62,7 @@ int mount_open_sources(struct builder *b) {
             if (op->fd < 0) return build_fail(&b->err, errno, "bind", op->bind.source, "mount source");
             if (set_attributes(op->fd, op) < 0)
                 return build_fail(&b->err, errno, "bind", op->bind.source, "flags of the mount source");
-        } else if (strcmp(op->mount.type, "cgroup") == 0 && cgroup_mount_open(b) < 0) {
+        } else if (strcmp(op->mount.type, "cgroup") == 0 && cgroup_mount_open(b, op->mount.flags) < 0) {
             return -1;
         }
     }

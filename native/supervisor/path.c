@@ -144,6 +144,19 @@ int path_in_root(int root, const char *path, enum path_make make) {
     return -1;
 }
 
+/* The usual case in one look-up: everything but the last component is there. */
+static int existing_parent(int root, const char *path, const char **name) {
+    char parent[PATH_SIZE];
+    const char *slash = strrchr(path, '/');
+    if (!slash || slash[1] == 0 || slash - path >= PATH_SIZE) return -1;
+    if (strcmp(slash, "/.") == 0 || strcmp(slash, "/..") == 0) return -1;
+    memcpy(parent, path, (size_t)(slash - path));
+    parent[slash - path] = 0;
+    *name = slash + 1;
+    return k_openat2(root, parent, O_PATH | O_DIRECTORY,
+                     K_RESOLVE_BENEATH | K_RESOLVE_NO_SYMLINKS | K_RESOLVE_NO_MAGICLINKS);
+}
+
 int path_parent(int root, const char *path, const char **name) {
     static char last[256]; /* single-threaded; valid until the next call */
     char component[256];
@@ -172,7 +185,8 @@ int path_no_symlinks(int root, const char *path, enum path_make make) {
         k_openat2(root, *path ? path : ".", flags, K_RESOLVE_BENEATH | K_RESOLVE_NO_SYMLINKS | K_RESOLVE_NO_MAGICLINKS);
     if (fd >= 0 || errno != ENOENT || make == PATH_MAKE_NOTHING) return fd;
     const char *name;
-    int dir = path_parent(root, path, &name);
+    int dir = existing_parent(root, path, &name);
+    if (dir < 0) dir = path_parent(root, path, &name);
     if (dir < 0) return -1;
     fd = make_component(dir, name, make);
     int error = errno;

@@ -283,14 +283,14 @@ static bool check_op(const struct plan_op *op) {
 static const struct {
     uint16_t code;
     struct {
-        uint8_t min, max;
+        uint16_t min, max;
     } times[3];
 } counts[] = {
-    {PLAN_CGROUP_DIR, {{0, 64}, {0, 0}, {0, 0}}},   {PLAN_CGROUP_WRITE, {{0, 255}, {0, 0}, {0, 64}}},
+    {PLAN_CGROUP_DIR, {{0, 64}, {0, 0}, {0, 0}}},   {PLAN_CGROUP_WRITE, {{0, 4096}, {0, 0}, {0, 64}}},
     {PLAN_OOM_SCORE_ADJ, {{0, 1}, {0, 1}, {0, 0}}}, {PLAN_NAMESPACES, {{1, 1}, {0, 0}, {0, 0}}},
     {PLAN_RLIMIT, {{0, 16}, {0, 16}, {0, 0}}},      {PLAN_ROOTFS, {{1, 1}, {0, 0}, {0, 0}}},
-    {PLAN_MOUNT, {{0, 255}, {0, 0}, {0, 0}}},       {PLAN_DEVICE, {{0, 255}, {0, 0}, {0, 0}}},
-    {PLAN_MASK, {{0, 255}, {0, 0}, {0, 0}}},        {PLAN_READONLY, {{0, 255}, {0, 0}, {0, 0}}},
+    {PLAN_MOUNT, {{0, 4096}, {0, 0}, {0, 0}}},       {PLAN_DEVICE, {{0, 4096}, {0, 0}, {0, 0}}},
+    {PLAN_MASK, {{0, 4096}, {0, 0}, {0, 0}}},        {PLAN_READONLY, {{0, 4096}, {0, 0}, {0, 0}}},
     {PLAN_TERMINAL, {{0, 1}, {0, 1}, {0, 0}}},      {PLAN_CWD, {{1, 1}, {1, 1}, {0, 0}}},
     {PLAN_APPARMOR, {{0, 1}, {0, 1}, {0, 0}}},      {PLAN_SELINUX, {{0, 1}, {0, 1}, {0, 0}}},
     {PLAN_CREDENTIALS, {{1, 1}, {1, 1}, {0, 0}}},   {PLAN_SECCOMP, {{0, 1}, {0, 1}, {0, 0}}},

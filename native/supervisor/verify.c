@@ -57,10 +57,9 @@ static bool groups_match(const char *status, const struct wire_bytes *wanted) {
     return at && listed == wanted->len / 4;
 }
 
-static const char *difference(const char *status, const struct plan *plan) {
-    const struct plan_credentials *c = &plan_find(plan, PLAN_CREDENTIALS)->credentials;
+static const char *difference(const char *status, const struct plan_credentials *c, bool has_filter) {
     uint64_t permitted = credentials_available(c->permitted), inheritable = credentials_available(c->inheritable);
-    bool filtered = plan_find(plan, PLAN_SECCOMP) || prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
+    bool filtered = has_filter || prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
     bool confined = c->no_new_privileges || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
     if (!ids_match(status, "Uid:", c->uid)) return "Uid";
     if (!ids_match(status, "Gid:", c->gid)) return "Gid";
@@ -74,13 +73,14 @@ static const char *difference(const char *status, const struct plan *plan) {
     return number_matches(status, "Seccomp:", filtered ? 2 : 0) ? NULL : "Seccomp";
 }
 
-bool build_verify(const struct wire_bytes *bytes, pid_t pid, struct build_error *err) {
+bool build_verify(const struct wire_bytes *bytes, bool filtered, pid_t pid, struct build_error *err) {
     static char status[64 * 1024]; /* 65536 groups would not fit: then nothing is released */
     char path[32];
     struct plan plan;
-    if (plan_decode(bytes, PLAN_OF_CONTAINER, &plan, err) < 0) return false;
+    if (plan_decode(bytes, PLAN_OF_KEPT, &plan, err) < 0) return false;
+    const struct plan_op *identity = plan_find(&plan, PLAN_CREDENTIALS);
     snprintf(path, sizeof path, "/proc/%d/status", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     ssize_t used = 0, n = -1;
     while (fd >= 0 && used < (ssize_t)sizeof status - 1 &&
            (n = read(fd, status + used, sizeof status - 1 - (size_t)used)) > 0)
@@ -89,7 +89,7 @@ bool build_verify(const struct wire_bytes *bytes, pid_t pid, struct build_error 
     const char *wrong = NULL;
     if (fd < 0 || n < 0)
         build_fail(err, errno, "credentials", path, "check of the process");
-    else if ((wrong = difference(status, &plan)))
+    else if ((wrong = identity ? difference(status, &identity->credentials, filtered) : "plan"))
         build_refuse(err, EPERM, "not what the plan says", "credentials", wrong, "check of the process");
     bool good = fd >= 0 && n >= 0 && !wrong;
     if (fd >= 0) close(fd);

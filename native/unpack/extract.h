@@ -1,8 +1,10 @@
-// Writes the entries of one layer below the current root directory, in overlay's form. The process is confined to that directory, and
-// still every name is resolved by the kernel beneath it, every object is made with O_EXCL and changed through its descriptor.
+// Writes the entries of one layer below the current root directory, in overlay's form. The process is confined to that
+// directory, and still every name is resolved by the kernel beneath it, every object is made with O_EXCL and changed through
+// its descriptor.
 #pragma once
 #include <cstdint>
-#include <map>
+#include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,33 +16,36 @@ class Extractor {
     explicit Extractor(Fd root) : root_(std::move(root)) {}
 
     void extract(const TarEntry &entry, TarReader &content);
-    // Times of directories, which later entries have changed again.
+    // What later entries change again, or would be changed by: times and default ACLs of directories.
     void finish();
 
     uint64_t file_bytes() const { return file_bytes_; }
 
   private:
     struct Place {
-        int parent;       // borrowed from the cache
-        std::string name; // one component
+        int parent;       // the root's, or borrowed from the cache, which stays open until the next entry
+        std::string name; // one component; empty for the root itself
     };
-    Place locate(const std::string &path);
+    struct DirectoryEnd {
+        std::string path;
+        timespec mtime;
+        std::optional<std::string> default_acl;
+    };
     int open_parent(const std::string &directory);
+    void make_parents(const std::string &directory);
     void whiteout(const Place &place, const TarEntry &entry);
-    void make_directory(const Place &place, const TarEntry &entry);
+    void make_directory(const Place &place, const std::string &path, const TarEntry &entry);
     void make_file(const Place &place, const TarEntry &entry, TarReader &content);
     void make_hard_link(const Place &place, const TarEntry &entry);
     void make_node(const Place &place, const TarEntry &entry);
-    void set_owner_mode(int fd, const TarEntry &entry);
-    void set_xattrs(int fd, const TarEntry &entry);
     void clear_place(const Place &place, const TarEntry &entry);
 
     Fd root_;
-    // The directory of the last entry: archives list a directory's files together. Any entry that could change what a path means
-    // (a removal, a symlink) drops it.
+    // The directory of the last entry: archives list a directory's files together. A path that resolved can come to mean
+    // something else only when a name on its way is removed or replaced; clear_place, which alone does that, forgets it.
     std::string cached_path_;
     Fd cached_;
-    std::map<std::string, timespec> directory_times_;
+    std::deque<DirectoryEnd> directories_; // bounded by the process's memory limit
     std::vector<uint8_t> buffer_ = std::vector<uint8_t>(256 << 10);
     uint64_t file_bytes_ = 0;
 };

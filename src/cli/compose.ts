@@ -32,58 +32,55 @@ export const compose = async (
   log: Logger,
 ): Promise<{ runtime: Runtime; close: () => Promise<void> }> => {
   const journal = Journal.open(journalPath(config));
-  const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
+  const writable = new DirectoryUsage();
   const containers = new ObjectStore<Container>('container', journal);
   const exits = new Exits(containers, log);
   const spawner = new SpawnerService(native('jangada-pod'), log);
-  const supervisors = new Supervisors(exits, log);
-  const network = Network.open({
+  const runtime: Runtime = {
+    ...(await openImages(config, log, [native('jangada-unpack')])),
+    ...kernelParts(config, writable),
+    sandboxes: new ObjectStore<Sandbox>('sandbox', journal),
+    containers,
+    exits,
+    spawner,
+    supervisors: new Supervisors(exits, log),
+    network: openNetwork(config, log, spawner),
+    turns: new Turns(),
+    flights: new Flights(),
+  };
+  runtime.supervisors.onLost = (sandboxId) => {
+    supervisorLost(runtime, sandboxId).catch((error: unknown) => {
+      log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor');
+    });
+  };
+  await spawner.start();
+  const close = async () => {
+    runtime.network.close();
+    runtime.supervisors.closeAll();
+    await Promise.all([spawner.close(), writable.close(), runtime.pulls.close(), runtime.layers.trash.close()]);
+    journal.close();
+  };
+  return { runtime, close };
+};
+
+const openNetwork = (config: Config, log: Logger, spawner: SpawnerService): Network =>
+  Network.open({
     confDir: config.cni.conf_dir,
     binDirs: config.cni.bin_dirs,
     cacheDir: config.cni.cache_dir,
     run: (command) => spawner.run(command),
     log,
   });
+
+/** What depends on this machine's kernel. */
+const kernelParts = (config: Config, writable: DirectoryUsage) => {
   const cgroups = readLayout();
-  const writable = new DirectoryUsage();
+  const addon = loadAddon();
+  const filters = new SeccompFilters((profile) => compileSeccomp(profile, addon));
   const containerStats = new ContainerStatsReader({
     layout: cgroups,
     writableLayer: (directory) => writable.get(directory),
     mountpoint: config.root,
   });
-  const addon = loadAddon();
-  const filters = new SeccompFilters((profile) => compileSeccomp(profile, addon));
-  const images = await openImages(config, log, [native('jangada-unpack')]);
-  const runtime: Runtime = {
-    ...images,
-    sandboxes,
-    containers,
-    network,
-    spawner,
-    supervisors,
-    exits,
-    turns: new Turns(),
-    flights: new Flights(),
-    host: readHost(cgroups.mode),
-    cgroups,
-    filters,
-    execPlans: new ExecPlans(config, filters),
-    containerStats,
-  };
-  supervisors.onLost = (sandboxId) => {
-    supervisorLost(runtime, sandboxId).catch((error: unknown) =>
-      log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor'),
-    );
-  };
-  await spawner.start();
-  const close = async () => {
-    network.close();
-    supervisors.closeAll();
-    await spawner.close();
-    await writable.close();
-    await images.pulls.close();
-    await images.layers.trash.close();
-    journal.close();
-  };
-  return { runtime, close };
+  return { cgroups, host: readHost(cgroups.mode), filters, execPlans: new ExecPlans(config, filters), containerStats };
 };

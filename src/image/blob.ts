@@ -63,10 +63,14 @@ const rangeStart = ({ headers, url }: Answer): number => {
 };
 
 /** The bytes, and at their end an error when the digest is wrong. The unpacker does the same for sha256, off this thread. */
-export const checkedBlob = (blob: AsyncIterable<Uint8Array>, digest: Digest): AsyncIterable<Uint8Array> =>
-  algorithm(digest) === 'sha512' ? checkSha512(blob, digest) : blob;
+export const checkedBlob = (blob: AsyncIterable<Uint8Array>, digest: Digest, what: string): AsyncIterable<Uint8Array> =>
+  algorithm(digest) === 'sha512' ? checkSha512(blob, digest, what) : blob;
 
-async function* checkSha512(blob: AsyncIterable<Uint8Array>, digest: Digest): AsyncGenerator<Uint8Array> {
+async function* checkSha512(
+  blob: AsyncIterable<Uint8Array>,
+  digest: Digest,
+  what: string,
+): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha512');
   for await (const chunk of blob) {
     hash.update(chunk);
@@ -74,5 +78,5 @@ async function* checkSha512(blob: AsyncIterable<Uint8Array>, digest: Digest): As
   }
   const actual = finish(hash, 'sha512');
   if (actual !== digest)
-    throw dataLoss(`wrong digest: got ${actual} for layer ${digest}; the registry or a proxy changed it`);
+    throw dataLoss(`wrong digest: got ${actual} instead of ${digest}: ${what}; the registry or a proxy changed it`);
 }

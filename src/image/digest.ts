@@ -30,6 +30,6 @@ export const finish = (hash: Hash, name: 'sha256' | 'sha512'): Digest => `${name
 
 /** What strangers wrote, short and free of control characters, for a message. */
 export const quote = (value: unknown): string => {
-  const text = typeof value === 'string' ? value : `${typeof value}`;
+  const text = typeof value === 'string' ? value : typeof value;
   return JSON.stringify(text.length > 120 ? `${text.slice(0, 120)}…` : text);
 };

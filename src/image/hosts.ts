@@ -56,7 +56,32 @@ export const parseHosts = async (text: string, file: string, server: string): Pr
   const named = table['server'] ?? server;
   if (typeof named !== 'string') throw bad('not a string', 'server', file);
   const own = makeHost(table, named === '' ? server : named, file, false);
-  return await Promise.all([...mirrors, own]);
+  return unique(await Promise.all([...mirrors, own]));
+};
+
+/** A place that is named twice, mostly as server and as its only host, is asked once, with what both say about it. */
+const unique = (hosts: readonly RegistryHost[]): RegistryHost[] => {
+  const places = new Map<string, RegistryHost>();
+  for (const host of hosts) {
+    const first = places.get(host.base);
+    places.set(host.base, first ? merge(first, host) : host);
+  }
+  return [...places.values()];
+};
+
+const merge = (first: RegistryHost, second: RegistryHost): RegistryHost => {
+  const client = first.tls.client ?? second.tls.client;
+  return {
+    ...first,
+    mirror: first.mirror && second.mirror,
+    resolves: first.resolves || second.resolves,
+    headers: Object.assign(Object.create(null) as Record<string, string>, second.headers, first.headers),
+    tls: {
+      ca: [...new Set([...first.tls.ca, ...second.tls.ca])],
+      ...(client ? { client } : {}),
+      skipVerify: first.tls.skipVerify || second.tls.skipVerify,
+    },
+  };
 };
 
 const makeHost = async (table: Fields, url: string, file: string, mirror: boolean): Promise<RegistryHost> => {

@@ -1,6 +1,6 @@
 import { failedPrecondition } from '../errors.js';
 import { dataLoss, type Digest, parseDigest, quote } from './digest.js';
-import { type Fields, isObject, parseObject } from './manifest.js';
+import { type Fields, isObject, parseObject, type Platform } from './manifest.js';
 
 /** The part of an image's configuration that a container starts from: data of a stranger, frozen, shared by all its containers. */
 export interface ImageConfig {
@@ -16,10 +16,14 @@ export interface ImageConfig {
 }
 
 /** @throws DATA_LOSS when a field has another type than the OCI image specification gives it. */
-export const parseImageConfig = (bytes: Uint8Array, what: string): { config: ImageConfig; diffIds: Digest[] } => {
+export const parseImageConfig = (
+  bytes: Uint8Array,
+  what: string,
+): { config: ImageConfig; diffIds: Digest[]; platform: Pick<Platform, 'os' | 'architecture'> } => {
   const body = parseObject(bytes, `config of ${what}`);
-  if (body['os'] !== undefined && body['os'] !== '' && body['os'] !== 'linux')
-    throw failedPrecondition(`made for ${quote(body['os'])}, not for linux: ${what}`);
+  const platform = { os: text(body['os'], 'os', what), architecture: text(body['architecture'], 'architecture', what) };
+  if (platform.os !== '' && platform.os !== 'linux')
+    throw failedPrecondition(`made for ${quote(platform.os)}, not for linux: ${what}`);
   const rootfs = body['rootfs'];
   if (!isObject(rootfs) || rootfs['type'] !== 'layers') throw dataLoss(`no rootfs of type "layers": config of ${what}`);
   const diffIds = array(rootfs['diff_ids'], 'rootfs.diff_ids', what).map((id) =>
@@ -29,7 +33,7 @@ export const parseImageConfig = (bytes: Uint8Array, what: string): { config: Ima
     if (!id.startsWith('sha256:')) throw failedPrecondition(`diff ID is not sha256: ${quote(id)} of ${what}`);
   const run = body['config'] ?? {};
   if (!isObject(run)) throw dataLoss(`not an object: field "config" in the config of ${what}`);
-  return { config: parseRun(run, what), diffIds };
+  return { config: parseRun(run, what), diffIds, platform };
 };
 
 const parseRun = (run: Fields, what: string): ImageConfig => {

@@ -1,4 +1,6 @@
 import { arch } from 'node:process';
+import { failedPrecondition } from '../errors.js';
+import { quote } from './digest.js';
 import type { Index, Platform } from './manifest.js';
 
 /** This machine as an image index names it. */
@@ -31,3 +33,16 @@ const variantOf = ({ architecture, variant }: Platform): string => variant || DE
 
 export const printPlatform = ({ os, architecture, variant }: Platform): string =>
   [os, architecture, variant].filter(Boolean).join('/');
+
+/** An image without an index is for one machine, which its configuration names. Old tools left it out: such an image is taken as it is. */
+export const requirePlatform = (
+  made: Pick<Platform, 'os' | 'architecture'>,
+  image: string,
+  wanted: Platform = hostPlatform(),
+): void => {
+  const fits =
+    (made.os || wanted.os) === wanted.os && (made.architecture || wanted.architecture) === wanted.architecture;
+  if (fits) return;
+  const platform = printPlatform({ os: made.os || wanted.os, architecture: made.architecture, variant: '' });
+  throw failedPrecondition(`made for platform ${quote(platform)}, not for ${printPlatform(wanted)}: image ${image}`);
+};

@@ -12,6 +12,8 @@ export interface ResolvedManifest {
   readonly manifest: Manifest;
   /** Of what the tag names: an index, or the manifest itself. */
   readonly digest: Digest;
+  /** An index said that it is for this machine. Otherwise its configuration must. */
+  readonly chosen: boolean;
 }
 
 const MAX_DEPTH = 2;
@@ -45,12 +47,14 @@ export class Upstream {
     const first = await this.#manifest(this.reference.digest ?? this.reference.tag ?? 'latest', signal);
     let document = first;
     let expected: string | undefined;
+    let named = false;
     for (let depth = 0; depth <= MAX_DEPTH; depth++) {
       const parsed = parseManifest(document.bytes, document.mediaType, expected, name);
-      if (parsed.kind === 'manifest') return { manifest: parsed, digest: first.digest };
+      if (parsed.kind === 'manifest') return { manifest: parsed, digest: first.digest, chosen: named };
       const chosen = selectPlatform(parsed, platform);
       if (!chosen) throw failedPrecondition(`not built for ${printPlatform(platform)}: image ${name}`);
       expected = chosen.mediaType;
+      named ||= chosen.platform !== undefined;
       document = await this.#manifest(chosen.digest, signal);
     }
     throw dataLoss(`indexes nested deeper than ${MAX_DEPTH}: image ${name}`);

@@ -1,39 +1,38 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { makePrivateDirectory, syncDirectory, writeDurably } from '../durable-file.js';
 import { internal, RuntimeError } from '../errors.js';
+import { isComplete, type Layer, readLayer, recordOf } from './layer-record.js';
+import { Session } from './session.js';
 import { Slots } from './slots.js';
 import { Trash } from './trash.js';
 import { type Limits, LIMITS, readIdentity, unpackLayer, type Unpacker } from './unpack.js';
 
-/** What is kept about an unpacked layer, in its layer.json. */
-export interface Layer {
-  readonly version: 1;
-  readonly diffId: string;
-  /** Bytes on disk. */
-  readonly size: number;
-  readonly entries: number;
-}
+export type { Layer } from './layer-record.js';
 
 /** A layer to be had, and where its bytes come from. */
 export interface LayerSource {
   readonly diffId: string;
   /** Of the blob as it is transferred. */
   readonly blobDigest: string;
+  /** Names the layer in messages. */
+  readonly what: string;
   /** The blob's bytes; called when a slot is free. */
   readonly open: () => AsyncIterable<Uint8Array>;
 }
 
 export interface LayerStoreOptions {
-  /** Holds layers/ and trash/; what `discard` takes must be on the same filesystem. */
+  /** Holds layers/, trash/ and layers.json; what `discard` takes must be on the same filesystem. */
   readonly root: string;
   readonly unpacker: Unpacker;
   readonly log: Logger;
   readonly limits?: Limits;
+  /** Identifies the running kernel. */
+  readonly boot?: string;
 }
 
 const DIFF_ID = /^sha256:([0-9a-f]{64})$/;
@@ -56,6 +55,7 @@ export class LayerStore {
   private constructor(
     private readonly options: LayerStoreOptions,
     readonly trash: Trash,
+    private readonly session: Session,
   ) {
     this.directory = join(options.root, 'layers');
   }
@@ -63,16 +63,40 @@ export class LayerStore {
   /** Takes over what is whole and throws away what a crash left half-done. Nothing is held yet: retain, then `sweep`. */
   static async open(options: LayerStoreOptions): Promise<LayerStore> {
     const trash = await Trash.open(join(options.root, 'trash'), options.unpacker, options.log);
-    const store = new LayerStore(options, trash);
+    const boot = options.boot ?? (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+    const store = new LayerStore(options, trash, await Session.open(join(options.root, 'layers.json'), boot));
     await makePrivateDirectory(store.directory);
-    for (const name of await readdir(store.directory)) {
-      if (name === EMPTY) continue;
-      const layer = HEX.test(name) ? await readLayer(join(store.directory, name), `sha256:${name}`) : undefined;
-      if (layer) store.#layers.set(layer.diffId, layer);
-      else await trash.take(join(store.directory, name));
-    }
+    await store.#load();
     await mkdir(join(store.directory, EMPTY, 'fs'), { recursive: true, mode: 0o755 });
     return store;
+  }
+
+  async #load(): Promise<void> {
+    let highest = 0;
+    for (const name of await readdir(this.directory)) {
+      if (name === EMPTY) continue;
+      const directory = join(this.directory, name);
+      const layer = HEX.test(name) ? await readLayer(directory, `sha256:${name}`) : undefined;
+      const lost = layer && this.session.doubts(layer.session) && !(await isComplete(directory, layer));
+      if (lost) this.options.log.warn({ layer: layer.diffId }, 'files are missing or short after an unclean stop; it must be pulled again');
+      if (layer && !lost) this.#layers.set(layer.diffId, layer);
+      else await this.trash.take(directory);
+      highest = Math.max(highest, layer?.session ?? 0);
+    }
+    await this.#mark(() => this.session.begin(highest));
+  }
+
+  /** The orderly stop: no layer is being unpacked any more. */
+  async close(): Promise<void> {
+    await this.trash.close();
+    await this.#mark(() => this.session.end());
+  }
+
+  /** A full disk must not keep the daemon from starting: without its mark the next start verifies more than it needs to. */
+  async #mark(write: () => Promise<void>): Promise<void> {
+    await write().catch((error: unknown) => {
+      this.options.log.warn({ err: error }, 'cannot mark the session; the next start verifies its layers');
+    });
   }
 
   get(diffId: string): Layer | undefined {
@@ -157,23 +181,19 @@ export class LayerStore {
     }
   }
 
-  async #unpack({ diffId, blobDigest, open }: LayerSource, signal: AbortSignal): Promise<Layer> {
+  async #unpack({ diffId, blobDigest, what, open }: LayerSource, signal: AbortSignal): Promise<Layer> {
     const temporary = join(this.directory, `tmp-${randomBytes(16).toString('hex')}`);
     try {
       await mkdir(temporary, { mode: 0o700 });
       await mkdir(join(temporary, 'fs'), { mode: 0o755 });
-      const unpacked = await unpackLayer(
-        this.options.unpacker,
-        join(temporary, 'fs'),
-        open(),
-        this.options.limits ?? LIMITS,
-        signal,
-      );
+      const { unpacker, limits = LIMITS } = this.options;
+      const unpacked = await unpackLayer(unpacker, join(temporary, 'fs'), { what, blob: open() }, limits, signal);
       // sha512 blobs are checked where they are read; the unpacker knows sha256.
-      if (blobDigest.startsWith('sha256:')) requireSame('digest', unpacked.digest, blobDigest);
-      requireSame('diff ID', unpacked.diffId, diffId);
-      const layer: Layer = { version: 1, diffId, size: unpacked.size, entries: unpacked.entries };
-      await writeDurably(join(temporary, 'layer.json'), JSON.stringify(layer));
+      if (blobDigest.startsWith('sha256:')) requireSame('digest', unpacked.digest, blobDigest, what);
+      requireSame('diff ID', unpacked.diffId, diffId, what);
+      const { size, entries } = unpacked;
+      const layer: Layer = { version: 1, diffId, size, entries, session: this.session.number };
+      await writeDurably(recordOf(temporary), JSON.stringify(layer));
       await this.#leaving.get(diffId);
       await rename(temporary, join(this.directory, hexOf(diffId)));
       await syncDirectory(this.directory);
@@ -206,26 +226,12 @@ const hexOf = (diffId: string): string => {
   return hex;
 };
 
-const requireSame = (what: string, actual: string, expected: string): void => {
+const requireSame = (of: string, actual: string, expected: string, what: string): void => {
   if (actual === expected) return;
   throw new RuntimeError(
     status.DATA_LOSS,
-    `wrong ${what}: got ${actual} for layer ${expected}; the registry or a proxy changed it`,
+    `wrong ${of}: got ${actual} instead of ${expected}: ${what}; the registry or a proxy changed it`,
   );
-};
-
-const readLayer = async (directory: string, diffId: string): Promise<Layer | undefined> => {
-  try {
-    const layer = JSON.parse(await readFile(join(directory, 'layer.json'), 'utf8')) as Layer;
-    const whole =
-      layer.version === 1 &&
-      layer.diffId === diffId &&
-      Number.isSafeInteger(layer.size) &&
-      Number.isSafeInteger(layer.entries);
-    return whole && (await stat(join(directory, 'fs'))).isDirectory() ? layer : undefined;
-  } catch {
-    return undefined; // not whole: the layer is pulled again
-  }
 };
 
 /** Waits for another's work to end, well or badly. */

@@ -8,7 +8,7 @@ const bytes = async function* () {
   yield Buffer.alloc(1 << 20);
 };
 const run = (text: string, limits = LIMITS, signal = never, blob: AsyncIterable<Uint8Array> = bytes()) =>
-  unpackLayer(script(text), '/nowhere', blob, limits, signal);
+  unpackLayer(script(text), '/nowhere', { what: 'layer x', blob }, limits, signal);
 
 t.test('answers are read', async (t) => {
   const unpacked = await run(
@@ -22,14 +22,14 @@ t.test('answers are read', async (t) => {
 t.test('each way to fail has its status', async (t) => {
   await t.rejects(run('echo "bad header: entry 3" >&2; exit 1'), {
     code: status.DATA_LOSS,
-    message: 'bad header: entry 3',
+    message: 'bad header: entry 3: layer x',
   });
   await t.rejects(run('echo "No space left on device: x" >&2; exit 2'), { code: status.RESOURCE_EXHAUSTED });
   await t.rejects(run('echo "Permission denied: x" >&2; exit 2'), { code: status.INTERNAL });
   await t.rejects(run('kill -9 $$'), { code: status.INTERNAL, message: /SIGKILL/ });
   await t.rejects(run('/bin/cat >/dev/null; echo digest'), { code: status.INTERNAL, message: /no "entries"/ });
   await t.rejects(run('exec /bin/sleep 100', { ...LIMITS, stallMs: 50 }), { code: status.DEADLINE_EXCEEDED });
-  await t.rejects(unpackLayer(['/nonexistent/program'], '/', bytes(), LIMITS, never), { code: 'ENOENT' });
+  await t.rejects(unpackLayer(['/nonexistent/program'], '/', { what: 'layer x', blob: bytes() }, LIMITS, never), { code: 'ENOENT' });
 });
 
 t.test('CVE-2021-20291: a program that stops reading does not keep the pull waiting', async (t) => {

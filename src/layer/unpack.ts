@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { status } from '@grpc/grpc-js';
 import { deadlineExceeded, internal, resourceExhausted, RuntimeError } from '../errors.js';
@@ -37,12 +37,13 @@ const LOCAL = 2;
 export const unpackLayer = async (
   unpacker: Unpacker,
   target: string,
-  blob: AsyncIterable<Uint8Array>,
+  { what, blob }: { what: string; blob: AsyncIterable<Uint8Array> },
   limits: Limits,
   signal: AbortSignal,
 ): Promise<Unpacked> => {
   const bounds = ['--max-bytes', `${limits.maxBytes}`, '--max-entries', `${limits.maxEntries}`];
   const output = await run(unpacker, ['layer', '--target', target, ...bounds], {
+    what,
     input: blob,
     stallMs: limits.stallMs,
     signal,
@@ -73,7 +74,7 @@ export const readIdentity = async (
   lowers: readonly string[],
   signal: AbortSignal,
 ): Promise<{ passwd: string; group: string }> => {
-  let rest = await run(unpacker, ['identity', ...lowers], { stallMs: 30_000, signal });
+  let rest = await run(unpacker, ['identity', ...lowers], { what: 'users and groups', stallMs: 30_000, signal });
   const take = (name: string): string => {
     const newline = rest.indexOf(0x0a);
     const [word, length = ''] = rest.subarray(0, Math.max(newline, 0)).toString('latin1').split(' ');
@@ -88,13 +89,21 @@ export const readIdentity = async (
 };
 
 /** Removes directories of `parent`, however deep and whatever their modes, without following a link. */
-export const removeTrees = async (unpacker: Unpacker, parent: string, names: readonly string[], signal: AbortSignal): Promise<void> => {
+export const removeTrees = async (
+  unpacker: Unpacker,
+  parent: string,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<void> => {
+  const job = { what: `directories of ${parent}`, stallMs: 3_600_000, signal };
   for (let at = 0; at < names.length; at += MAX_NAMES) {
-    await run(unpacker, ['remove', parent, ...names.slice(at, at + MAX_NAMES)], { stallMs: 3_600_000, signal });
+    await run(unpacker, ['remove', parent, ...names.slice(at, at + MAX_NAMES)], job);
   }
 };
 
 interface Job {
+  /** What it works on, for messages. */
+  what: string;
   input?: AsyncIterable<Uint8Array>;
   stallMs: number;
   signal?: AbortSignal;
@@ -133,8 +142,8 @@ const run = async ([program, ...args]: Unpacker, rest: string[], job: Job): Prom
     }
     const code = await ended;
     job.signal?.throwIfAborted();
-    if (stalled) throw deadlineExceeded(`no progress for ${job.stallMs / 1000} s: unpacker ${rest[0]}`);
-    if (code !== 0) throw failed(code, (await errors).toString('utf8').trim().split('\n')[0] ?? '');
+    if (stalled) throw deadlineExceeded(`no progress for ${job.stallMs / 1000} s: ${job.what}`);
+    if (code !== 0) throw failed(code, firstLine(await errors), job.what);
     return await output;
   } finally {
     clearTimeout(watchdog);
@@ -142,31 +151,33 @@ const run = async ([program, ...args]: Unpacker, rest: string[], job: Job): Prom
   }
 };
 
+/** Chunks go from the socket to the pipe as they are: no copy, and no stream between the two. */
 const feed = async (
   input: AsyncIterable<Uint8Array> | undefined,
   stdin: NodeJS.WritableStream,
   progress: () => void,
 ): Promise<void> => {
-  await pipeline(
-    Readable.from(input ?? [], { objectMode: false, highWaterMark: 1 << 20 }),
-    async function* (chunks: AsyncIterable<Uint8Array>) {
-      for await (const chunk of chunks) {
-        progress();
-        yield chunk;
-      }
+  const watched = async function* () {
+    for await (const chunk of input ?? []) {
       progress();
-    },
-    stdin,
-  );
+      yield chunk;
+    }
+    progress();
+  };
+  await pipeline(watched, stdin);
 };
 
 const isBrokenPipe = (error: unknown): boolean =>
   ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes((error as NodeJS.ErrnoException).code ?? '');
 
-const failed = (code: number | string, message: string): RuntimeError => {
-  if (code === BAD_INPUT) return new RuntimeError(status.DATA_LOSS, message || 'bad layer');
+const firstLine = (text: Buffer): string => text.toString('utf8').trim().split('\n', 1)[0] ?? '';
+
+/** The program says the cause, and here follows the object. */
+const failed = (code: number | string, cause: string, what: string): RuntimeError => {
+  const message = `${cause}: ${what}`;
+  if (code === BAD_INPUT) return new RuntimeError(status.DATA_LOSS, cause ? message : `bad archive: ${what}`);
   if (code === LOCAL)
-    return /space|quota|too large|ENOSPC|EDQUOT/i.test(message) ? resourceExhausted(message) : internal(message);
+    return /space|quota|too large|ENOSPC|EDQUOT/i.test(cause) ? resourceExhausted(message) : internal(message);
   return internal(`unpacker ended with ${code}: ${message}`);
 };
 

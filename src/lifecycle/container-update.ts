@@ -44,5 +44,5 @@ const merge = (
     ...kept,
     ...Object.fromEntries(given),
     unified: { ...old.unified, ...change.unified },
-  } as LinuxContainerResources__Output;
+  };
 };

@@ -13,6 +13,7 @@ import { parseImageConfig } from '../image/image-config.js';
 import { type ImageRecord, layersOf } from '../image/image-record.js';
 import type { ImageStore } from '../image/image-store.js';
 import type { Descriptor } from '../image/manifest.js';
+import { requirePlatform } from '../image/platform.js';
 import { canonical, type Reference, repositoryName } from '../image/reference.js';
 import type { RepositoryOptions } from '../image/repository.js';
 import { Upstream } from '../image/upstream.js';
@@ -73,9 +74,9 @@ const pullImage = async (
   const began = performance.now();
   const upstream = await Upstream.open(reference, parts.config.registry.config_path, credentials, options);
   try {
-    const { manifest, digest } = await upstream.resolve(stop);
-    const image = await describe(parts, upstream, manifest.config, reference, stop);
-    const layers = await acquireLayers(parts, upstream, pairs(manifest.layers, image.diffIds, reference), stop);
+    const { manifest, digest, chosen } = await upstream.resolve(stop);
+    const image = await describe(parts, upstream, manifest.config, reference, chosen, stop);
+    const layers = await acquireLayers(parts, upstream, pairs(manifest.layers, image.diffIds, reference), reference, stop);
     try {
       const record = await keep(parts, {
         version: 1,
@@ -105,13 +106,17 @@ const describe = async (
   upstream: Upstream,
   descriptor: Descriptor,
   reference: Reference,
+  chosen: boolean,
   stop: AbortSignal,
 ) => {
   const known = parts.images.get(descriptor.digest);
   if (known)
     return { config: known.config, diffIds: known.layers.map((layer) => layer.diffId), configSize: descriptor.size };
   const bytes = await upstream.document(descriptor, stop);
-  return { ...parseImageConfig(bytes, canonical(reference)), configSize: bytes.length };
+  const image = parseImageConfig(bytes, canonical(reference));
+  // An index has the last word: there are tools that copy the builder's architecture into all configurations.
+  if (!chosen) requirePlatform(image.platform, canonical(reference));
+  return { ...image, configSize: bytes.length };
 };
 
 /** The image takes over the pull's holds; when another pull was faster, it has its own. */
@@ -144,15 +149,22 @@ const pairs = (descriptors: readonly Descriptor[], diffIds: readonly string[], r
 };
 
 /** All layers, each held once; the first that fails ends the others. */
-const acquireLayers = async (parts: Parts, upstream: Upstream, wanted: Pair[], stop: AbortSignal): Promise<Layer[]> => {
+const acquireLayers = async (
+  parts: Parts,
+  upstream: Upstream,
+  wanted: Pair[],
+  reference: Reference,
+  stop: AbortSignal,
+): Promise<Layer[]> => {
   await requireSpace(parts, wanted);
   const failed = new AbortController();
   const signal = AbortSignal.any([stop, failed.signal]);
   const results = await Promise.allSettled(
     wanted.map(async ({ descriptor, diffId }) => {
       try {
-        const open = () => checkedBlob(upstream.blob(descriptor, signal), descriptor.digest);
-        return await parts.layers.acquire({ diffId, blobDigest: descriptor.digest, open }, signal);
+        const what = `layer ${descriptor.digest} of ${canonical(reference)}`;
+        const open = () => checkedBlob(upstream.blob(descriptor, signal), descriptor.digest, what);
+        return await parts.layers.acquire({ diffId, blobDigest: descriptor.digest, what, open }, signal);
       } catch (error) {
         if (!failed.signal.aborted) failed.abort(error);
         throw error;

@@ -76,7 +76,7 @@ const rollBack = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
   if (sandbox.netnsPath !== '') await runtime.network.remove(attachment(sandbox));
   await runtime.supervisors.shutdown(sandbox.id);
   await unpinNetns(runtime, sandbox.netnsPath);
-  await removePodCgroup(runtime, sandbox);
+  removePodCgroup(runtime, sandbox);
   await rm(podDirectory(runtime.config, sandbox.id), { recursive: true, force: true });
   runtime.sandboxes.delete(sandbox.id);
   runtime.log.info({ sandbox: sandbox.id }, 'rolled back a sandbox that was being made');

@@ -30,7 +30,7 @@ export const stopSandbox = async (parts: Parts, { id }: Sandbox): Promise<void> 
     if (sandbox.netnsPath !== '') await parts.network.remove(attachment(sandbox));
     await parts.supervisors.shutdown(id);
     await unpinNetns(parts, sandbox.netnsPath);
-    await removePodCgroup(parts, sandbox);
+    removePodCgroup(parts, sandbox);
     await rm(join(podDirectory(parts.config, id), 'supervisor.sock'), { force: true });
     if (sandbox.stage !== 'removing') parts.sandboxes.update(id, { stage: 'stopped', supervisorPid: 0 });
   });

@@ -204,7 +204,7 @@ export class Network {
     const probe = this.#probe;
     if (probe.running || !versionAtLeast(config.cniVersion, '1.1.0')) return;
     probe.running = true;
-    statusChain(this.#host, config)
+    void statusChain(this.#host, config)
       .then(
         () => '',
         (error: Error) => error.message,

@@ -151,7 +151,7 @@ function checkExec(ops: PlanOp[]): void {
 }
 
 function encodeOp<K extends PlanOp['op']>(op: Extract<PlanOp, { op: K }>): Buffer {
-  const encoder = ENCODERS[op.op as K] as (op: Extract<PlanOp, { op: K }>) => Buffer[];
+  const encoder = ENCODERS[op.op] as (op: Extract<PlanOp, { op: K }>) => Buffer[];
   return field(PLAN_ORDER[op.op], Buffer.concat(encoder(op)));
 }
 

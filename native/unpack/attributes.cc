@@ -1,0 +1,60 @@
+#include "attributes.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "failure.h"
+#include "tar_header.h"
+
+namespace {
+
+const std::string default_acl_name = "system.posix_acl_default";
+
+bool is_for_layers(const std::string &name) {
+    // Overlay's own marks would let an image redirect directories; only this program writes them.
+    if (name.starts_with("trusted.") || name.starts_with("user.overlay.")) return false;
+    // Labels belong to the node's policy, not to the image.
+    return name != "security.selinux" && name != "security.ima" && name != "security.evm";
+}
+
+[[noreturn]] void xattr_failure(const std::string &name, const TarEntry &entry) {
+    entry_failure(errno, "extended attribute " + tar_quote(name) + " of " + tar_quote(entry.path));
+}
+
+} // namespace
+
+void set_attributes(int fd, const TarEntry &entry, std::optional<std::string> *default_acl) {
+    // chown(2) clears setuid, setgid and file capabilities, so everything else comes after it.
+    if (fchown(fd, entry.uid, entry.gid) < 0 || fchmod(fd, entry.mode) < 0)
+        entry_failure(errno, tar_quote(entry.path));
+    for (const auto &[name, value] : entry.xattrs) {
+        if (!is_for_layers(name)) continue;
+        if (default_acl && name == default_acl_name)
+            *default_acl = value;
+        else if (fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) < 0 && errno != EOPNOTSUPP)
+            xattr_failure(name, entry);
+    }
+}
+
+void set_default_acl(int fd, const std::string &acl) {
+    if (fsetxattr(fd, default_acl_name.c_str(), acl.data(), acl.size(), 0) < 0 && errno != EOPNOTSUPP)
+        entry_failure(errno, "default ACL of a directory");
+}
+
+void set_attributes_at(int parent, const std::string &name, const TarEntry &entry) {
+    // Nobody else is in this directory, and none of these calls follows a link; a link has no mode (CVE-2021-32760).
+    const timespec times[2] = {entry.mtime, entry.mtime};
+    if (fchownat(parent, name.c_str(), entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+        (entry.type != TarType::symlink && fchmodat(parent, name.c_str(), entry.mode, 0) < 0) ||
+        utimensat(parent, name.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0)
+        entry_failure(errno, tar_quote(entry.path));
+    for (const auto &[key, value] : entry.xattrs) {
+        // user.* exists on files and directories only (xattr(7)).
+        if (!is_for_layers(key) || key.starts_with("user.")) continue;
+        // There is no setxattrat before Linux 6.13: the working directory, which nothing else uses.
+        if (fchdir(parent) < 0) local_failure(errno, tar_quote(entry.path));
+        if (lsetxattr(name.c_str(), key.c_str(), value.data(), value.size(), 0) < 0 && errno != EOPNOTSUPP)
+            xattr_failure(key, entry);
+    }
+}
