@@ -4,6 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isUnified } from '../harness/cgroup.js';
 
 const ROOT = '/sys/fs/cgroup';
+const QUIET = 0.02;
+const QUIET_WINDOW_MS = 500;
 const HIERARCHY = isUnified ? ROOT : join(ROOT, 'cpuacct');
 
 /**
@@ -30,6 +32,15 @@ export class CpuAccount {
     if (!isUnified) return Number(readFileSync(join(this.#path, 'cpuacct.usage'), 'utf8')) / 1e6;
     const [, microseconds] = /^usage_usec (\d+)/m.exec(readFileSync(join(this.#path, 'cpu.stat'), 'utf8')) ?? [];
     return Number(microseconds) / 1e3;
+  }
+
+  /** Waits until the runtime itself does nothing any more: some tidy up long after they answered. */
+  async settled(limitMs: number): Promise<void> {
+    for (const end = Date.now() + limitMs; Date.now() < end; ) {
+      const before = this.ms();
+      await sleep(QUIET_WINDOW_MS);
+      if (this.ms() - before < QUIET_WINDOW_MS * QUIET) return;
+    }
   }
 
   /** The directory below which cgroup.procs files list all processes of the runtime. */

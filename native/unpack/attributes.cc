@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include "failure.h"
 #include "tar_header.h"
@@ -26,8 +27,7 @@ bool is_for_layers(const std::string &name) {
 
 void set_attributes(int fd, const TarEntry &entry, std::optional<std::string> *default_acl) {
     // chown(2) clears setuid, setgid and file capabilities, so everything else comes after it.
-    if (fchown(fd, entry.uid, entry.gid) < 0 || fchmod(fd, entry.mode) < 0)
-        entry_failure(errno, tar_quote(entry.path));
+    if (fchown(fd, entry.uid, entry.gid) < 0 || fchmod(fd, entry.mode) < 0) entry_failure(errno, tar_quote(entry.path));
     for (const auto &[name, value] : entry.xattrs) {
         if (!is_for_layers(name)) continue;
         if (default_acl && name == default_acl_name)

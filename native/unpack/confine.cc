@@ -33,8 +33,7 @@ void confine_pivot(int directory) {
 
 void confine_drop(std::initializer_list<int> capabilities) {
     uint64_t keep = 0;
-    for (int capability : capabilities)
-        keep |= 1ull << capability;
+    for (int capability : capabilities) keep |= 1ull << capability;
     for (int capability = 0; capability < 64; capability++)
         if (!(keep >> capability & 1)) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};

@@ -1,12 +1,10 @@
 #include "decompress.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <dlfcn.h>
 #include <isa-l/igzip_lib.h>
 #include <vector>
-#define ZSTD_STATIC_LINKING_ONLY
 #include <zlib.h>
 #include <zstd.h>
 
@@ -26,13 +24,12 @@ Isal isal;
 
 // The compressed bytes not yet used.
 class Input {
-  public:
+public:
     explicit Input(Source source) : source_(std::move(source)), buffer_(input_size) {}
 
     // False at the end of the source.
     bool fill() {
-        if (at_ < end_)
-            return true;
+        if (at_ < end_) return true;
         at_ = 0;
         end_ = source_(buffer_.data(), buffer_.size());
         return end_ > 0;
@@ -44,8 +41,7 @@ class Input {
         at_ = 0;
         while (end_ < wanted) {
             size_t got = source_(buffer_.data() + end_, buffer_.size() - end_);
-            if (got == 0)
-                break;
+            if (got == 0) break;
             end_ += got;
         }
         return end_;
@@ -63,32 +59,31 @@ class Input {
         }
     }
 
-  private:
+private:
     Source source_;
     std::vector<uint8_t> buffer_;
     size_t at_ = 0, end_ = 0;
 };
 
 class Plain final : public Decompressor {
-  public:
+public:
     explicit Plain(Input input) : input_(std::move(input)) {}
     size_t read(uint8_t *data, size_t size) override {
-        if (!input_.fill())
-            return 0;
+        if (!input_.fill()) return 0;
         size_t count = std::min(size, input_.size());
         memcpy(data, input_.data(), count);
         input_.skip(count);
         return count;
     }
 
-  private:
+private:
     Input input_;
 };
 
 bool at_gzip_member(Input &input) { return input.gather(2) >= 2 && input.data()[0] == 0x1f && input.data()[1] == 0x8b; }
 
 class GzipIsal final : public Decompressor {
-  public:
+public:
     explicit GzipIsal(Input input) : input_(std::move(input)) { begin_member(); }
 
     size_t read(uint8_t *data, size_t size) override {
@@ -99,21 +94,19 @@ class GzipIsal final : public Decompressor {
             state_.next_out = data;
             state_.avail_out = static_cast<uint32_t>(size);
             int result = isal.inflate(&state_);
-            if (result < 0)
-                bad_input("gzip stream is damaged");
+            if (result < 0) bad_input("gzip stream is damaged");
             input_.skip(input_.size() - state_.avail_in);
             size_t count = size - state_.avail_out;
             if (state_.block_state == ISAL_BLOCK_FINISH)
                 next_member();
             else if (!more && count == 0)
                 bad_input("gzip stream is cut short");
-            if (count > 0)
-                return count;
+            if (count > 0) return count;
         }
         return 0;
     }
 
-  private:
+private:
     void begin_member() {
         isal.init(&state_);
         state_.crc_flag = ISAL_GZIP; // header and checksum are read and verified by the library
@@ -133,10 +126,9 @@ class GzipIsal final : public Decompressor {
 };
 
 class GzipZlib final : public Decompressor {
-  public:
+public:
     explicit GzipZlib(Input input) : input_(std::move(input)) {
-        if (inflateInit2(&stream_, 15 + 16) != Z_OK)
-            local_failure(ENOMEM, "zlib");
+        if (inflateInit2(&stream_, 15 + 16) != Z_OK) local_failure(ENOMEM, "zlib");
     }
     ~GzipZlib() override { inflateEnd(&stream_); }
 
@@ -144,21 +136,18 @@ class GzipZlib final : public Decompressor {
         stream_.next_out = data;
         stream_.avail_out = static_cast<uInt>(size);
         while (!ended_ && stream_.avail_out == size) {
-            if (!input_.fill())
-                bad_input("gzip stream is cut short");
+            if (!input_.fill()) bad_input("gzip stream is cut short");
             stream_.next_in = input_.data();
             stream_.avail_in = static_cast<uInt>(input_.size());
             int result = inflate(&stream_, Z_NO_FLUSH);
             input_.skip(input_.size() - stream_.avail_in);
-            if (result != Z_OK && result != Z_STREAM_END)
-                bad_input("gzip stream is damaged");
-            if (result == Z_STREAM_END)
-                next_member();
+            if (result != Z_OK && result != Z_STREAM_END) bad_input("gzip stream is damaged");
+            if (result == Z_STREAM_END) next_member();
         }
         return size - stream_.avail_out;
     }
 
-  private:
+private:
     void next_member() {
         if (at_gzip_member(input_)) {
             inflateReset(&stream_);
@@ -174,10 +163,9 @@ class GzipZlib final : public Decompressor {
 };
 
 class Zstd final : public Decompressor {
-  public:
+public:
     explicit Zstd(Input input) : input_(std::move(input)), context_(ZSTD_createDCtx(), ZSTD_freeDCtx) {
-        if (!context_)
-            local_failure(ENOMEM, "zstd");
+        if (!context_) local_failure(ENOMEM, "zstd");
         ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, zstd_window_log_max);
     }
 
@@ -185,21 +173,18 @@ class Zstd final : public Decompressor {
         ZSTD_outBuffer out{data, size, 0};
         while (out.pos == 0) {
             bool more = input_.fill();
-            if (!more && between_frames_)
-                return 0;
+            if (!more && between_frames_) return 0;
             ZSTD_inBuffer in{input_.data(), input_.size(), 0};
             size_t result = ZSTD_decompressStream(context_.get(), &out, &in);
-            if (ZSTD_isError(result))
-                bad_input(std::string("zstd stream is damaged: ") + ZSTD_getErrorName(result));
-            if (!more && in.pos == 0 && out.pos == 0)
-                bad_input("zstd stream is cut short");
+            if (ZSTD_isError(result)) bad_input(std::string("zstd stream is damaged: ") + ZSTD_getErrorName(result));
+            if (!more && in.pos == 0 && out.pos == 0) bad_input("zstd stream is cut short");
             input_.skip(in.pos);
             between_frames_ = result == 0;
         }
         return out.pos;
     }
 
-  private:
+private:
     Input input_;
     std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context_;
     bool between_frames_ = false;
@@ -210,25 +195,23 @@ class Zstd final : public Decompressor {
 void decompress_prepare() {
     // By name, as the dynamic linker finds it; Debian ships no static library.
     void *library = dlopen("libisal.so.2", RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        return;
+    if (!library) return;
     isal.init = reinterpret_cast<decltype(isal.init)>(dlsym(library, "isal_inflate_init"));
     isal.inflate = reinterpret_cast<decltype(isal.inflate)>(dlsym(library, "isal_inflate"));
-    if (!isal.init)
-        isal.inflate = nullptr;
+    if (!isal.init) isal.inflate = nullptr;
 }
 
 std::unique_ptr<Decompressor> decompress(Source source) {
-    static constexpr std::array<uint8_t, 4> zstd_magic{0x28, 0xb5, 0x2f, 0xfd};
+    static constexpr uint32_t zstd_magic = 0xfd2fb528, skippable_magic = 0x184d2a50; // RFC 8878, 3.1: little-endian
     Input input(std::move(source));
     size_t size = input.gather(4);
     const uint8_t *magic = input.data();
     if (size >= 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
-        if (isal.inflate)
-            return std::make_unique<GzipIsal>(std::move(input));
+        if (isal.inflate) return std::make_unique<GzipIsal>(std::move(input));
         return std::make_unique<GzipZlib>(std::move(input));
     }
-    if (size >= 4 && memcmp(magic, zstd_magic.data(), 4) == 0)
-        return std::make_unique<Zstd>(std::move(input));
+    uint32_t word = 0;
+    if (size >= sizeof word) memcpy(&word, magic, sizeof word);
+    if (word == zstd_magic || (word & ~0xfu) == skippable_magic) return std::make_unique<Zstd>(std::move(input));
     return std::make_unique<Plain>(std::move(input));
 }

@@ -9,7 +9,7 @@
 using Source = std::function<size_t(uint8_t *data, size_t size)>;
 
 class Decompressor {
-  public:
+public:
     virtual ~Decompressor() = default;
     // Up to `size` bytes of output; 0 at the end of the stream, which must be the end of the source too.
     virtual size_t read(uint8_t *data, size_t size) = 0;

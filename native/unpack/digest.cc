@@ -3,8 +3,7 @@
 #include "failure.h"
 
 Sha256::Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1)
-        local_failure(ENOMEM, "SHA-256");
+    if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) local_failure(ENOMEM, "SHA-256");
 }
 
 void Sha256::update(const void *data, size_t size) { EVP_DigestUpdate(context_.get(), data, size); }

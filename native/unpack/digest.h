@@ -6,12 +6,12 @@
 #include <string>
 
 class Sha256 {
-  public:
+public:
     Sha256();
     void update(const void *data, size_t size);
     // "sha256:<64 hex digits>"; may be called once.
     std::string finish();
 
-  private:
+private:
     std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
 };

@@ -1,14 +1,13 @@
 #include "extract.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
 #include "attributes.h"
 #include "failure.h"
+#include "in_root.h"
 #include "remove.h"
 #include "tar_header.h"
 
@@ -20,14 +19,6 @@ constexpr std::string_view opaque_marker = ".wh..wh..opq";
 constexpr std::string_view bookkeeping_prefix = ".wh..wh."; // AUFS kept its own files under such names
 
 constexpr size_t longest_name = 255;
-
-// Symlinks of the layer itself are followed as if its root were "/" (images write through `lib -> usr/lib`); nothing leads out.
-int open_in_root(int root, const std::string &path, uint64_t flags) {
-    open_how how{};
-    how.flags = flags | O_CLOEXEC;
-    how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
-    return static_cast<int>(syscall(SYS_openat2, root, path.empty() ? "." : path.c_str(), &how, sizeof how));
-}
 
 // Without ".", empty components and leading slashes; ".." is refused: no build tool writes it and it has one use.
 std::string normal(const std::string &path) {
@@ -72,6 +63,7 @@ Fd open_directory(int parent, const std::string &name) {
 
 } // namespace
 
+// Symlinks of the layer itself are followed as if its root were "/": images write through `lib -> usr/lib`.
 int Extractor::open_parent(const std::string &directory) {
     if (directory.empty()) return root_.get();
     if (cached_ && directory == cached_path_) return cached_.get();

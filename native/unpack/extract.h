@@ -12,7 +12,7 @@
 #include "tar_reader.h"
 
 class Extractor {
-  public:
+public:
     explicit Extractor(Fd root) : root_(std::move(root)) {}
 
     void extract(const TarEntry &entry, TarReader &content);
@@ -21,7 +21,7 @@ class Extractor {
 
     uint64_t file_bytes() const { return file_bytes_; }
 
-  private:
+private:
     struct Place {
         int parent;       // the root's, or borrowed from the cache, which stays open until the next entry
         std::string name; // one component; empty for the root itself

@@ -31,6 +31,9 @@ struct Failure {
     case EEXIST:
     case EINVAL:
     case ENOENT:
+    case EMLINK:
+    case ERANGE:
+    case E2BIG:
         bad_input(std::string(strerror(error)) + ": " + object);
     default:
         local_failure(error, object);

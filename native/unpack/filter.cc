@@ -25,19 +25,40 @@ constexpr uint32_t architecture = AUDIT_ARCH_AARCH64;
 
 // What malloc, the threads, stdio and abort(3) of glibc need, besides reading and writing.
 constexpr uint32_t always[] = {
-    SYS_read,         SYS_write,          SYS_close,          SYS_fstat,           SYS_newfstatat,   SYS_futex,
-    SYS_munmap,       SYS_mremap,         SYS_brk,            SYS_madvise,         SYS_rt_sigaction, SYS_rt_sigprocmask,
-    SYS_rt_sigreturn, SYS_tgkill,         SYS_getpid,         SYS_gettid,          SYS_exit,         SYS_exit_group,
-    SYS_rseq,         SYS_set_robust_list, SYS_sched_getaffinity, SYS_sched_yield, SYS_clock_gettime, SYS_getrandom,
+    SYS_read,
+    SYS_write,
+    SYS_close,
+    SYS_fstat,
+    SYS_newfstatat,
+    SYS_futex,
+    SYS_munmap,
+    SYS_mremap,
+    SYS_brk,
+    SYS_madvise,
+    SYS_rt_sigaction,
+    SYS_rt_sigprocmask,
+    SYS_rt_sigreturn,
+    SYS_tgkill,
+    SYS_getpid,
+    SYS_gettid,
+    SYS_exit,
+    SYS_exit_group,
+    SYS_rseq,
+    SYS_set_robust_list,
+    SYS_sched_getaffinity,
+    SYS_sched_yield,
+    SYS_clock_gettime,
+    SYS_getrandom,
     SYS_restart_syscall,
 };
 constexpr uint32_t of_layer[] = {
-    SYS_openat,   SYS_openat2,  SYS_fcntl,     SYS_lseek,     SYS_getdents64, SYS_mkdirat,  SYS_mknodat, SYS_symlinkat,
-    SYS_linkat,   SYS_unlinkat, SYS_renameat2, SYS_fchownat,  SYS_fchown,     SYS_fchmodat, SYS_fchmod,  SYS_utimensat,
-    SYS_fchdir,   SYS_fsetxattr, SYS_lsetxattr, SYS_syncfs,
+    SYS_openat,    SYS_openat2,   SYS_fcntl,    SYS_lseek,     SYS_getdents64, SYS_mkdirat, SYS_mknodat,
+    SYS_symlinkat, SYS_linkat,    SYS_unlinkat, SYS_renameat2, SYS_fchownat,   SYS_fchown,  SYS_fchmodat,
+    SYS_fchmod,    SYS_utimensat, SYS_fchdir,   SYS_fsetxattr, SYS_lsetxattr,  SYS_syncfs,
 };
 constexpr uint32_t of_identity[] = {SYS_openat2};
-constexpr uint32_t of_remove[] = {SYS_openat, SYS_openat2, SYS_fcntl, SYS_lseek, SYS_getdents64, SYS_unlinkat, SYS_renameat2};
+constexpr uint32_t of_remove[] = {SYS_openat,     SYS_openat2,  SYS_fcntl,    SYS_lseek,
+                                  SYS_getdents64, SYS_unlinkat, SYS_renameat2};
 
 std::span<const uint32_t> calls_of(Role role) {
     switch (role) {
@@ -51,7 +72,7 @@ std::span<const uint32_t> calls_of(Role role) {
 }
 
 class Program {
-  public:
+public:
     Program() {
         load(offsetof(seccomp_data, arch));
         code_.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, architecture, 1, 0));
@@ -77,7 +98,7 @@ class Program {
             local_failure(errno, "system call filter of the unpacker");
     }
 
-  private:
+private:
     void load(size_t offset) { code_.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<uint32_t>(offset))); }
     std::vector<sock_filter> code_;
 };
@@ -86,10 +107,8 @@ class Program {
 
 void filter_system_calls(Role role) {
     Program program;
-    for (uint32_t call : always)
-        program.on(call, SECCOMP_RET_ALLOW);
-    for (uint32_t call : calls_of(role))
-        program.on(call, SECCOMP_RET_ALLOW);
+    for (uint32_t call : always) program.on(call, SECCOMP_RET_ALLOW);
+    for (uint32_t call : calls_of(role)) program.on(call, SECCOMP_RET_ALLOW);
     program.unless_executable(SYS_mmap);
     program.unless_executable(SYS_mprotect);
     program.on(SYS_ioctl, SECCOMP_RET_ERRNO | ENOTTY); // stdio asks whether it writes to a terminal

@@ -1,8 +1,10 @@
 #include "layer.h"
 
 #include <algorithm>
-#include <atomic>
 #include <fcntl.h>
+#include <latch>
+#include <linux/capability.h>
+#include <memory>
 #include <sys/stat.h>
 #include <thread>
 
@@ -11,6 +13,7 @@
 #include "digest.h"
 #include "extract.h"
 #include "failure.h"
+#include "filter.h"
 #include "ring.h"
 
 namespace {
@@ -20,7 +23,7 @@ constexpr uint64_t ratio_limit = 1100, ratio_from = 1ull << 30;
 
 // Left half: stdin, digest of the compressed stream, decompression.
 class Feeder {
-  public:
+public:
     explicit Feeder(Ring &ring) : ring_(ring) {}
 
     void run() {
@@ -28,8 +31,7 @@ class Feeder {
             auto stream = decompress([this](uint8_t *data, size_t size) { return read_input(data, size); });
             while (uint8_t *buffer = ring_.begin_write()) {
                 size_t count = fill(*stream, buffer);
-                if (count == 0)
-                    break;
+                if (count == 0) break;
                 check_ratio(count);
                 ring_.end_write(count);
             }
@@ -43,20 +45,17 @@ class Feeder {
     std::string digest() { return sha_.finish(); }
     uint64_t compressed() const { return compressed_; }
 
-  private:
+private:
     static size_t fill(Decompressor &stream, uint8_t *buffer) {
         size_t have = 0;
-        for (size_t got; have < Ring::chunk && (got = stream.read(buffer + have, Ring::chunk - have)) > 0;)
-            have += got;
+        for (size_t got; have < Ring::chunk && (got = stream.read(buffer + have, Ring::chunk - have)) > 0;) have += got;
         return have;
     }
     size_t read_input(uint8_t *data, size_t size) {
         ssize_t got;
-        do
-            got = read(STDIN_FILENO, data, size);
+        do got = read(STDIN_FILENO, data, size);
         while (got < 0 && errno == EINTR);
-        if (got < 0)
-            local_failure(errno, "compressed layer on standard input");
+        if (got < 0) local_failure(errno, "compressed layer on standard input");
         sha_.update(data, static_cast<size_t>(got));
         compressed_ += static_cast<uint64_t>(got);
         return static_cast<size_t>(got);
@@ -74,14 +73,13 @@ class Feeder {
 
 // Right half: the tar stream as the reader wants it, digested chunk by chunk.
 class TarStream {
-  public:
+public:
     explicit TarStream(Ring &ring) : ring_(ring) {}
 
     size_t read(uint8_t *data, size_t size) {
         size_t done = 0;
         while (done < size) {
-            if (left_ == 0 && !advance())
-                break;
+            if (left_ == 0 && !advance()) break;
             size_t count = std::min(size - done, left_);
             memcpy(data + done, at_, count);
             at_ += count;
@@ -92,13 +90,11 @@ class TarStream {
     }
     std::string diff_id() { return sha_.finish(); }
 
-  private:
+private:
     bool advance() {
-        if (at_)
-            ring_.end_read();
+        if (at_) ring_.end_read();
         at_ = ring_.begin_read(left_);
-        if (!at_)
-            return false;
+        if (!at_) return false;
         sha_.update(at_, left_);
         return true;
     }
@@ -109,10 +105,23 @@ class TarStream {
     size_t left_ = 0;
 };
 
+// What both threads use. The feeder holds it too: when the other one fails, it may be within a read that never ends, and the
+// process then ends under it.
+struct Shared {
+    Ring ring;
+    Feeder feeder{ring};
+    std::latch confined{1};
+};
+
+void confine_layer() {
+    // CAP_SYS_ADMIN writes trusted.overlay.opaque (xattr(7)); there is no lesser capability for it.
+    confine_drop({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER, CAP_FSETID, CAP_MKNOD, CAP_SETFCAP,
+                  CAP_SYS_ADMIN});
+}
+
 void extract_all(TarReader &reader, Extractor &extractor) {
     TarEntry entry;
-    while (reader.next(entry))
-        extractor.extract(entry, reader);
+    while (reader.next(entry)) extractor.extract(entry, reader);
     reader.drain();
     extractor.finish();
 }
@@ -125,28 +134,26 @@ LayerResult unpack_layer(const std::string &target, TarLimits limits, bool sync)
     Fd for_sync(fcntl(root.get(), F_DUPFD_CLOEXEC, 3));
     umask(0);
 
-    // Never destroyed: after a failure the feeder may still be reading when this function is left, until the process ends.
-    Ring &ring = *new Ring;
-    Feeder &feeder = *new Feeder(ring);
-    TarStream stream(ring);
+    auto shared = std::make_shared<Shared>();
+    TarStream stream(shared->ring);
     TarReader reader([&](uint8_t *data, size_t size) { return stream.read(data, size); }, limits);
     Extractor extractor(std::move(root));
-    std::thread thread;
+    confine_layer();
+    std::thread thread([shared] {
+        shared->confined.wait(); // not a byte of the archive is read before
+        shared->feeder.run();
+    });
     try {
-        // Capabilities are a thread's own: what is dropped before the second thread exists is dropped in both.
-        confine_drop();
-        thread = std::thread([&] { feeder.run(); });
-        confine_processes();
+        filter_system_calls(Role::layer);
+        shared->confined.count_down();
         extract_all(reader, extractor);
     } catch (...) {
-        ring.abandon();
-        // The feeder may be waiting for input that never comes; the process ends with the failure, and the thread with it.
-        if (thread.joinable())
-            thread.detach();
+        shared->ring.abandon();
+        thread.detach();
         throw;
     }
     thread.join();
-    if (sync && syncfs(for_sync.get()) < 0)
-        local_failure(errno, "writing the layer out");
-    return {feeder.digest(), stream.diff_id(), feeder.compressed(), reader.bytes(), reader.entries(), extractor.file_bytes()};
+    if (sync && syncfs(for_sync.get()) < 0) local_failure(errno, "writing the layer out");
+    return {shared->feeder.digest(), stream.diff_id(), shared->feeder.compressed(),
+            reader.bytes(),          reader.entries(), extractor.file_bytes()};
 }

@@ -1,7 +1,6 @@
 // jangada-unpack: the only program that reads what strangers have packed. See native/README.md for its walls.
 #include <csignal>
 #include <cstdio>
-#include <fcntl.h>
 #include <string_view>
 #include <sys/resource.h>
 
@@ -43,8 +42,7 @@ void layer(int argc, char **argv) {
             sync = false;
             continue;
         }
-        if (!value)
-            usage();
+        if (!value) usage();
         if (option == "--target")
             target = value;
         else if (option == "--max-bytes")
@@ -55,29 +53,24 @@ void layer(int argc, char **argv) {
             usage();
         i++;
     }
-    if (target.empty())
-        usage();
+    if (target.empty()) usage();
     LayerResult result = unpack_layer(target, limits, sync);
-    printf("digest %s\ndiffid %s\ncompressed %llu\nuncompressed %llu\nentries %llu\nsize %llu\n", result.digest.c_str(), result.diff_id.c_str(),
-           static_cast<unsigned long long>(result.compressed), static_cast<unsigned long long>(result.uncompressed),
-           static_cast<unsigned long long>(result.entries), static_cast<unsigned long long>(result.size));
+    printf("digest %s\ndiffid %s\ncompressed %llu\nuncompressed %llu\nentries %llu\nsize %llu\n", result.digest.c_str(),
+           result.diff_id.c_str(), static_cast<unsigned long long>(result.compressed),
+           static_cast<unsigned long long>(result.uncompressed), static_cast<unsigned long long>(result.entries),
+           static_cast<unsigned long long>(result.size));
 }
 
 void remove(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         std::string_view name = argv[i];
-        if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos)
-            usage();
+        if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos) usage();
     }
-    if (argc < 2)
-        usage();
-    Fd parent(open(argv[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!parent)
-        local_failure(errno, argv[0]);
+    if (argc < 2) usage();
     // Nobody waits for it: everything else comes first.
     setpriority(PRIO_PROCESS, 0, 19);
-    for (int i = 1; i < argc; i++)
-        remove_tree(parent.get(), argv[i]);
+    Fd parent = remove_confine(argv[0]);
+    for (int i = 1; i < argc; i++) remove_tree(parent.get(), argv[i]);
 }
 
 int run(int argc, char **argv) {
@@ -92,7 +85,8 @@ int run(int argc, char **argv) {
     } else {
         usage();
     }
-    return fflush(stdout) == 0 ? 0 : static_cast<int>(Blame::local);
+    if (fflush(stdout) != 0 || ferror(stdout)) local_failure(errno, "answer on standard output");
+    return 0;
 }
 
 } // namespace

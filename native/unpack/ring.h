@@ -10,13 +10,12 @@
 #include "failure.h"
 
 class Ring {
-  public:
+public:
     static constexpr size_t chunk = 1 << 20;
     static constexpr size_t slots = 4;
 
     Ring() {
-        for (auto &slot : buffers_)
-            slot.resize(chunk);
+        for (auto &slot : buffers_) slot.resize(chunk);
     }
 
     // Producer: the next free buffer, or nullptr when the consumer has given up.
@@ -43,8 +42,7 @@ class Ring {
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [&] { return read_ < written_ || closed_; });
         if (read_ == written_) {
-            if (failure_)
-                throw *failure_;
+            if (failure_) throw *failure_;
             return nullptr;
         }
         size = sizes_[read_ % slots];
@@ -61,7 +59,7 @@ class Ring {
         changed_.notify_all();
     }
 
-  private:
+private:
     std::mutex mutex_;
     std::condition_variable changed_;
     std::array<std::vector<uint8_t>, slots> buffers_;

@@ -13,8 +13,8 @@ struct TarField {
 };
 
 namespace tar_field {
-constexpr TarField name{0, 100}, mode{100, 8}, uid{108, 8}, gid{116, 8}, size{124, 12}, mtime{136, 12}, checksum{148, 8}, type{156, 1},
-    link{157, 100}, magic{257, 6}, major{329, 8}, minor{337, 8}, prefix{345, 155};
+constexpr TarField name{0, 100}, mode{100, 8}, uid{108, 8}, gid{116, 8}, size{124, 12}, mtime{136, 12},
+    checksum{148, 8}, type{156, 1}, link{157, 100}, magic{257, 6}, major{329, 8}, minor{337, 8}, prefix{345, 155};
 }
 
 bool tar_is_zero(const uint8_t *header);
@@ -25,6 +25,7 @@ std::string tar_path(const uint8_t *header);
 TarType tar_type(const uint8_t *header, const std::string &path);
 
 uint64_t tar_decimal(const std::string &text, const std::string &what);
+timespec tar_header_time(const uint8_t *header);
 timespec tar_time(const std::string &text);
 uint32_t tar_id(uint64_t id, const char *what, const std::string &path);
 uint32_t tar_device(uint64_t number, uint32_t max, const std::string &path);

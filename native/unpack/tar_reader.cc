@@ -25,14 +25,12 @@ size_t TarReader::fill(uint8_t *data, size_t size) {
 }
 
 void TarReader::need(uint8_t *data, size_t size) {
-    if (fill(data, size) != size)
-        bad_input("archive is cut short");
+    if (fill(data, size) != size) bad_input("archive is cut short");
 }
 
 size_t TarReader::read(uint8_t *data, size_t size) {
     size_t count = static_cast<size_t>(std::min<uint64_t>(size, content_left_));
-    if (count == 0)
-        return 0;
+    if (count == 0) return 0;
     need(data, count);
     content_left_ -= count;
     return count;
@@ -42,14 +40,14 @@ void TarReader::skip_content() {
     uint8_t buffer[16 << 10];
     while (read(buffer, sizeof buffer) > 0) {
     }
-    if (padding_ > 0)
-        need(buffer, padding_);
+    if (padding_ > 0) need(buffer, padding_);
     padding_ = 0;
 }
 
 std::string TarReader::extension_block(uint64_t size) {
     if (size > limits_.max_extension)
-        bad_input("extended header of " + std::to_string(size) + " bytes: at most " + std::to_string(limits_.max_extension) + " are read");
+        bad_input("extended header of " + std::to_string(size) + " bytes: at most " +
+                  std::to_string(limits_.max_extension) + " are read");
     content_left_ = size;
     padding_ = tar_padding(size);
     std::string block(static_cast<size_t>(size), '\0');
@@ -60,35 +58,31 @@ std::string TarReader::extension_block(uint64_t size) {
 
 bool TarReader::next(TarEntry &entry) {
     Extension extension;
-    uint8_t header[tar_block];
+    uint8_t header[tar_block]{};
     for (;;) {
         skip_content();
         size_t got = fill(header, tar_block);
         if (got == 0 || tar_is_zero(header)) {
             // Some writers leave out the end mark; an end between entries is an end.
-            if (extension.any || (got != 0 && got != tar_block))
-                bad_input("archive ends within an entry");
+            if (extension.any || (got != 0 && got != tar_block)) bad_input("archive ends within an entry");
             return false;
         }
-        if (got != tar_block)
-            bad_input("archive is cut short");
+        if (got != tar_block) bad_input("archive is cut short");
         tar_check(header);
         char type = static_cast<char>(header[tar_field::type.at]);
         uint64_t size = tar_number(header, tar_field::size, "size");
         if (type == 'x') {
-            if (extension.pax)
-                bad_input("two extended headers before one entry");
+            if (extension.pax) bad_input("two extended headers before one entry");
             extension.pax = true;
             parse_pax(extension_block(size), extension);
         } else if (type == 'g') {
-            extension_block(size); // git writes a comment here; global defaults for entries are not supported and would be ambiguous
+            check_global(extension_block(size));
             continue;
         } else if (type == 'L' || type == 'K') {
             std::string name = extension_block(size);
             name.resize(std::min(name.find('\0'), name.size()));
             auto &target = type == 'L' ? extension.path : extension.link;
-            if (target)
-                bad_input("two long names before one entry");
+            if (target) bad_input("two long names before one entry");
             target = std::move(name);
         } else {
             make_entry(header, extension, entry);
@@ -98,19 +92,26 @@ bool TarReader::next(TarEntry &entry) {
     }
 }
 
+// git writes a comment here. Defaults for all entries are ignored like containerd's; where they would move the cursor or a name,
+// another reader would see another archive.
+void TarReader::check_global(const std::string &block) {
+    Extension global;
+    parse_pax(block, global);
+    if (global.path || global.link || global.size) bad_input("names or sizes in a global extended header");
+}
+
 // "<length> <key>=<value>\n", the length counting itself (POSIX pax, "Extended Header").
 void TarReader::parse_pax(const std::string &block, Extension &extension) {
     for (size_t at = 0; at < block.size();) {
         size_t length = 0, digit = at;
         for (; digit < block.size() && block[digit] >= '0' && block[digit] <= '9' && length <= block.size(); digit++)
             length = length * 10 + static_cast<size_t>(block[digit] - '0');
-        if (digit == at || digit >= block.size() || block[digit] != ' ' || length > block.size() - at || length < digit - at + 3 ||
-            block[at + length - 1] != '\n')
+        if (digit == at || digit >= block.size() || block[digit] != ' ' || length > block.size() - at ||
+            length < digit - at + 3 || block[at + length - 1] != '\n')
             bad_input("damaged record in an extended header");
         std::string record = block.substr(digit + 1, at + length - 1 - (digit + 1));
         size_t equals = record.find('=');
-        if (equals == 0 || equals == std::string::npos)
-            bad_input("damaged record in an extended header");
+        if (equals == 0 || equals == std::string::npos) bad_input("damaged record in an extended header");
         pax_record(record.substr(0, equals), record.substr(equals + 1), extension);
         at += length;
     }
@@ -120,9 +121,10 @@ void TarReader::pax_record(const std::string &key, std::string value, Extension 
     static const std::string xattr_prefix = "SCHILY.xattr.";
     if (key == "path" || key == "linkpath") {
         auto &target = key == "path" ? extension.path : extension.link;
-        if (target)
-            bad_input("two long names before one entry");
+        if (target) bad_input("two long names before one entry");
         target = std::move(value);
+    } else if (key == "size" && extension.size) {
+        bad_input("two sizes before one entry");
     } else if (key == "size" || key == "uid" || key == "gid") {
         (key == "size" ? extension.size : key == "uid" ? extension.uid : extension.gid) = tar_decimal(value, key);
     } else if (key == "mtime") {
@@ -137,9 +139,8 @@ void TarReader::pax_record(const std::string &key, std::string value, Extension 
     }
 }
 
-void TarReader::make_entry(const uint8_t *header, const Extension &extension, TarEntry &entry) {
-    if (++entries_ > limits_.max_entries)
-        bad_input("more than " + std::to_string(limits_.max_entries) + " entries");
+void TarReader::make_entry(const uint8_t *header, Extension &extension, TarEntry &entry) {
+    if (++entries_ > limits_.max_entries) bad_input("more than " + std::to_string(limits_.max_entries) + " entries");
     entry = TarEntry{};
     entry.path = extension.path ? *extension.path : tar_path(header);
     entry.link = extension.link ? *extension.link : tar_text(header, tar_field::link);
@@ -160,8 +161,8 @@ void TarReader::make_entry(const uint8_t *header, const Extension &extension, Ta
         entry.major = tar_device(tar_number(header, tar_field::major, "device number"), 0xfff, entry.path);
         entry.minor = tar_device(tar_number(header, tar_field::minor, "device number"), 0xfffff, entry.path);
     }
-    entry.mtime = extension.mtime.value_or(timespec{static_cast<time_t>(tar_number(header, tar_field::mtime, "mtime")), 0});
-    entry.xattrs = extension.xattrs;
+    entry.mtime = extension.mtime.value_or(tar_header_time(header));
+    entry.xattrs = std::move(extension.xattrs);
     check_names(entry);
     content_left_ = entry.size;
     padding_ = tar_padding(entry.size);
@@ -169,18 +170,15 @@ void TarReader::make_entry(const uint8_t *header, const Extension &extension, Ta
 
 void TarReader::check_names(const TarEntry &entry) {
     for (const std::string *name : {&entry.path, &entry.link}) {
-        if (name->find('\0') != std::string::npos)
-            bad_input("NUL in a name: " + tar_quote(*name));
+        if (name->find('\0') != std::string::npos) bad_input("NUL in a name: " + tar_quote(*name));
         if (name->size() > limits_.max_path)
             bad_input("name longer than " + std::to_string(limits_.max_path) + " bytes: " + tar_quote(*name));
     }
-    if (entry.path.empty())
-        bad_input("entry without a name");
+    if (entry.path.empty()) bad_input("entry without a name");
     if (static_cast<size_t>(std::count(entry.path.begin(), entry.path.end(), '/')) > limits_.max_depth)
         bad_input("deeper than " + std::to_string(limits_.max_depth) + " directories: " + tar_quote(entry.path));
     bool is_link = entry.type == TarType::hard_link || entry.type == TarType::symlink;
-    if (is_link && entry.link.empty())
-        bad_input("link without a target: " + tar_quote(entry.path));
+    if (is_link && entry.link.empty()) bad_input("link without a target: " + tar_quote(entry.path));
 }
 
 void TarReader::drain() {

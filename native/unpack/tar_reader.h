@@ -9,30 +9,30 @@
 #include <vector>
 
 struct TarLimits {
-    uint64_t max_bytes = 64ull << 30;  // of the whole tar stream
+    uint64_t max_bytes = 64ull << 30; // of the whole tar stream
     uint64_t max_entries = 4'000'000;
     size_t max_path = 4095;
     size_t max_depth = 255;
-    size_t max_extension = 1 << 20;    // one PAX or long-name record block
-    size_t max_xattrs = 128 << 10;     // of one entry, names and values
+    size_t max_extension = 1 << 20; // one PAX or long-name record block
+    size_t max_xattrs = 128 << 10;  // of one entry, names and values
 };
 
 enum class TarType { file, hard_link, symlink, character, block, directory, fifo };
 
 struct TarEntry {
     TarType type = TarType::file;
-    std::string path;      // as written, never empty, without NUL
-    std::string link;      // target of a hard link or symlink
-    uint32_t mode = 0;     // permission bits and setuid, setgid, sticky
+    std::string path;  // as written, never empty, without NUL
+    std::string link;  // target of a hard link or symlink
+    uint32_t mode = 0; // permission bits and setuid, setgid, sticky
     uint32_t uid = 0, gid = 0;
     uint32_t major = 0, minor = 0;
-    uint64_t size = 0;     // of a file's content
+    uint64_t size = 0; // of a file's content
     timespec mtime{};
     std::vector<std::pair<std::string, std::string>> xattrs;
 };
 
 class TarReader {
-  public:
+public:
     // Fills exactly `size` bytes or fewer at the end of the stream.
     using Source = std::function<size_t(uint8_t *data, size_t size)>;
 
@@ -48,15 +48,16 @@ class TarReader {
     uint64_t bytes() const { return bytes_; }
     uint64_t entries() const { return entries_; }
 
-  private:
+private:
     struct Extension; // what PAX and GNU records say about the next real entry
     size_t fill(uint8_t *data, size_t size);
     void need(uint8_t *data, size_t size);
     void skip_content();
     std::string extension_block(uint64_t size);
+    void check_global(const std::string &block);
     void parse_pax(const std::string &block, Extension &extension);
     void pax_record(const std::string &key, std::string value, Extension &extension);
-    void make_entry(const uint8_t *header, const Extension &extension, TarEntry &entry);
+    void make_entry(const uint8_t *header, Extension &extension, TarEntry &entry);
     void check_names(const TarEntry &entry);
 
     Source source_;

@@ -57,7 +57,7 @@ export const compose = async (
   const close = async () => {
     runtime.network.close();
     runtime.supervisors.closeAll();
-    await Promise.all([spawner.close(), writable.close(), runtime.pulls.close(), runtime.layers.trash.close()]);
+    await Promise.all([spawner.close(), writable.close(), runtime.pulls.close().then(() => runtime.layers.close())]);
     journal.close();
   };
   return { runtime, close };

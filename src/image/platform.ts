@@ -34,15 +34,18 @@ const variantOf = ({ architecture, variant }: Platform): string => variant || DE
 export const printPlatform = ({ os, architecture, variant }: Platform): string =>
   [os, architecture, variant].filter(Boolean).join('/');
 
+/** 32-bit programs that such a machine runs too. */
+const ALSO: Readonly<Record<string, string>> = { amd64: '386', arm64: 'arm' };
+
 /** An image without an index is for one machine, which its configuration names. Old tools left it out: such an image is taken as it is. */
 export const requirePlatform = (
   made: Pick<Platform, 'os' | 'architecture'>,
   image: string,
   wanted: Platform = hostPlatform(),
 ): void => {
-  const fits =
-    (made.os || wanted.os) === wanted.os && (made.architecture || wanted.architecture) === wanted.architecture;
-  if (fits) return;
+  const { architecture } = wanted;
+  const fits = ['', architecture, ALSO[architecture]].includes(made.architecture);
+  if (fits && ['', wanted.os].includes(made.os)) return;
   const platform = printPlatform({ os: made.os || wanted.os, architecture: made.architecture, variant: '' });
   throw failedPrecondition(`made for platform ${quote(platform)}, not for ${printPlatform(wanted)}: image ${image}`);
 };

@@ -48,11 +48,11 @@ export class FakeRegistry {
   image(
     tag: string,
     tars: Buffer[],
-    change: { config?: object; diffIds?: unknown; manifest?: object; header?: string } = {},
+    change: { config?: object; diffIds?: unknown; platform?: object; manifest?: object; header?: string } = {},
   ) {
     const diffIds = change.diffIds ?? tars.map(sha256);
     const config = Buffer.from(
-      JSON.stringify({ os: 'linux', config: { ...change.config }, rootfs: { type: 'layers', diff_ids: diffIds } }),
+      JSON.stringify({ os: 'linux', ...change.platform, config: { ...change.config }, rootfs: { type: 'layers', diff_ids: diffIds } }),
     );
     const manifest = {
       schemaVersion: 2,

@@ -76,7 +76,13 @@ const pullImage = async (
   try {
     const { manifest, digest, chosen } = await upstream.resolve(stop);
     const image = await describe(parts, upstream, manifest.config, reference, chosen, stop);
-    const layers = await acquireLayers(parts, upstream, pairs(manifest.layers, image.diffIds, reference), reference, stop);
+    const layers = await acquireLayers(
+      parts,
+      upstream,
+      pairs(manifest.layers, image.diffIds, reference),
+      reference,
+      stop,
+    );
     try {
       const record = await keep(parts, {
         version: 1,

@@ -54,7 +54,12 @@ export class AttachmentCache {
   async sync(sandboxId: string): Promise<void> {
     for (const name of [this.#path(sandboxId), this.directory]) {
       const file = await open(name, 'r').catch(absent);
-      await file?.sync().finally(async () => file.close());
+      if (!file) continue;
+      try {
+        await file.sync();
+      } finally {
+        await file.close();
+      }
     }
   }
 

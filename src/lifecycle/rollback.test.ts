@@ -1,0 +1,37 @@
+import { pino } from 'pino';
+import t from 'tap';
+import { within, withRollback } from './rollback.js';
+
+const log = pino({ level: 'silent' });
+
+t.test('what was done is undone in reverse order, also when an undo fails, and the cause comes out', async (t) => {
+  const undone: string[] = [];
+  const failing = withRollback(log, async (rollback) => {
+    rollback.defer('first', () => void undone.push('first'));
+    rollback.defer('second', async () => {
+      undone.push('second');
+      throw new Error('undo failed');
+    });
+    rollback.defer('third', () => void undone.push('third'));
+    throw new Error('the cause');
+  });
+  await t.rejects(failing, { message: 'the cause' });
+  t.same(undone, ['third', 'second', 'first']);
+});
+
+t.test('success undoes nothing', async (t) => {
+  const undone: string[] = [];
+  t.equal(
+    await withRollback(log, async (rollback) => {
+      rollback.defer('step', () => void undone.push('step'));
+      return 7;
+    }),
+    7,
+  );
+  t.same(undone, []);
+});
+
+t.test('no wait is for ever', async (t) => {
+  await t.rejects(within(1, new Promise(() => undefined)), { message: /timed out after 1 ms/ });
+  t.equal(await within(60_000, Promise.resolve('done')), 'done');
+});
