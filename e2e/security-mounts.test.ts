@@ -239,7 +239,7 @@ safe(
         t.fail("the host's root is mounted");
     }
     t.match(await pod.status(racer), { state: 'CONTAINER_RUNNING' }, 'the racer raced all the time');
-    t.comment(`${started} of 60 were allowed to start`);
+    t.ok(started > 0, 'and some containers started, so that there was a race');
     await node.daemon.cri.removeContainer({ containerId: racer });
   },
 );

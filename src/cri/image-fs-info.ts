@@ -2,15 +2,19 @@ import type { ImageFsInfoRequest__Output } from '../gen/runtime/v1/ImageFsInfoRe
 import type { ImageFsInfoResponse } from '../gen/runtime/v1/ImageFsInfoResponse.js';
 import type { ImageRuntime } from '../lifecycle/image-runtime.js';
 
-/** Layers and writable layers share one filesystem, so both lists name it: the kubelet takes different ones for a split disk. */
+/**
+ * "The bytes used for images" (api.proto, FilesystemUsage), so writable layers are not in it: ContainerStats has them, container by
+ * container, and the kubelet would count them twice. What is free it asks the filesystem itself, at this mount point. Layers and
+ * writable layers share one filesystem: both lists are the same, because the kubelet takes a difference for a split disk.
+ */
 export const imageFsInfo = async (
-  runtime: Pick<ImageRuntime, 'layers'>,
+  { config, layers }: Pick<ImageRuntime, 'config' | 'layers'>,
   _request: ImageFsInfoRequest__Output,
 ): Promise<ImageFsInfoResponse> => {
-  const { bytes, inodes } = runtime.layers.usage();
+  const { bytes, inodes } = layers.usage();
   const usage = {
     timestamp: String(BigInt(Date.now()) * 1_000_000n),
-    fsId: { mountpoint: runtime.layers.directory },
+    fsId: { mountpoint: config.root },
     usedBytes: { value: String(bytes) },
     inodesUsed: { value: String(inodes) },
   };

@@ -87,3 +87,34 @@ t.test('what cannot be used is refused with the name of the file', async (t) => 
     );
   }
 });
+
+t.test('a place that is named twice is asked once, with what both say about it', async (t) => {
+  const directory = withFiles(t.testdir(), {
+    'ca.pem': 'CA',
+    'own/hosts.toml': `
+      server = "https://registry:5000"
+      ca = "../ca.pem"
+      [host."https://registry:5000/"]
+        capabilities = ["pull"]
+        [host."https://registry:5000/".header]
+          X-Team = "a"
+    `,
+    'twice/hosts.toml': `
+      server = "https://registry:5000"
+      [host."https://mirror"]
+      [host."https://mirror/v2"]
+    `,
+  });
+  const [own, ...others] = await readHosts(directory, 'own');
+  t.equal(others.length, 0);
+  t.match(own, { base: 'https://registry:5000/v2', mirror: false, resolves: true, headers: { 'x-team': 'a' } });
+  t.strictSame(own?.tls.ca, ['CA']);
+  const mirrors = await readHosts(directory, 'twice');
+  t.strictSame(
+    mirrors.map(({ base, mirror }) => [base, mirror]),
+    [
+      ['https://mirror/v2', true],
+      ['https://registry:5000/v2', false],
+    ],
+  );
+});

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { containerCgroup } from '../cgroup/paths.js';
 import { alreadyExists, failedPrecondition } from '../errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
@@ -13,7 +13,7 @@ import { encodePlan } from '../supervisor/plan-encoding.js';
 import { now } from './clock.js';
 import { dropContainer } from './container-kill.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';
-import { containerDirectory } from './paths.js';
+import { containerDirectory, specPath } from './paths.js';
 import { withRollback } from './rollback.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
@@ -81,12 +81,12 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     rollback.defer('release layers', () => parts.layers.release(container.image.layers));
     const directory = containerDirectory(parts.config, id);
     rollback.defer('discard writable layer', () => parts.layers.discard(directory));
-    await makeDirectory(directory);
+    await makeWritableLayer(directory);
 
     const supervisor = parts.supervisors.require(sandbox.id);
     rollback.defer('end container', () => dropContainer(parts, supervisor, id));
     // Only exec and people read it, so it is written beside the creation and not before it.
-    const kept = keepSpec(directory, prepared.spec);
+    const kept = keepSpec(specPath(parts.config, sandbox.id, id), prepared.spec);
     kept.catch(() => undefined);
     const { logPath } = container;
     const { pid } = await supervisor
@@ -144,11 +144,13 @@ const record = (
   resources: config.linux?.resources ?? null,
 });
 
-/** The writable layer; the specification is kept beside it for exec, for people and for whoever else reads OCI. */
-const makeDirectory = async (directory: string): Promise<void> => {
+const makeWritableLayer = async (directory: string): Promise<void> => {
   await mkdir(join(directory, 'upper'), { recursive: true, mode: 0o755 });
   await mkdir(join(directory, 'work'), { mode: 0o700 });
 };
 
-const keepSpec = (directory: string, spec: OciSpec): Promise<void> =>
-  writeFile(join(directory, 'config.json'), JSON.stringify(spec), { mode: 0o600 });
+/** For exec, for people, and for whoever else reads OCI. */
+const keepSpec = async (path: string, spec: OciSpec): Promise<void> => {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await writeFile(path, JSON.stringify(spec), { mode: 0o600 });
+};

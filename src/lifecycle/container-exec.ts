@@ -23,7 +23,7 @@ export const execSync = async (
   const state = containerState(container);
   if (state !== 'CONTAINER_RUNNING')
     throw failedPrecondition(`not running: container ${container.id} is ${state.replace('CONTAINER_', '')}`);
-  const plan = encodeExecPlan(await parts.execPlans.get(container.id, argv));
+  const plan = encodeExecPlan(await parts.execPlans.get(container, argv));
   try {
     const result = await parts.supervisors
       .require(container.sandboxId)

@@ -12,6 +12,7 @@ import { seccompSource } from '../oci/seccomp-profile.js';
 import type { OciSpec } from '../oci/spec.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { hostDevices } from './host-devices.js';
+import { mountPointsLayer } from './mount-points.js';
 import { containerDirectory, podDirectory } from './paths.js';
 import { podHostname } from './pod-files.js';
 import type { Runtime } from './runtime.js';
@@ -50,7 +51,7 @@ export const prepareContainer = async (
   const directory = containerDirectory(parts.config, id);
   const plan = compilePlan(spec, {
     cgroupOps: cgroupOps(parts.cgroups, spec.linux.cgroupsPath, spec.linux.resources),
-    lowerDirs: parts.layers.lowerDirs(layersOf(image)),
+    lowerDirs: [...parts.layers.lowerDirs(layersOf(image)), mountPointsLayer(parts.config)],
     upper: join(directory, 'upper'),
     work: join(directory, 'work'),
     seccompFilter: spec.linux.seccomp && parts.filters.get(spec.linux.seccomp),

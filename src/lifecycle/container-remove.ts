@@ -1,6 +1,8 @@
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Container } from '../store/container.js';
 import { killContainer } from './container-kill.js';
-import { containerDirectory } from './paths.js';
+import { containerDirectory, specPath } from './paths.js';
 import type { Runtime } from './runtime.js';
 
 type Parts = Pick<
@@ -27,7 +29,10 @@ export const discardContainer = async (
   parts: Pick<Runtime, 'config' | 'containers' | 'layers'>,
   container: Container,
 ): Promise<void> => {
-  await parts.layers.discard(containerDirectory(parts.config, container.id));
+  await Promise.all([
+    parts.layers.discard(containerDirectory(parts.config, container.id)),
+    rm(dirname(specPath(parts.config, container.sandboxId, container.id)), { recursive: true, force: true }),
+  ]);
   parts.containers.delete(container.id);
   await parts.layers.release(container.image.layers);
 };

@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Config } from '../config.js';
 import { compileExecPlan } from '../oci/compile-plan.js';
 import type { PlanOp } from '../oci/plan.js';
 import type { OciSpec } from '../oci/spec.js';
-import { containerDirectory } from './paths.js';
+import type { Container } from '../store/container.js';
+import { specPath } from './paths.js';
 import type { SeccompFilters } from './seccomp-filters.js';
 
 /**
@@ -15,12 +15,12 @@ export class ExecPlans {
   readonly #plans = new Map<string, PlanOp[]>();
 
   constructor(
-    private readonly config: Pick<Config, 'root'>,
+    private readonly config: Pick<Config, 'state'>,
     private readonly filters: SeccompFilters,
   ) {}
 
-  async get(containerId: string, argv: string[]): Promise<PlanOp[]> {
-    const plan = this.#plans.get(containerId) ?? (await this.#compile(containerId));
+  async get({ id, sandboxId }: Pick<Container, 'id' | 'sandboxId'>, argv: string[]): Promise<PlanOp[]> {
+    const plan = this.#plans.get(id) ?? (await this.#compile(sandboxId, id));
     return plan.map((op) => (op.op === 'exec' ? { ...op, argv } : op));
   }
 
@@ -29,12 +29,12 @@ export class ExecPlans {
     this.#plans.delete(containerId);
   }
 
-  async #compile(containerId: string): Promise<PlanOp[]> {
-    const text = await readFile(join(containerDirectory(this.config, containerId), 'config.json'), 'utf8');
+  async #compile(sandboxId: string, id: string): Promise<PlanOp[]> {
+    const text = await readFile(specPath(this.config, sandboxId, id), 'utf8');
     const spec = JSON.parse(text) as OciSpec;
     const seccompFilter = spec.linux.seccomp && this.filters.get(spec.linux.seccomp);
     const plan = compileExecPlan(spec, { argv: [], tty: false, seccompFilter });
-    this.#plans.set(containerId, plan);
+    this.#plans.set(id, plan);
     return plan;
   }
 }

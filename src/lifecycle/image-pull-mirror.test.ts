@@ -12,7 +12,10 @@ const mirrored = async (t: Test) => {
   t.teardown(() => mirror.stop());
   for (const registry of [set.registry, mirror]) registry.image('1', [SMALL, BIG]);
   const hosts = (...lines: string[]) =>
-    writeFileSync(join(set.certs, set.registry.host, 'hosts.toml'), [`server = "${set.registry.origin}"`, ...lines].join('\n'));
+    writeFileSync(
+      join(set.certs, set.registry.host, 'hosts.toml'),
+      [`server = "${set.registry.origin}"`, ...lines].join('\n'),
+    );
   hosts(`[host."${mirror.origin}"]`);
   return { ...set, mirror, hosts };
 };
@@ -22,7 +25,10 @@ t.test('a mirror that has the image is the only one asked', async (t) => {
   await set.pull('app:1', AUTH);
   t.equal(set.registry.requests.length, 0);
   t.ok(set.mirror.requests.every(({ url }) => url.endsWith(`?ns=${encodeURIComponent(set.registry.host)}`)));
-  t.ok(set.mirror.requests.every(({ headers }) => headers.authorization === undefined), 'it is another party');
+  t.ok(
+    set.mirror.requests.every(({ headers }) => headers.authorization === undefined),
+    'it is another party',
+  );
 });
 
 t.test('a mirror that fails is passed over, whatever it fails at', async (t) => {
@@ -52,7 +58,8 @@ t.test('a mirror that is not there is passed over', async (t) => {
 
 t.test('a mirror that sends other bytes is an error, and nothing of them is kept', async (t) => {
   const set = await mirrored(t);
-  for (const [digest, blob] of set.mirror.blobs) if (blob.length > 100_000) set.mirror.blobs.set(digest, Buffer.alloc(blob.length));
+  for (const [digest, blob] of set.mirror.blobs)
+    if (blob.length > 100_000) set.mirror.blobs.set(digest, Buffer.alloc(blob.length));
   await t.rejects(set.pull('app:1'), { code: status.DATA_LOSS });
   t.strictSame(await set.leftovers(), []);
 });
@@ -61,7 +68,10 @@ t.test('a mirror without "resolve" is asked for content only', async (t) => {
   const set = await mirrored(t);
   set.hosts(`[host."${set.mirror.origin}"]`, 'capabilities = ["pull"]');
   await set.pull('app:1');
-  t.strictSame(set.registry.requests.map(({ url }) => url), ['/v2/app/manifests/1']);
+  t.strictSame(
+    set.registry.requests.map(({ url }) => url),
+    ['/v2/app/manifests/1'],
+  );
   t.ok(set.mirror.requests.length >= 3);
 });
 

@@ -14,7 +14,10 @@ import { FakeRegistry, tarOf } from '../image/registry.fixture.js';
 import { Pulls } from './image-pull.js';
 import { openImages } from './image-runtime.js';
 
-export const UNPACKER = [process.execPath, fileURLToPath(new URL('../layer/unpack.fixture.js', import.meta.url))] as const;
+export const UNPACKER = [
+  process.execPath,
+  fileURLToPath(new URL('../layer/unpack.fixture.js', import.meta.url)),
+] as const;
 export const FAST = {
   retry: { attempts: 3, baseMs: 5, longestMs: 50 },
   patience: { connectMs: 2000, headersMs: 2000, stallMs: 300 },

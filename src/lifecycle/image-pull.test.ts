@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { OCI_INDEX, tarOf } from '../image/registry.fixture.js';
+import { OCI_INDEX } from '../image/registry.fixture.js';
 import { parseReference } from '../image/reference.js';
 import { BIG, FAST, setUp, SMALL, UNPACKER } from './image-pull.fixture.js';
 import { Pulls } from './image-pull.js';
@@ -95,7 +95,11 @@ t.test('an index has the last word on the platform', async (t) => {
   const { digest, size, mediaType } = image;
   const platform = { os: 'linux', architecture: process.arch === 'x64' ? 'amd64' : process.arch };
   set.registry.put('1', OCI_INDEX, { schemaVersion: 2, manifests: [{ digest, size, mediaType, platform }] });
-  t.equal((await set.pull('app:1')).id, image.id, 'builders that copy their own architecture into a configuration exist');
+  t.equal(
+    (await set.pull('app:1')).id,
+    image.id,
+    'builders that copy their own architecture into a configuration exist',
+  );
 });
 
 t.test('connection cut in mid-layer is resumed where it broke', async (t) => {

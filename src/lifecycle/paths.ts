@@ -9,5 +9,8 @@ export const podDirectory = (config: Pick<Config, 'state'>, sandboxId: string) =
 export const containersDirectory = (config: Pick<Config, 'root'>) => join(config.root, 'containers');
 export const containerDirectory = (config: Pick<Config, 'root'>, containerId: string) =>
   join(containersDirectory(config), containerId);
+/** On the tmpfs: after a reboot there is nothing left that it describes. */
+export const specPath = (config: Pick<Config, 'state'>, sandboxId: string, containerId: string) =>
+  join(podDirectory(config, sandboxId), 'containers', containerId, 'config.json');
 export const netnsPath = (config: Pick<Config, 'netns_dir'>, sandboxId: string) =>
   join(config.netns_dir, `jangada-${sandboxId.slice(0, 32)}`);

@@ -7,6 +7,7 @@ import { attachment } from './attachment.js';
 import { dropContainer } from './container-kill.js';
 import { discardContainer } from './container-remove.js';
 import { supervisorLost } from './lost.js';
+import { makeMountPoints } from './mount-points.js';
 import { unpinNetns } from './netns.js';
 import { containersDirectory, podDirectory, podsDirectory } from './paths.js';
 import { removePodCgroup } from './pod-cgroup.js';
@@ -20,6 +21,7 @@ import { stopSandbox } from './sandbox-stop.js';
  */
 export const recover = async (runtime: Runtime): Promise<void> => {
   for (const container of runtime.containers.list()) runtime.layers.retain(container.image.layers);
+  await makeMountPoints(runtime.config);
   await mkdir(podsDirectory(runtime.config), { recursive: true, mode: 0o700 });
   await mkdir(containersDirectory(runtime.config), { recursive: true, mode: 0o700 });
   await Promise.all(runtime.sandboxes.list().map((sandbox) => recoverSandbox(runtime, sandbox)));
