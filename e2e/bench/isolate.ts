@@ -4,6 +4,8 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { removeCgroups } from '../harness/cgroup.js';
+import { hierarchies } from '../harness/leaks.js';
+import { until } from '../harness/wait.js';
 
 const INSIDE = 'JANGADA_BENCH_HOME';
 // On a disk: a layer on a tmpfs would flatter whoever writes most.
@@ -58,7 +60,10 @@ const forwardSignals = (child: ChildProcess): (() => void) => {
 
 const removeAll = async (home: string): Promise<void> => {
   const cgroup = cgroupOf(home);
-  await removeCgroups(cgroup);
+  // The processes of a killed namespace take a moment to end, and a cgroup with a process in it cannot be removed.
+  await until(`the end of everything in cgroup ${cgroup}`, async () => {
+    await removeCgroups(cgroup);
+    return (await hierarchies()).every((root) => !existsSync(join(root, cgroup)));
+  });
   await rm(home, { recursive: true, force: true, maxRetries: 3 });
-  if (existsSync(home)) throw new Error(`cannot remove ${home}`);
 };

@@ -15,6 +15,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "keyring.h"
+
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
@@ -83,6 +85,8 @@ void harden_process(void) {
     umask(022);
     if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || chdir("/") < 0)
         die("prepare the process");
+    struct build_error ignored;
+    keyring_join_new(&ignored);
     setsid(); /* fails for a process that leads a group already, which is as good */
 }
 

@@ -13,6 +13,7 @@
 #include "credentials.h"
 #include "fail.h"
 #include "kernel.h"
+#include "keyring.h"
 #include "seccomp.h"
 #include "terminal.h"
 
@@ -163,6 +164,7 @@ _Noreturn void launch_finish(struct builder *b, const struct plan_credentials *c
         launch_fail(b);
     }
     bool second = b->pid_ns >= 0;
+    if (keyring_join_new(&b->err) < 0) launch_fail(b);
     if (credentials_apply(c, filter, &b->err) < 0) launch_fail(b);
     /* What stays open from here on is stdio, the socket and, for a moment, the console; nothing of it survives execve. */
     int kept[] = {b->sync, b->console};

@@ -13,30 +13,36 @@
 #include "kernel.h"
 #include "path.h"
 #include "proc_mount.h"
+#include "propagation.h"
 
 static const uint64_t propagation_bits[] = {
     [PLAN_PRIVATE] = MS_PRIVATE, [PLAN_SLAVE] = MS_SLAVE, [PLAN_SHARED] = MS_SHARED};
 
-int mount_new(const char *type, const struct plan_strings *options, int pid_ns, unsigned flags) {
-    int fs = k_fsopen(type), fd = -1;
-    if (fs < 0) return -1;
+int mount_options(int fs, const struct plan_strings *options) {
     for (uint32_t i = 0; options && i < options->count; i++) {
         char key[256];
         const char *equals = strchr(options->at[i], '=');
         size_t len = equals ? (size_t)(equals - options->at[i]) : strlen(options->at[i]);
         if (len >= sizeof key) {
             errno = EINVAL;
-            goto out;
+            return -1;
         }
         memcpy(key, options->at[i], len);
         key[len] = 0;
         if (k_fsconfig(fs, equals ? K_FSCONFIG_SET_STRING : K_FSCONFIG_SET_FLAG, key, equals ? equals + 1 : NULL, 0) <
             0)
-            goto out;
+            return -1;
     }
-    if (pid_ns >= 0 && k_fsconfig(fs, K_FSCONFIG_SET_FD, "pidns", NULL, pid_ns) < 0) goto out;
-    if (k_fsconfig(fs, K_FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0) fd = k_fsmount(fs, flags);
-out:;
+    return 0;
+}
+
+int mount_new(const char *type, const struct plan_strings *options, int pid_ns, unsigned flags) {
+    int fs = k_fsopen(type), fd = -1;
+    if (fs < 0) return -1;
+    if (mount_options(fs, options) == 0 &&
+        (pid_ns < 0 || k_fsconfig(fs, K_FSCONFIG_SET_FD, "pidns", NULL, pid_ns) == 0) &&
+        k_fsconfig(fs, K_FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+        fd = k_fsmount(fs, flags);
     int error = errno;
     close(fs);
     errno = error;
@@ -53,13 +59,25 @@ static int set_attributes(int fd, const struct plan_op *op) {
     return flags.attr_set ? k_mount_setattr(fd, 0, &flags) : 0;
 }
 
+/* What was checked is what is cloned: one descriptor. */
+static int open_source(struct builder *b, struct plan_op *op) {
+    if (op->bind.propagation == PLAN_PRIVATE) {
+        op->fd = k_open_tree(AT_FDCWD, op->bind.source, K_OPEN_TREE_CLONE | AT_RECURSIVE);
+    } else {
+        int source = openat(AT_FDCWD, op->bind.source, O_PATH | O_CLOEXEC);
+        if (source >= 0 && propagation_check(b, op, source) < 0) return -1;
+        op->fd = source < 0 ? -1 : k_open_tree(source, "", AT_EMPTY_PATH | K_OPEN_TREE_CLONE | AT_RECURSIVE);
+        if (op->fd >= 0) close(source);
+    }
+    return op->fd < 0 ? build_fail(&b->err, errno, "bind", op->bind.source, "mount source") : 0;
+}
+
 int mount_open_sources(struct builder *b) {
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *op = &b->plan->ops[i];
         if (op->code != PLAN_MOUNT) continue;
         if (op->kind == PLAN_KIND_BIND) {
-            op->fd = k_open_tree(AT_FDCWD, op->bind.source, K_OPEN_TREE_CLONE | AT_RECURSIVE);
-            if (op->fd < 0) return build_fail(&b->err, errno, "bind", op->bind.source, "mount source");
+            if (open_source(b, op) < 0) return -1;
             if (set_attributes(op->fd, op) < 0)
                 return build_fail(&b->err, errno, "bind", op->bind.source, "flags of the mount source");
         } else if (strcmp(op->mount.type, "cgroup") == 0 && cgroup_mount_open(b, op->mount.flags) < 0) {

@@ -18,6 +18,9 @@ int mount_apply_all(struct builder *b);
 /* Is /proc still the procfs that was mounted there? */
 int mount_verify_proc(struct builder *b);
 
+/* Gives options, "key=value" or "key", to a file system under construction. */
+int mount_options(int fs, const struct plan_strings *options);
+
 /* A detached mount of `type`; options are "key=value" or "key". An fd, or -1 with errno. */
 int mount_new(const char *type, const struct plan_strings *options, int pid_ns, unsigned flags);
 

@@ -1,10 +1,15 @@
 #include "proc_mount.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 
 #include "credentials.h"
@@ -12,29 +17,78 @@
 #include "mount.h"
 
 #define CAP_SYS_ADMIN 21
+#define CHILD_MS 5000
 
-/* In the namespace: makes the mount into the shared descriptor table and ends. It has no memory of its own to guard but what fork
- * copied, is not dumpable, and keeps the one capability fsopen asks for. */
-static _Noreturn void make_inside(const struct plan_strings *options, unsigned flags) {
-    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    credentials_keep_only(1ull << CAP_SYS_ADMIN);
-    int fd = mount_new("proc", options, -1, flags);
-    _exit(fd >= 0 && fd < 255 ? fd : 255);
+/* procfs takes its namespace from whoever calls fsopen; what is done with the descriptor may be done elsewhere. */
+static int send_fd(int to, int fd) {
+    char byte = 0;
+    struct iovec iov = {&byte, 1};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    return sendmsg(to, &msg, MSG_NOSIGNAL) == 1 ? 0 : -1;
 }
 
-/* Kernels before 6.17 make a procfs only for the namespace of the caller: a child is cloned into it for that one purpose. */
+static int receive_fd(int from) {
+    char byte, control[CMSG_SPACE(sizeof(int))];
+    struct iovec iov = {&byte, 1};
+    struct msghdr msg = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct pollfd wait = {.fd = from, .events = POLLIN};
+    int fd = -1;
+    errno = ETIMEDOUT;
+    if (poll(&wait, 1, CHILD_MS) <= 0 || recvmsg(from, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != 1) return -1;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
+    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof fd))
+        memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    errno = EPERM;
+    return fd;
+}
+
+/* In the namespace, where others may look: not dumpable, one descriptor, one capability for one call, and gone. */
+static _Noreturn void open_inside(int to) {
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (dup2(to, 0) < 0) _exit(1);
+    k_close_range(1, UINT_MAX, 0);
+    credentials_keep_only(1ull << CAP_SYS_ADMIN);
+    int fs = k_fsopen("proc");
+    credentials_keep_only(0);
+    _exit(fs >= 0 && send_fd(0, fs) == 0 ? 0 : 1);
+}
+
+/* What came back is procfs, or it is not used. */
+static int mount_context(int fs, const struct plan_strings *options, unsigned flags) {
+    struct statfs st;
+    if (mount_options(fs, options) < 0 || k_fsconfig(fs, K_FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) return -1;
+    int fd = k_fsmount(fs, flags);
+    if (fd < 0 || (fstatfs(fd, &st) == 0 && st.f_type == K_PROC_SUPER_MAGIC)) return fd;
+    close(fd);
+    errno = EPERM;
+    return -1;
+}
+
+/* Kernels before 6.17 make a procfs only for the namespace of the caller: a child is cloned into it for that one call. The builder has
+ * left the host's mount namespace, and the child shares nothing with it but a socket. */
 static int by_child(int pid_ns, int own, const struct plan_strings *options, unsigned flags) {
-    int status = 0;
-    if (setns(pid_ns, CLONE_NEWPID) < 0) return -1;
-    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
-    if (pid == 0) make_inside(options, flags);
+    int pair[2], fs = -1, fd = -1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
+    pid_t pid = setns(pid_ns, CLONE_NEWPID) < 0 ? -1 : (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0) open_inside(pair[1]);
     int error = errno;
-    bool back = setns(own, CLONE_NEWPID) == 0;
-    if (pid < 0 || !back || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) == 255) {
-        errno = pid < 0 ? error : EPERM;
-        return -1;
-    }
-    return WEXITSTATUS(status);
+    close(pair[1]);
+    if (pid > 0 && setns(own, CLONE_NEWPID) == 0 && (fs = receive_fd(pair[0])) >= 0)
+        fd = mount_context(fs, options, flags);
+    if (pid > 0) error = errno;
+    if (pid > 0 && fd < 0) kill(pid, SIGKILL);
+    if (pid > 0) waitpid(pid, NULL, 0);
+    if (fs >= 0) close(fs);
+    close(pair[0]);
+    errno = error;
+    return fd;
 }
 
 int proc_mount_for(int pid_ns, int own_pid_ns, const struct plan_strings *options, unsigned flags) {

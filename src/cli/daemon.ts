@@ -19,6 +19,8 @@ export const runDaemon = async (configFile: string, mustExist: boolean): Promise
     log.fatal('not root: namespaces, mounts and cgroups need it; start jangada as root');
     return 1;
   }
+  // Without a listener of ours, SIGUSR1 would open Node's inspector on a port (CVE-2019-11248 is this in the kubelet).
+  process.on('SIGUSR1', () => log.info('SIGUSR1 ignored'));
   // A fault in one request must not end the daemon, and a crash would lose nothing but time (crash-only).
   process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled rejection'));
   try {

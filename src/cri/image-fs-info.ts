@@ -8,7 +8,7 @@ import type { ImageRuntime } from '../lifecycle/image-runtime.js';
  * writable layers share one filesystem: both lists are the same, because the kubelet takes a difference for a split disk.
  */
 export const imageFsInfo = async (
-  { config, layers }: Pick<ImageRuntime, 'config' | 'layers'>,
+  { config, layers }: { config: Pick<ImageRuntime['config'], 'root'>; layers: Pick<ImageRuntime['layers'], 'usage'> },
   _request: ImageFsInfoRequest__Output,
 ): Promise<ImageFsInfoResponse> => {
   const { bytes, inodes } = layers.usage();

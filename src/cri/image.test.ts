@@ -49,6 +49,7 @@ const setUp = async (t: Test) => {
 const spec = (image: string): ImageSpec__Output => ({
   image,
   annotations: {},
+  imageRef: '',
   userSpecifiedImage: '',
   runtimeHandler: '',
 });
@@ -151,16 +152,16 @@ t.test('a request must name an image', async (t) => {
 });
 
 t.test('one filesystem holds images and containers, and its figures are those of the images', async (t) => {
-  const runtime = await setUp(t);
   const before = BigInt(Date.now()) * 1_000_000n;
-  const { imageFilesystems, containerFilesystems } = await imageFsInfo(runtime, {});
+  const layers = { usage: () => ({ bytes: 2 ** 40, inodes: 7 }) };
+  const { imageFilesystems, containerFilesystems } = await imageFsInfo({ config: { root: '/data' }, layers }, {});
   const [images, ...others] = imageFilesystems ?? [];
   t.strictSame(others, []);
   t.strictSame(containerFilesystems, imageFilesystems, 'the kubelet takes a difference for a split disk');
   t.ok(BigInt(String(images?.timestamp)) >= before);
   t.match(images, {
-    fsId: { mountpoint: runtime.config.root },
-    usedBytes: { value: '0' },
-    inodesUsed: { value: '0' },
+    fsId: { mountpoint: '/data' },
+    usedBytes: { value: '1099511627776' },
+    inodesUsed: { value: '7' },
   });
 });

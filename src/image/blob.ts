@@ -63,14 +63,13 @@ const rangeStart = ({ headers, url }: Answer): number => {
 };
 
 /** The bytes, and at their end an error when the digest is wrong. The unpacker does the same for sha256, off this thread. */
-export const checkedBlob = (blob: AsyncIterable<Uint8Array>, digest: Digest, what: string): AsyncIterable<Uint8Array> =>
-  algorithm(digest) === 'sha512' ? checkSha512(blob, digest, what) : blob;
-
-async function* checkSha512(
+export const checkedBlob = (
   blob: AsyncIterable<Uint8Array>,
   digest: Digest,
   what: string,
-): AsyncGenerator<Uint8Array> {
+): AsyncIterable<Uint8Array> => (algorithm(digest) === 'sha512' ? checkSha512(blob, digest, what) : blob);
+
+async function* checkSha512(blob: AsyncIterable<Uint8Array>, digest: Digest, what: string): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha512');
   for await (const chunk of blob) {
     hash.update(chunk);

@@ -41,7 +41,15 @@ t.test('names find an image; what is ambiguous or unknown finds none', async (t)
   const { record } = await store.put(recordOf('a', { repoTags: ['docker.io/library/app:1'], repoDigests: [digest] }));
   const twin = { ...recordOf('a'), id: `sha256:${'a'.repeat(12)}${'b'.repeat(52)}` };
   await store.put(twin);
-  for (const name of [idOf('a'), 'a'.repeat(64), 'a'.repeat(13), `sha256:${'a'.repeat(20)}`, 'app:1', digest, `app@${idOf('9')}`])
+  for (const name of [
+    idOf('a'),
+    'a'.repeat(64),
+    'a'.repeat(13),
+    `sha256:${'a'.repeat(20)}`,
+    'app:1',
+    digest,
+    `app@${idOf('9')}`,
+  ])
     t.equal(store.resolve(name), record, name);
   for (const name of ['a'.repeat(12), 'a'.repeat(11), 'b'.repeat(12), 'app', 'app:2', '', '../x', 'APP:1', idOf('b')])
     t.equal(store.resolve(name), undefined, name);
@@ -53,9 +61,15 @@ t.test('a tag moves to the image that had it last; the other keeps its digest', 
   const tags = ['docker.io/library/app:1', 'docker.io/library/app:2'];
   await store.put(recordOf('a', { repoTags: tags, repoDigests: [`docker.io/library/app@${idOf('1')}`] }));
   await store.put(recordOf('b', { repoTags: tags.slice(1), pulledAt: '2026-01-02T00:00:00.000Z' }));
-  const expected = [[idOf('a'), tags.slice(0, 1)], [idOf('b'), tags.slice(1)]];
+  const expected = [
+    [idOf('a'), tags.slice(0, 1)],
+    [idOf('b'), tags.slice(1)],
+  ];
   for (const opened of [store, await ImageStore.open(directory)]) {
-    t.strictSame(opened.list().map(({ id, repoTags }) => [id, repoTags]), expected);
+    t.strictSame(
+      opened.list().map(({ id, repoTags }) => [id, repoTags]),
+      expected,
+    );
     t.equal(opened.resolve('app:2')?.id, idOf('b'));
     t.equal(opened.resolve(`app@${idOf('1')}`)?.id, idOf('a'));
   }
@@ -64,7 +78,10 @@ t.test('a tag moves to the image that had it last; the other keeps its digest', 
 t.test('a tag in two records, as a power loss may leave it, belongs to the younger one', async (t) => {
   const { directory } = await setUp(t);
   const repoTags = ['docker.io/library/app:1'];
-  for (const [digit, pulledAt] of [['b', '2026-01-01T00:00:00.000Z'], ['a', '2026-01-02T00:00:00.000Z']] as const)
+  for (const [digit, pulledAt] of [
+    ['b', '2026-01-01T00:00:00.000Z'],
+    ['a', '2026-01-02T00:00:00.000Z'],
+  ] as const)
     writeFileSync(fileOf(directory, digit), JSON.stringify(recordOf(digit, { repoTags, pulledAt })));
   const store = await ImageStore.open(directory);
   t.equal(store.resolve('app:1')?.id, idOf('a'));
@@ -75,7 +92,9 @@ t.test('names are kept in the order of their arrival, and pulled again they stay
   const { directory, store } = await setUp(t);
   const tags = ['z', 'a', 'm'].map((tag) => `docker.io/library/app:${tag}`);
   for (const tag of [...tags, ...tags.toReversed()]) {
-    const { added } = await store.put(recordOf('a', { repoTags: [tag], repoDigests: [`docker.io/library/app@${idOf('1')}`] }));
+    const { added } = await store.put(
+      recordOf('a', { repoTags: [tag], repoDigests: [`docker.io/library/app@${idOf('1')}`] }),
+    );
     t.equal(added, tag === tags[0] && store.get(idOf('a'))?.repoTags.length === 1);
   }
   for (const opened of [store, await ImageStore.open(directory)]) t.strictSame(opened.get(idOf('a'))?.repoTags, tags);
@@ -106,7 +125,10 @@ t.test('what is not a whole record is removed, everything else stays', async (t)
   writeFileSync(fileOf(directory, 'd'), '\0'.repeat(whole.length)); // blocks that were never written
   writeFileSync(`${fileOf(directory, 'b')}.tmp`, whole);
   truncateSync(fileOf(directory, 'b'), whole.length - 1);
-  t.strictSame((await ImageStore.open(directory)).list().map(({ id }) => id), [idOf('a')]);
+  t.strictSame(
+    (await ImageStore.open(directory)).list().map(({ id }) => id),
+    [idOf('a')],
+  );
   t.strictSame(readdirSync(directory), [`${'a'.repeat(64)}.json`]);
 });
 

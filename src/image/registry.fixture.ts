@@ -52,7 +52,12 @@ export class FakeRegistry {
   ) {
     const diffIds = change.diffIds ?? tars.map(sha256);
     const config = Buffer.from(
-      JSON.stringify({ os: 'linux', ...change.platform, config: { ...change.config }, rootfs: { type: 'layers', diff_ids: diffIds } }),
+      JSON.stringify({
+        os: 'linux',
+        ...change.platform,
+        config: { ...change.config },
+        rootfs: { type: 'layers', diff_ids: diffIds },
+      }),
     );
     const manifest = {
       schemaVersion: 2,

@@ -150,7 +150,10 @@ t.test('after a power loss layers of the last session are verified, and only wha
   const killed = await open(root);
   t.ok(killed.get(short.diffId), 'a daemon that was killed did not lose what the kernel has');
   const lost = await open(root, 'another');
-  t.strictSame([early, whole, short].map(({ diffId }) => lost.get(diffId) !== undefined), [true, true, false]);
+  t.strictSame(
+    [early, whole, short].map(({ diffId }) => lost.get(diffId) !== undefined),
+    [true, true, false],
+  );
   t.ok(await lost.acquire(short, never), 'it can be pulled again');
   await lost.trash.empty();
 });

@@ -78,7 +78,11 @@ export class LayerStore {
       const directory = join(this.directory, name);
       const layer = HEX.test(name) ? await readLayer(directory, `sha256:${name}`) : undefined;
       const lost = layer && this.session.doubts(layer.session) && !(await isComplete(directory, layer));
-      if (lost) this.options.log.warn({ layer: layer.diffId }, 'files are missing or short after an unclean stop; it must be pulled again');
+      if (lost)
+        this.options.log.warn(
+          { layer: layer.diffId },
+          'files are missing or short after an unclean stop; it must be pulled again',
+        );
       if (layer && !lost) this.#layers.set(layer.diffId, layer);
       else await this.trash.take(directory);
       highest = Math.max(highest, layer?.session ?? 0);

@@ -57,7 +57,11 @@ t.test('close() ends a removal that is running and starts no other; the next sta
 });
 
 t.test('a removal that fails is left to the next start, and others still go', async (t) => {
-  const { root, directory, trash } = await setUp(t, [...REMOVE.slice(0, 2), `[ -e "${t.testdirName}/ok" ] || exit 2; ${REMOVE[2]}`, 'unpack'] as unknown as Unpacker);
+  const { root, directory, trash } = await setUp(t, [
+    ...REMOVE.slice(0, 2),
+    `[ -e "${t.testdirName}/ok" ] || exit 2; ${REMOVE[2]}`,
+    'unpack',
+  ] as unknown as Unpacker);
   await trash.take(join(root, 'old'));
   await trash.empty();
   t.equal(readdirSync(directory).length, 1);

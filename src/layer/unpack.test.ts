@@ -29,7 +29,9 @@ t.test('each way to fail has its status', async (t) => {
   await t.rejects(run('kill -9 $$'), { code: status.INTERNAL, message: /SIGKILL/ });
   await t.rejects(run('/bin/cat >/dev/null; echo digest'), { code: status.INTERNAL, message: /no "entries"/ });
   await t.rejects(run('exec /bin/sleep 100', { ...LIMITS, stallMs: 50 }), { code: status.DEADLINE_EXCEEDED });
-  await t.rejects(unpackLayer(['/nonexistent/program'], '/', { what: 'layer x', blob: bytes() }, LIMITS, never), { code: 'ENOENT' });
+  await t.rejects(unpackLayer(['/nonexistent/program'], '/', { what: 'layer x', blob: bytes() }, LIMITS, never), {
+    code: 'ENOENT',
+  });
 });
 
 t.test('CVE-2021-20291: a program that stops reading does not keep the pull waiting', async (t) => {
