@@ -20,7 +20,7 @@ const upwards = layers.slice(1).map((names, index) => ({
   name: `no-import-upwards-from-${names[0].replace(/\W/g, '')}`,
   comment: 'Calls only go down; exits and events come up through callbacks that main.ts wires.',
   severity: 'error',
-  from: { path: under(names), pathNot: '\\.test\\.ts$' },
+  from: { path: under(names), pathNot: '\\.(test|fixture)\\.ts$' },
   to: { path: under(layers.slice(0, index + 1).flat()), pathNot: '^src/oci/(plan|spec)\\.ts$' },
 }));
 
@@ -28,7 +28,7 @@ const apart = parts.map((part) => ({
   name: `${part}-knows-no-other-part`,
   comment: 'A part may know the types of the plan and the spec, nothing else of another part.',
   severity: 'error',
-  from: { path: `^src/${part}/`, pathNot: '\\.test\\.ts$' },
+  from: { path: `^src/${part}/`, pathNot: '\\.(test|fixture)\\.ts$' },
   to: {
     path: under(parts.filter((other) => other !== part).map((name) => `${name}/`)),
     pathNot: '^src/oci/(plan|spec)\\.ts$',
@@ -45,7 +45,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: under([...parts.filter((part) => part !== 'oci').map((name) => `${name}/`), 'native/']),
-        pathNot: '\\.test\\.ts$',
+        pathNot: '\\.(test|fixture)\\.ts$',
       },
       to: { path: '^src/oci/(plan|spec)\\.ts$', dependencyTypesNot: ['type-only'] },
     },
@@ -69,7 +69,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: '^src/(supervisor|native|layer|cli)/|^src/image/credential-helper\\.ts$|\\.test\\.ts$',
+        pathNot: '^src/(supervisor|native|layer|cli)/|^src/image/credential-helper\\.ts$|\\.(test|fixture)\\.ts$',
       },
       to: { path: '^(node:)?(child_process|cluster)$' },
     },
@@ -77,21 +77,21 @@ module.exports = {
       name: 'planning-is-pure',
       comment: 'oci/ decides and never looks: no files, no sockets, no processes.',
       severity: 'error',
-      from: { path: '^src/oci/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^src/oci/', pathNot: '\\.(test|fixture)\\.ts$' },
       to: { path: '^(node:)?(fs|fs/promises|net|http|https|child_process|dgram)$|^src/(native|supervisor)/' },
     },
     {
       name: 'cri-only-shapes',
       comment: 'An RPC checks its request, calls one verb and shapes the reply.',
       severity: 'error',
-      from: { path: '^src/cri/', pathNot: '\\.test\\.ts$' },
+      from: { path: '^src/cri/', pathNot: '\\.(test|fixture)\\.ts$' },
       to: { path: '^(node:)?(fs|fs/promises|net|http|child_process)$|^src/(supervisor|native)/' },
     },
     {
       name: 'product-is-not-tests',
       severity: 'error',
-      from: { path: '^src/', pathNot: '\\.test\\.ts$' },
-      to: { path: '^e2e/|\\.test\\.ts$|node_modules/(tap|tar-stream|fast-check)/' },
+      from: { path: '^src/', pathNot: '\\.(test|fixture)\\.ts$' },
+      to: { path: '^e2e/|\\.(test|fixture)\\.ts$|node_modules/(tap|tar-stream|fast-check)/' },
     },
     {
       name: 'e2e-uses-the-front-door',

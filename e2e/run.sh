@@ -27,11 +27,12 @@ if [ ${#files[@]} = 0 ]; then
 fi
 
 mounts() { sort /proc/self/mountinfo; }
-cgroups() { find /sys/fs/cgroup -maxdepth 3 -type d -name 'jangada-e2e-*' 2>/dev/null; }
+cgroups() { find /sys/fs/cgroup -maxdepth 3 -type d -name "jangada-e2e-$JANGADA_SUITE-*" 2>/dev/null; }
 
-export TMPDIR
+export TMPDIR JANGADA_SUITE
 TMPDIR=$(mktemp -d /tmp/jangada-suite-XXXXXX)
-state=$(find /run -maxdepth 1 -name 'jg-*' | sort)
+JANGADA_SUITE=${TMPDIR: -6}
+trap 'rm -rf "$TMPDIR"' EXIT
 before=$(mounts)
 status=0
 node build/e2e/harness/run-tests.js e2e "${files[@]}" || status=$?
@@ -52,6 +53,5 @@ leak processes "$(processes)"
 leak mounts "$(diff <(echo "$before") <(mounts) | grep '^>' || true)"
 leak 'network namespaces' "$(ls /run/netns)"
 leak cgroups "$(cgroups)"
-leak directories "$(find "$TMPDIR" -mindepth 1 -maxdepth 1)$(comm -13 <(echo "$state") <(find /run -maxdepth 1 -name 'jg-*' | sort))"
-rm -rf "$TMPDIR"
+leak directories "$(find "$TMPDIR" -mindepth 1 -maxdepth 1; find /run -maxdepth 1 -name "jg-$JANGADA_SUITE-*")"
 exit "$status"

@@ -5,7 +5,8 @@ import { isUnified } from '../harness/cgroup.js';
 
 const ROOT = '/sys/fs/cgroup';
 const QUIET = 0.02;
-const QUIET_WINDOW_MS = 500;
+// Longer than anybody gathers work before tidying up.
+const QUIET_WINDOW_MS = 2000;
 const HIERARCHY = isUnified ? ROOT : join(ROOT, 'cpuacct');
 
 /**

@@ -22,7 +22,7 @@ export const measureLogs = async (
       const length = LENGTHS[round % LENGTHS.length] ?? 0;
       await waitForIdle(2000);
       const { seconds, cpuMs } = await service.logged(() => writeLines(service, image, length));
-      const metric: Metric = { name: `Log of ${length}-byte lines`, unit: 'MB/s', better: 'more' };
+      const metric: Metric = { name: `Log of ${MIB} MiB in ${length}-byte lines`, unit: 'MB/s', better: 'more' };
       results.add(metric, service.name, round, (MIB * 1.048576) / seconds, cpuMs);
     }
 };

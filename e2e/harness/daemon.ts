@@ -14,8 +14,12 @@ import { until } from './wait.js';
 
 /** The compiled entry point of `jangada`. */
 export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+/** Names this run of the suite in everything that lies outside its own directory; run.sh looks for it at the end. */
+const SUITE = process.env['JANGADA_SUITE'] ?? 'alone';
 const READY_MS = 20_000;
 const STOP_MS = 20_000;
+/** Trees are removed behind everything else. */
+const TRASH_MS = 60_000;
 
 export interface DaemonOptions {
   pidsLimit?: number;
@@ -51,7 +55,7 @@ export class Daemon {
     this.socket = join(home, 'run', 'jangada.sock');
     this.logs = join(home, 'logs');
     this.certs = join(home, 'certs.d');
-    this.cgroup = `/jangada-e2e-${home.slice(-6)}`;
+    this.cgroup = `/jangada-e2e-${SUITE}-${home.slice(-6)}`;
     this.cri = connect(this.socket);
   }
 
@@ -60,7 +64,7 @@ export class Daemon {
     const home = await mkdtemp(join(tmpdir(), 'jangada-e2e-'));
     for (const name of ['logs', 'certs.d', 'run', 'netns', 'cni']) await mkdir(join(home, name), { mode: 0o700 });
     const network = options.network === false ? undefined : await makeNetwork(home);
-    const daemon = new Daemon(home, await mkdtemp('/run/jg-'), network, options);
+    const daemon = new Daemon(home, await mkdtemp(`/run/jg-${SUITE}-`), network, options);
     t.teardown(() => daemon.destroy());
     await writeFile(join(home, 'config.toml'), daemon.#configuration());
     await daemon.up();
@@ -150,7 +154,7 @@ export class Daemon {
   async assertNothingLeft(t: Pick<Test, 'same' | 'equal'>): Promise<void> {
     await this.removeAll();
     t.same(await this.stored(), this.#fresh, 'the directories are as at the first start');
-    await until('the trash to be empty', async () => (await treeOf(join(this.root, 'trash'))).length === 0);
+    await until('the trash to be empty', async () => (await treeOf(join(this.root, 'trash'))).length === 0, TRASH_MS);
     t.equal(await this.down(), 0, 'the daemon stops cleanly');
     t.same(await findLeaks([this.home, this.state], this.cgroup), [], 'no mount, cgroup or process is left');
     t.same(await this.network?.leftovers(), this.network && [], 'no network namespace, interface or address is left');

@@ -17,7 +17,7 @@ export interface Entry {
   link?: string;
   device?: [major: number, minor: number];
   xattrs?: Record<string, string>;
-  pax?: Record<string, string>;
+  pax?: Record<string, string | undefined>;
 }
 
 export type Compression = 'gzip' | 'zstd' | 'none';

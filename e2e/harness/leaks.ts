@@ -52,10 +52,14 @@ const memberOf = async (pid: number, cgroup: string): Promise<Found | undefined>
   return { pid, command: (await read('cmdline')).replaceAll('\0', ' ').trim() };
 };
 
-/** Every path below `root`, relative to it. */
+/** Every path below `root`, relative to it; what disappears meanwhile is not there. */
 export const treeOf = async (root: string): Promise<string[]> => {
-  const entries = await readdir(root, { recursive: true }).catch(() => []);
-  return entries.sort();
+  const entries = await readdir(root, { withFileTypes: true }).catch(() => []);
+  const trees = entries.map(async (entry) => {
+    const below = entry.isDirectory() ? await treeOf(join(root, entry.name)) : [];
+    return [entry.name, ...below.map((path) => join(entry.name, path))];
+  });
+  return (await Promise.all(trees)).flat().sort();
 };
 
 const names = (path: string): Promise<string[]> => readdir(path).catch(() => []);

@@ -38,9 +38,7 @@ static const char *name_of(int error) {
     }
 }
 
-static void tell(const char *name, long result) {
-    printf("%s %s\n", name, name_of(result < 0 ? errno : 0));
-}
+static void tell(const char *name, long result) { printf("%s %s\n", name, name_of(result < 0 ? errno : 0)); }
 
 /* In a child of its own: an unshare that succeeds must not change what the next call sees. */
 static void try_unshare(const char *name, int flags) {

@@ -261,3 +261,96 @@ t.test('host programs run with their own environment, input, bound and deadline'
   t.equal(String(quick.stdout), 'quick\n', 'several at once');
   t.equal(String((await slow).stdout), 'slow\n');
 });
+
+t.test('CVE-2020-10749: a pod does not take a neighbour for its router', async (t) => {
+  const p = await pod(t);
+  await p.sandbox();
+  const run = await p.run('box', 'for i in all default; do cat /proc/sys/net/ipv6/conf/$i/accept_ra; done; echo end');
+  t.equal(run.exitCode, 0);
+  const values = p.log('box').match(/(?<=F )\d+/g) ?? [];
+  if (existsSync('/proc/sys/net/ipv6')) t.same([...new Set(values)], ['0']);
+  await p.supervisor.remove('box');
+});
+
+t.test('SHUTDOWN while a container is being created ends both', async (t) => {
+  const p = await pod(t);
+  await p.sandbox();
+  const creating = p.create('box', ['/bin/sleep', '1000']).catch((error: { code: string }) => error.code);
+  await p.supervisor.shutdown();
+  t.not(typeof (await creating), 'number', 'its creation has failed');
+  t.notOk(existsSync(join(p.directory, 'supervisor.sock')));
+  t.notOk(existsSync(`/proc/${p.pid}/exe`) && /sleep/.test(readFileSync(`/proc/${p.pid}/cmdline`, 'utf8')));
+});
+
+t.test('a daemon that goes while a container is being created finds it, or nothing', async (t) => {
+  const p = await pod(t);
+  await p.sandbox();
+  const creating = p.create('box', ['/bin/sleep', '1000']).catch((error: { code: string }) => error.code);
+  p.supervisor.close();
+  t.equal(await creating, 'ECONNRESET');
+  await p.connect();
+  const found = async () => (await p.supervisor.list()).containers.map(({ state }) => state);
+  while ((await found()).length === 0) await nextTurn();
+  t.same(await found(), ['created']);
+  await p.supervisor.start('box');
+  t.same(await found(), ['running'], 'and goes on with it');
+});
+
+t.test('a supervisor that nobody can reach any more ends with its last container', async (t) => {
+  const p = await TestPod.start();
+  await p.sandbox();
+  await p.create('box', ['/bin/sh', '-c', 'while [ ! -e /host/go ]; do sleep 0.05; done'], [p.shared()]);
+  await p.supervisor.start('box');
+  p.supervisor.close();
+  rmSync(join(p.directory, 'supervisor.sock'));
+  t.ok(running(p.pid), 'it stays for its container');
+  writeFileSync(join(p.directory, 'shared/go'), '');
+  await ended(p.pid);
+  t.notOk(running(p.pid), 'and no longer');
+  await p.end();
+  const empty = await TestPod.start();
+  empty.supervisor.close();
+  rmSync(empty.directory, { recursive: true, force: true });
+  await ended(empty.pid);
+  t.notOk(running(empty.pid), 'an empty one ends with its directory');
+  await empty.end();
+});
+
+t.test('a supervisor is small, and small again after many processes', async (t) => {
+  const p = await pod(t);
+  await p.sandbox();
+  await p.create('box', ['/bin/sleep', '1000']);
+  await p.supervisor.start('box');
+  const many = { timeoutMs: 30_000, captureLimit: 100_000 };
+  const run = () => p.exec('box', ['/bin/sh', '-c', 'seq 1 20000'], many);
+  for (let round = 0; round < 5; round++) await Promise.all(Array.from({ length: 20 }, run));
+  await until('its memory is given back', () => proportional(p.pid) <= 256);
+  t.ok(proportional(p.pid) <= 256, `${proportional(p.pid)} KiB with one container`);
+});
+
+const nextTurn = () => new Promise((done) => setImmediate(done));
+
+/** A zombie has ended: who reaps the orphans of a test is not its business. */
+const running = (pid: number): boolean => existsSync(`/proc/${pid}/exe`) && !/State:\tZ/.test(statusOf(pid));
+
+const until = async (what: string, holds: () => boolean): Promise<void> => {
+  const deadline = Date.now() + 15_000;
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error(`not within 15 s: ${what}`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+};
+
+const ended = (pid: number): Promise<void> => until(`end of process ${pid}`, () => !alive(pid));
+
+const alive = (pid: number): boolean => {
+  try {
+    return running(pid);
+  } catch {
+    return false;
+  }
+};
+
+/** KiB of memory that are this process's share. */
+const proportional = (pid: number): number =>
+  Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]);

@@ -75,6 +75,13 @@ int child_init(void) {
     return sigaction(SIGCHLD, &action, NULL);
 }
 
+bool child_is_unclaimed(pid_t pid) {
+    siginfo_t info;
+    for (const struct child *child = children; child; child = child->next)
+        if (child->pid == pid) return false;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 void child_watch(struct child *child, pid_t pid, void (*ended)(struct child *, int)) {
     *child = (struct child){.pid = pid, .ended = ended, .next = children};
     children = child;

@@ -4,6 +4,7 @@
  * may exist whose pid is not known yet (build.h, PAYLOAD), so orphans are then left as zombies: a pid that nobody waited for cannot be
  * reused, and the number in a PAYLOAD message still means the process it meant. */
 #pragma once
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct child {
@@ -14,6 +15,9 @@ struct child {
 
 /* Installs the SIGCHLD handler of this process. Handlers, unlike ignored signals and masks, do not survive execve. */
 int child_init(void);
+
+/* True when `pid` is a child of ours that nobody watches: the only kind of process a builder may name. */
+bool child_is_unclaimed(pid_t pid);
 
 void child_watch(struct child *child, pid_t pid, void (*ended)(struct child *, int));
 void child_forget(struct child *child);

@@ -82,10 +82,8 @@ static void flush(struct connection *c) {
         }
         c->out_start += (size_t)n;
     }
-    if (queued(c) == 0) {
-        if (c->out_end > KEEP) madvise(c->out, CONNECTION_OUT_MAX, MADV_DONTNEED);
-        c->out_start = c->out_end = 0;
-    }
+    if (queued(c) == 0)
+        c->out_start = c->out_end = 0; /* connection_idle gives the memory back: an exec's output is many frames */
     update_interest(c);
 }
 

@@ -13,14 +13,14 @@
 #include "kept_plan.h"
 #include "kernel.h"
 
-#define CREATE_MS 30000
-#define START_MS 10000
 #define DRAIN_MS 2000
 #define REMOVE_MS 5000
 #define REMOVE_RETRY_MS 10
 #define EXIT_START_FAILED 128
 
 enum event { EVENT_READY, EVENT_EXECUTED, EVENT_FAILED, EVENT_ENDED, EVENT_TIMEOUT, EVENTS };
+
+struct container_deadlines container_deadlines = {.create_ms = 30000, .start_ms = 10000};
 
 static struct container containers[CONTAINERS_MAX];
 static unsigned in_use; /* the slots from here on have never been used */
@@ -157,7 +157,8 @@ static void create_failed(struct container *c) {
 }
 
 static void create_timed_out(struct container *c) {
-    cause_set(&c->error, ETIMEDOUT, "build", "container was not built within %d s: %s", CREATE_MS / 1000, c->id);
+    cause_set(&c->error, ETIMEDOUT, "build", "container was not built within %d ms: %s",
+              (int)container_deadlines.create_ms, c->id);
     create_failed(c);
 }
 
@@ -198,7 +199,8 @@ static void start_failed(struct container *c) {
 }
 
 static void start_timed_out(struct container *c) {
-    cause_set(&c->error, ETIMEDOUT, "exec", "program did not begin within %d s: container %s", START_MS / 1000, c->id);
+    cause_set(&c->error, ETIMEDOUT, "exec", "program did not begin within %d ms: container %s",
+              (int)container_deadlines.start_ms, c->id);
     begin_ending(c);
 }
 
@@ -293,7 +295,7 @@ int container_create(const struct request *r, const char *id, struct build_error
         discard(c);
         return -1;
     }
-    timer_set(&c->timer, CREATE_MS, on_timer);
+    timer_set(&c->timer, container_deadlines.create_ms, on_timer);
     return 0;
 }
 
@@ -302,7 +304,7 @@ int container_start(struct container *c, uint32_t tag, struct build_error *err) 
         return cause_set(err, EBUSY, "start", "container is not in state created: %s", c->id);
     c->state = CONTAINER_STARTING;
     c->start_tag = tag;
-    timer_set(&c->timer, START_MS, on_timer);
+    timer_set(&c->timer, container_deadlines.start_ms, on_timer);
     if (handshake_release(&c->process.handshake) < 0) start_failed(c);
     return 0;
 }

@@ -66,6 +66,11 @@ struct container_host {
     void (*on_gone)(void); /* a container has left the states in which it has processes */
 };
 
+/* How long building and starting may take; tests shorten them. */
+extern struct container_deadlines {
+    int64_t create_ms, start_ms;
+} container_deadlines;
+
 void container_init(struct container_host *host);
 
 /* The container with this id, in any state but free; NULL if there is none. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,7 +11,7 @@
 
 #define PIPE_BYTES (256 << 10)
 
-static uint8_t tails[CONTAINERS_MAX][2][LOG_LINE_MAX];
+static uint8_t tails[CONTAINERS_MAX][2][LOG_LINE_MAX] __attribute__((aligned(4096)));
 
 void container_io_init(struct container *c, size_t index) {
     static const char *const names[] = {"stdout", "stderr"};
@@ -101,7 +102,10 @@ void container_io_discard(struct container *c) {
 }
 
 void container_io_finish(struct container *c) {
-    for (int i = 0; i < 2; i++) log_finish(&c->log, &c->output[i].log);
+    for (int i = 0; i < 2; i++) {
+        log_finish(&c->log, &c->output[i].log);
+        madvise(c->output[i].log.tail, LOG_LINE_MAX, MADV_DONTNEED);
+    }
     container_io_discard(c);
     log_close(&c->log);
 }

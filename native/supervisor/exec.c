@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,7 +14,10 @@
 #define EXECS_MAX 128u
 #define BUILD_MS 10000
 #define DRAIN_MS 2000
-#define CHUNK (64u << 10)
+/* A frame of output is 64 KiB, what a reader of sockets takes at once: read whole, it need not be put together again. */
+#define FRAME_FIELDS (6u + 1u + 6u) /* stream, and the header of the data */
+#define CHUNK ((64u << 10) - WIRE_FRAME_HEADER - FRAME_FIELDS)
+#define PIPE_BYTES (256 << 10)
 
 struct exec_output {
     struct source source;
@@ -37,13 +41,21 @@ struct exec {
     struct build_error error;
 };
 
-static struct exec execs[EXECS_MAX];
+static struct exec execs[EXECS_MAX] __attribute__((aligned(4096)));
+static bool execs_used; /* since their memory was last given back */
 static struct connection *connection;
 static const struct build_env *env;
 
 void exec_init(struct connection *the_connection, const struct build_env *the_env) {
     connection = the_connection;
     env = the_env;
+}
+
+void exec_idle(void) {
+    for (const struct exec *e = execs; e < execs + EXECS_MAX; e++)
+        if (e->used) return;
+    if (execs_used) madvise(execs, sizeof execs, MADV_DONTNEED); /* reads as zeros, which is a free slot */
+    execs_used = false;
 }
 
 static void reply(struct exec *e) {
@@ -203,6 +215,8 @@ static int open_pipes(struct exec *e, struct build_io *io) {
             close(ends[0]);
             return -1;
         }
+        /* A writer that is not woken for every page; a host at its pipe limit keeps the default. */
+        if (i == 0) (void)fcntl(ends[0], F_SETPIPE_SZ, PIPE_BYTES);
     }
     return 0;
 }
@@ -256,7 +270,7 @@ int exec_start(const struct request *r, struct container *c, struct build_error 
         for (int i = 0; i < 2; i++) loop_close(&e->output[i].source);
         return -1;
     }
-    e->used = true;
+    e->used = execs_used = true;
     timer_set(&e->timer, e->timeout_ms && e->timeout_ms < BUILD_MS ? e->timeout_ms : BUILD_MS, on_deadline);
     return 0;
 }

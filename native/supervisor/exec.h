@@ -11,5 +11,7 @@ void exec_init(struct connection *connection, const struct build_env *env);
 int exec_start(const struct request *r, struct container *c, struct build_error *err);
 /* The connection has room again. */
 void exec_on_room(void);
+/* Gives the memory of past sessions back. */
+void exec_idle(void);
 /* The connection is gone: its sessions are killed. */
 void exec_abandon_all(void);

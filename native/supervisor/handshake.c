@@ -45,7 +45,8 @@ static void handle(struct handshake *h, struct build_message *m, int fd) {
     if (fd >= 0 && !console) close(fd);
     if (console) {
         h->console = fd;
-    } else if (m->type == BUILD_PAYLOAD && !h->payload && !h->ready && h->console < 0 && m->pid > 1 && fd < 0) {
+    } else if (m->type == BUILD_PAYLOAD && !h->payload && !h->ready && h->console < 0 && m->pid > 1 && fd < 0 &&
+               child_is_unclaimed(m->pid)) {
         h->payload = true;
         h->pid = m->pid;
         h->on_payload(h);

@@ -108,6 +108,7 @@ static int64_t fire_due(void) {
 void loop_run(void) {
     struct epoll_event events[ROUND];
     bool busy = true;
+    stopped = false;
     while (!stopped) {
         int64_t sleep_ms = fire_due();
         if (stopped) return;

@@ -46,7 +46,10 @@ static int open_by_layer(const struct plan_op *op, const char **object) {
     /* The upper directory never outlives the boot that wrote it, so nobody needs it synchronised. Absent before 5.10. */
     k_fsconfig(fs, K_FSCONFIG_SET_FLAG, "volatile", NULL, 0);
     *object = op->rootfs.upper;
-    if (k_fsconfig(fs, K_FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0) fd = k_fsmount(fs, 0);
+    if (k_fsconfig(fs, K_FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+        fd = k_fsmount(fs, 0);
+    else if (errno == EINVAL)
+        errno = ENOTSUP; /* before 6.5 every string is taken until here */
 out:;
     int error = errno;
     close(fs);

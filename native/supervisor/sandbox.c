@@ -45,6 +45,22 @@ static int make_namespaces(const struct request *r, struct own_namespaces *own, 
     return 0;
 }
 
+/* CVE-2020-10749: a neighbour with CAP_NET_RAW must not become the pod's IPv6 router by announcing itself. Before any interface is there,
+ * because it is copied into each that comes; a failed duplicate address detection costs the address, never all of IPv6. */
+static int set_ipv6_defaults(struct build_error *err) {
+    static const char *const settings[] = {
+        "net.ipv6.conf.all.accept_ra=0",
+        "net.ipv6.conf.default.accept_ra=0",
+        "net.ipv6.conf.default.accept_dad=1",
+    };
+    if (access("/proc/sys/net/ipv6", F_OK) < 0) return 0; /* a host without IPv6 */
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+        struct wire_bytes setting = {(const uint8_t *)settings[i], (uint32_t)strlen(settings[i])};
+        if (sysctl_write(&setting, err) < 0) return -1;
+    }
+    return 0;
+}
+
 static int loopback_up(struct build_error *err) {
     struct ifreq request = {.ifr_name = "lo"};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -139,7 +155,7 @@ int sandbox_make(struct sandbox *s, const struct request *r, struct build_error 
     }
     bool done = hostname[0] == 0 || sethostname(hostname, strlen(hostname)) == 0 ||
                 cause_set(err, errno, "hostname", "hostname %s", hostname) == 0;
-    done = done && (!own.network || loopback_up(err) == 0) && set_sysctls(r, err) == 0;
+    done = done && (!own.network || (set_ipv6_defaults(err) == 0 && loopback_up(err) == 0)) && set_sysctls(r, err) == 0;
     if (done) {
         s->empty_mntns = build_pod_mntns(SHM_BYTES, err);
         done = s->empty_mntns >= 0 && (!request_u8(r, 4) || start_init(s, err) == 0);

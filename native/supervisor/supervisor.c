@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@
 #define SHUTDOWN_MS 10000
 
 static struct connection connection;
-static struct source listening;
+static struct source listening, directory_watch;
 static struct sandbox sandbox;
 static struct container_host host;
 static char directory[PATH_MAX];
@@ -71,7 +72,7 @@ _Noreturn static void leave(void) {
     sandbox_unmake(&sandbox);
     snprintf(path, sizeof path, "%s/supervisor.sock", directory);
     unlink(path);
-    if (connection_is_open(&connection)) {
+    if (connection_is_open(&connection) && shutdown_tag) {
         reply_empty(&connection, REQUEST_SHUTDOWN, shutdown_tag);
         connection_end(&connection);
     }
@@ -88,6 +89,42 @@ static void shutdown_step(void) {
 static void on_shutdown_timer(struct timer *timer) {
     (void)timer;
     leave();
+}
+
+/* ---- a pod whose directory is gone ---- */
+
+static bool socket_is_there(void) {
+    char path[PATH_MAX + 32];
+    snprintf(path, sizeof path, "%s/supervisor.sock", directory);
+    return access(path, F_OK) == 0;
+}
+
+/* Nobody can ever connect again when the socket's name is gone, and without containers there is nothing to wait for. */
+static void leave_if_unreachable(void) {
+    if (connection_is_open(&connection) || shutting_down) return;
+    for (struct container *c = container_next(NULL); c; c = container_next(c))
+        if (container_is_live(c)) return;
+    if (!socket_is_there()) leave();
+}
+
+static void on_gone(void) {
+    shutdown_step();
+    leave_if_unreachable();
+}
+
+static void on_directory_changed(struct source *source, uint32_t events) {
+    char names[4096];
+    (void)events;
+    if (read(source->fd, names, sizeof names) > 0) leave_if_unreachable();
+}
+
+/* Without a watch (the host's limit of them) it is noticed when a connection or a container ends. */
+static void watch_directory(void) {
+    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (fd < 0) return;
+    if (inotify_add_watch(fd, directory, IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF) < 0 ||
+        loop_add(&directory_watch, fd, EPOLLIN, on_directory_changed) < 0)
+        close(fd);
 }
 
 /* ---- requests ---- */
@@ -275,12 +312,16 @@ static void on_room(struct connection *c) {
 /* The daemon died or was replaced: containers and their logs go on, what only it waited for does not. */
 static void on_closed(struct connection *c) {
     (void)c;
+    shutdown_tag = 0;
     container_forget_tags();
     exec_abandon_all();
+    leave_if_unreachable();
 }
 
 static void on_idle(void) {
     log_idle();
+    exec_idle();
+    leave_if_unreachable();
     connection_idle(&connection);
 }
 
@@ -307,7 +348,7 @@ void supervisor_main(int listener, const char *the_directory, int null_fd) {
         .on_created = on_created,
         .on_started = on_started,
         .on_exited = on_exited,
-        .on_gone = shutdown_step,
+        .on_gone = on_gone,
     };
     container_init(&host);
     exec_init(&connection, &host.env);
@@ -317,6 +358,7 @@ void supervisor_main(int listener, const char *the_directory, int null_fd) {
     if (loop_init() < 0 || child_init() < 0 || connection_init(&connection) < 0 ||
         loop_add(&listening, listener, EPOLLIN, on_connect) < 0)
         _exit(1);
+    watch_directory();
     loop_on_idle(on_idle);
     loop_run();
     _exit(0);

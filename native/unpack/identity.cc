@@ -39,20 +39,19 @@ void mount_layers(const std::vector<std::string> &lower, const char *place) {
     }
     Fd context(static_cast<int>(syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC)));
     if (!context) local_failure(errno, "overlay");
-    bool appended = true;
+    bool created = true;
     for (const std::string &layer : lower)
-        appended =
-            appended && syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_STRING, "lowerdir+", layer.c_str(), 0) == 0;
-    if (!appended) {
-        // Before Linux 6.5 there is no lowerdir+, and mount(2) takes one page: short names, by descriptor.
+        created =
+            created && syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_STRING, "lowerdir+", layer.c_str(), 0) == 0;
+    created = created && syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
+    if (!created) {
+        // Linux before 6.5 takes any string and knows no lowerdir+ in the end; mount(2) takes one page: short names, by descriptor.
         if (mount("overlay", place, "overlay", mount_flags, ("lowerdir=" + joined).c_str()) < 0)
             local_failure(errno, "overlay of the image's layers");
         return;
     }
     constexpr unsigned attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-    Fd tree;
-    if (syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0)
-        tree = Fd(static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, attributes)));
+    Fd tree(static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, attributes)));
     if (!tree || syscall(SYS_move_mount, tree.get(), "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) < 0)
         local_failure(errno, "overlay of the image's layers");
 }

@@ -134,10 +134,11 @@ uint32_t tar_device(uint64_t number, uint32_t max, const std::string &path) {
 std::string tar_quote(const std::string &name) {
     static constexpr size_t longest = 200;
     std::string text = "\"";
-    for (unsigned char c : name.substr(0, longest)) {
+    for (char each : name.substr(0, longest)) {
+        auto c = static_cast<unsigned char>(each);
         bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
         if (plain) {
-            text += static_cast<char>(c);
+            text += each;
         } else {
             text += "\\x";
             text += "0123456789abcdef"[c >> 4];

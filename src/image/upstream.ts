@@ -20,10 +20,15 @@ const MAX_DEPTH = 2;
 
 /** All places that may have a reference's content, asked in order: a mirror that fails is passed over. */
 export class Upstream {
+  /** Of the image, for messages. */
+  readonly name: string;
+
   private constructor(
     private readonly reference: Reference,
     private readonly repositories: readonly Repository[],
-  ) {}
+  ) {
+    this.name = canonical(reference);
+  }
 
   static async open(
     reference: Reference,
@@ -43,7 +48,7 @@ export class Upstream {
 
   /** The manifest for this machine. Indexes nest at most once, each has a bounded number of children (CVE-2026-53493). */
   async resolve(signal: AbortSignal, platform: Platform = hostPlatform()): Promise<ResolvedManifest> {
-    const name = canonical(this.reference);
+    const { name } = this;
     const first = await this.#manifest(this.reference.digest ?? this.reference.tag ?? 'latest', signal);
     let document = first;
     let expected: string | undefined;
@@ -108,7 +113,7 @@ export class Upstream {
         failures.push(error);
       }
     }
-    throw summary(failures, canonical(this.reference));
+    throw summary(failures, this.name);
   }
 }
 

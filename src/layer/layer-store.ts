@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { makePrivateDirectory, syncDirectory, writeDurably } from '../durable-file.js';
-import { internal, RuntimeError } from '../errors.js';
+import { internal, resourceExhausted, RuntimeError } from '../errors.js';
 import { isComplete, type Layer, readLayer, recordOf } from './layer-record.js';
 import { Session } from './session.js';
 import { Slots } from './slots.js';
@@ -207,7 +207,7 @@ export class LayerStore {
       return layer;
     } catch (error) {
       await this.trash.take(temporary);
-      throw error;
+      throw named(error, what);
     }
   }
 
@@ -237,6 +237,12 @@ const requireSame = (of: string, actual: string, expected: string, what: string)
     `wrong ${of}: got ${actual} instead of ${expected}: ${what}; the registry or a proxy changed it`,
   );
 };
+
+/** Layers fill the disk, and which write finds it full is chance: the message is the same for all. */
+const named = (error: unknown, what: string): unknown =>
+  ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
+    ? resourceExhausted(`No space left on device: ${what}`, error)
+    : error;
 
 /** Waits for another's work to end, well or badly. */
 const settled = async (running: Promise<unknown>, signal: AbortSignal): Promise<void> => {

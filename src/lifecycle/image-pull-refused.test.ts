@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
 import t from 'tap';
-import { OCI_INDEX, OCI_MANIFEST, tarOf } from '../image/registry.fixture.js';
+import { OCI_INDEX, OCI_MANIFEST, sha256, tarOf } from '../image/registry.fixture.js';
 import { BIG, refuses, setUp, SMALL } from './image-pull.fixture.js';
 
 t.test('stalled layer ends by the stall timer', async (t) => {
@@ -165,4 +165,21 @@ t.test('layers with sha512 digests are checked', async (t) => {
   await refuses(t, set, 'app:1', status.DATA_LOSS, /^wrong digest: got sha512:.* instead of sha512:5+: layer sha512:/);
   put(`sha512:${createHash('sha512').update(gzip).digest('hex')}`);
   t.equal((await set.pull('app:1')).layers.length, 1);
+});
+
+t.test('a layer that is finished when another one fails goes too', async (t) => {
+  const set = await setUp(t);
+  const { manifest } = set.registry.image('1', [SMALL, BIG]);
+  set.registry.intercept = (request, response) => {
+    if (!request.url?.includes(manifest.layers[1]?.digest ?? '-')) return false;
+    const whenUnpacked = () => {
+      if (set.layers.get(sha256(SMALL))) response.writeHead(404).end();
+      else setImmediate(whenUnpacked);
+    };
+    whenUnpacked();
+    return true;
+  };
+  await refuses(t, set, 'app:1', status.NOT_FOUND, /not in the registry/);
+  set.registry.intercept = () => false;
+  t.equal((await set.pull('app:1')).layers.length, 2, 'and nothing stands in the way of the next pull');
 });

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { status } from '@grpc/grpc-js';
+import type { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import type { Test } from 'tap';
 import { defaultConfig } from '../config.js';

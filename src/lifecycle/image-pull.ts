@@ -16,7 +16,7 @@ import type { Descriptor } from '../image/manifest.js';
 import { requirePlatform } from '../image/platform.js';
 import { canonical, type Reference, repositoryName } from '../image/reference.js';
 import type { RepositoryOptions } from '../image/repository.js';
-import { Upstream } from '../image/upstream.js';
+import { type ResolvedManifest, Upstream } from '../image/upstream.js';
 import type { Layer, LayerStore } from '../layer/layer-store.js';
 
 interface Parts {
@@ -74,15 +74,10 @@ const pullImage = async (
   const began = performance.now();
   const upstream = await Upstream.open(reference, parts.config.registry.config_path, credentials, options);
   try {
-    const { manifest, digest, chosen } = await upstream.resolve(stop);
-    const image = await describe(parts, upstream, manifest.config, reference, chosen, stop);
-    const layers = await acquireLayers(
-      parts,
-      upstream,
-      pairs(manifest.layers, image.diffIds, reference),
-      reference,
-      stop,
-    );
+    const resolved = await upstream.resolve(stop);
+    const { manifest, digest } = resolved;
+    const image = await describe(parts, upstream, resolved, stop);
+    const layers = await acquireLayers(parts, upstream, pairs(manifest.layers, image.diffIds, upstream.name), stop);
     try {
       const record = await keep(parts, {
         version: 1,
@@ -110,18 +105,16 @@ const pullImage = async (
 const describe = async (
   parts: Parts,
   upstream: Upstream,
-  descriptor: Descriptor,
-  reference: Reference,
-  chosen: boolean,
+  { manifest: { config }, chosen }: ResolvedManifest,
   stop: AbortSignal,
 ) => {
-  const known = parts.images.get(descriptor.digest);
+  const known = parts.images.get(config.digest);
   if (known)
-    return { config: known.config, diffIds: known.layers.map((layer) => layer.diffId), configSize: descriptor.size };
-  const bytes = await upstream.document(descriptor, stop);
-  const image = parseImageConfig(bytes, canonical(reference));
+    return { config: known.config, diffIds: known.layers.map((layer) => layer.diffId), configSize: config.size };
+  const bytes = await upstream.document(config, stop);
+  const image = parseImageConfig(bytes, upstream.name);
   // An index has the last word: there are tools that copy the builder's architecture into all configurations.
-  if (!chosen) requirePlatform(image.platform, canonical(reference));
+  if (!chosen) requirePlatform(image.platform, upstream.name);
   return { ...image, configSize: bytes.length };
 };
 
@@ -143,9 +136,9 @@ interface Pair {
 }
 
 /** A layer that comes twice in one image is fetched and held once. */
-const pairs = (descriptors: readonly Descriptor[], diffIds: readonly string[], reference: Reference): Pair[] => {
+const pairs = (descriptors: readonly Descriptor[], diffIds: readonly string[], image: string): Pair[] => {
   if (descriptors.length !== diffIds.length)
-    throw dataLoss(`${descriptors.length} layers and ${diffIds.length} diff IDs: image ${canonical(reference)}`);
+    throw dataLoss(`${descriptors.length} layers and ${diffIds.length} diff IDs: image ${image}`);
   const unique = new Map<string, Pair>();
   for (const [index, descriptor] of descriptors.entries()) {
     const diffId = diffIds[index] as string;
@@ -155,20 +148,14 @@ const pairs = (descriptors: readonly Descriptor[], diffIds: readonly string[], r
 };
 
 /** All layers, each held once; the first that fails ends the others. */
-const acquireLayers = async (
-  parts: Parts,
-  upstream: Upstream,
-  wanted: Pair[],
-  reference: Reference,
-  stop: AbortSignal,
-): Promise<Layer[]> => {
-  await requireSpace(parts, wanted);
+const acquireLayers = async (parts: Parts, upstream: Upstream, wanted: Pair[], stop: AbortSignal): Promise<Layer[]> => {
+  await requireSpace(parts, wanted, upstream.name);
   const failed = new AbortController();
   const signal = AbortSignal.any([stop, failed.signal]);
   const results = await Promise.allSettled(
     wanted.map(async ({ descriptor, diffId }) => {
       try {
-        const what = `layer ${descriptor.digest} of ${canonical(reference)}`;
+        const what = `layer ${descriptor.digest} of ${upstream.name}`;
         const open = () => checkedBlob(upstream.blob(descriptor, signal), descriptor.digest, what);
         return await parts.layers.acquire({ diffId, blobDigest: descriptor.digest, what, open }, signal);
       } catch (error) {
@@ -184,13 +171,13 @@ const acquireLayers = async (
 };
 
 /** Layers are never smaller unpacked than what the disk must take at least: better no start than a full disk. */
-const requireSpace = async (parts: Parts, wanted: Pair[]): Promise<void> => {
+const requireSpace = async (parts: Parts, wanted: Pair[], image: string): Promise<void> => {
   const missing = wanted.filter(({ diffId }) => !parts.layers.get(diffId));
   const needed = missing.reduce((sum, { descriptor }) => sum + descriptor.size, 0);
   const { bavail, bsize } = await statfs(parts.layers.directory);
   if (needed > bavail * bsize)
     throw resourceExhausted(
-      `disk full: ${needed} bytes to pull, ${bavail * bsize} free at ${parts.layers.directory}; free space or remove images`,
+      `disk full: ${needed} bytes to pull, ${bavail * bsize} free at ${parts.layers.directory}: image ${image}; free space or remove images`,
     );
 };
 

@@ -1,4 +1,2 @@
 /* Succeeds: what remains is the price of starting a program. */
-int main(void) {
-    return 0;
-}
+int main(void) { return 0; }

@@ -203,6 +203,29 @@ static void test_overlay_by_list(void) {
     plan_free(&plan);
 }
 
+/* A mount that is asked to propagate, and cannot. */
+static void test_propagation(void) {
+    struct wish w = {.script = "grep ' /vol ' /proc/self/mountinfo", .binds = {{at("vol"), "/vol"}}};
+    mkdir(at("vol"), 0755);
+    mount(at("vol"), at("vol"), NULL, MS_BIND, NULL);
+    mount(NULL, at("vol"), NULL, MS_PRIVATE, NULL);
+    static const uint8_t kinds[] = {PLAN_SHARED, PLAN_SLAVE};
+    for (int i = 0; i < 2; i++) {
+        w.bind_propagation = kinds[i];
+        ok(!run(&r, layer, at("private%d", i) + strlen(fixture_dir) + 1, &w), "a private mount does not propagate");
+        has(r.failed.detail, "path is not on a shared ", "and says so");
+        has(r.failed.detail, at("vol"), "with its path");
+    }
+    mount(NULL, at("vol"), NULL, MS_SHARED, NULL);
+    static const char *const seen[] = {" shared:", " master:"};
+    for (int i = 0; i < 2; i++) {
+        w.bind_propagation = kinds[i];
+        ok(run(&r, layer, at("shared%d", i) + strlen(fixture_dir) + 1, &w), "a shared one does");
+        has(r.text, seen[i], "and is a peer, or a slave");
+    }
+    umount2(at("vol"), MNT_DETACH);
+}
+
 int main(void) {
     if (!fixture_open()) return 1;
     layer = fresh_layer("layer");
@@ -228,6 +251,7 @@ int main(void) {
     test_devices();
     test_overlay_by_list();
     umount2(at("volume/sub"), MNT_DETACH);
+    test_propagation();
     fixture_remove();
     return done();
 }

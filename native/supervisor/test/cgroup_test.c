@@ -169,6 +169,25 @@ static void test_bad_limit(void) {
     ok(access("/sys/fs/cgroup/no-such", F_OK) < 0, "and not made");
 }
 
+/* A controller that cannot be delegated here: its absence was allowed for, other refusals were not. */
+static void test_optional(void) {
+    char control[600], max[600];
+    snprintf(control, sizeof control, "%s/cgroup.subtree_control", unified);
+    snprintf(max, sizeof max, "%s/pids.max", pids);
+    struct wish w = {.script = "true", .cgroup = {unified, pids}, .limit = {{control, "+nosuch"}}};
+    ok(!run(&r, layer, "delegate", &w), "a controller that is not there is an error");
+    w.limit_optional = true;
+    ok(run(&r, layer, "delegate2", &w), "unless it is optional");
+    struct wire_bytes plan = bytes_of((draft_container(&d, layer, "delegate2", &w), &d));
+    end(&plan);
+    w.limit[0][0] = max;
+    w.limit[0][1] = "many";
+    ok(!run(&r, layer, "delegate3", &w), "a value that the kernel refuses is an error, optional or not");
+    w.limit[0][0] = at("no-such-file");
+    ok(run(&r, layer, "delegate4", &w), "a file that is not there is not");
+    end(&plan);
+}
+
 int main(void) {
     if (!fixture_open()) return 1;
     layer = fresh_layer("layer");
@@ -182,6 +201,7 @@ int main(void) {
     test_fork_bomb();
     test_update();
     test_bad_limit();
+    test_optional();
     remove_parents();
     fixture_remove();
     return done();

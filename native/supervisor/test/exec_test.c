@@ -1,4 +1,5 @@
 /* Further processes in a running container, and containers that share PID namespaces. */
+#include "../keyring.h"
 #include "fixture.h"
 
 static struct run r;
@@ -150,12 +151,73 @@ static void test_shared_pid(void) {
     stop(&one);
 }
 
+/* Answers as a kernel before 6.17, which knows no "pidns" of a procfs. */
+static void forget_pidns_option(void) {
+    const struct {
+        uint16_t code;
+        uint8_t jt, jf;
+        uint32_t k;
+    } filter[] = {
+        {0x20, 0, 0, 0},
+        {0x15, 0, 3, 431 /* fsconfig */},
+        {0x20, 0, 0, 24 /* second argument */},
+        {0x15, 0, 1, 5 /* FSCONFIG_SET_FD */},
+        {0x06, 0, 0, 0x50000 | EINVAL},
+        {0x06, 0, 0, 0x7fff0000},
+    };
+    const struct {
+        uint16_t len;
+        const void *filter;
+    } program = {6, filter};
+    ok(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, 2, &program, 0, 0) == 0,
+       "the kernel is an older one");
+}
+
+static void test_older_procfs(void) {
+    struct wish look = {.script = "ls -d /proc/1; ls /proc/$$/fd; mount | grep ' /proc '", .pid = PLAN_PID_POD};
+    pid_t init = pod_init(&fixture_env.pod_pidns);
+    int pid = fork(), status;
+    if (pid == 0) {
+        forget_pidns_option();
+        ok(run(&r, layer, "older", &look), "a container in the pod's PID namespace, its procfs made inside");
+        has(r.text, "/proc/1\n", "which is that of the namespace");
+        has(r.text, "\n0\n1\n2\n", "the program has its own descriptors");
+        ok(strstr(r.text, "\n3\n") == NULL, "and none that was lent");
+        has(r.text, "(rw,nosuid,nodev,noexec", "with the flags of the plan");
+        _exit(tap_failed);
+    }
+    waitpid(pid, &status, 0);
+    tap_count += 6;
+    tap_failed += status != 0;
+    kill(init, SIGKILL);
+    waitpid(init, NULL, 0);
+    close(fixture_env.pod_pidns);
+    fixture_env.pod_pidns = -1;
+}
+
+static long session_keyring(void) { return syscall(SYS_keyctl, 0 /* KEYCTL_GET_KEYRING_ID */, -3 /* session */, 0); }
+
+/* CVE-2016-0728 and later ones need a keyring that others hold too. */
+static void test_keyring(void) {
+    struct build_error err;
+    int status, pid = fork();
+    if (pid == 0) {
+        long before = session_keyring();
+        bool good = keyring_join_new(&err) == 0;
+        _exit(good && (before < 0 || session_keyring() != before) ? 0 : 1);
+    }
+    waitpid(pid, &status, 0);
+    ok(status == 0, "a process gets a session keyring of its own");
+}
+
 int main(void) {
     if (!fixture_open()) return 1;
     layer = fresh_layer("layer");
     test_same_as_first();
     test_terminal();
     test_shared_pid();
+    test_older_procfs();
+    test_keyring();
     fixture_remove();
     return done();
 }

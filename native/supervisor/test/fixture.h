@@ -89,16 +89,21 @@ __attribute__((unused)) static void put_mount(struct draft *d, const char *type,
     op_end(d);
 }
 
-__attribute__((unused)) static void put_bind(struct draft *d, const char *source, const char *destination,
-                                             uint32_t flags, bool recursive) {
+__attribute__((unused)) static void put_bind_as(struct draft *d, const char *source, const char *destination,
+                                                uint32_t flags, bool recursive, uint8_t propagation) {
     op_begin(d, PLAN_MOUNT);
     wire_put_u8(&d->w, 1, PLAN_KIND_BIND);
     wire_put_string(&d->w, 2, source);
     wire_put_string(&d->w, 3, destination);
     wire_put_u32(&d->w, 5, flags);
     wire_put_u8(&d->w, 6, recursive);
-    wire_put_u8(&d->w, 7, PLAN_PRIVATE);
+    wire_put_u8(&d->w, 7, propagation);
     op_end(d);
+}
+
+__attribute__((unused)) static void put_bind(struct draft *d, const char *source, const char *destination,
+                                             uint32_t flags, bool recursive) {
+    put_bind_as(d, source, destination, flags, recursive, PLAN_PRIVATE);
 }
 
 __attribute__((unused)) static void put_device(struct draft *d, const char *path, uint32_t major, uint32_t minor) {
@@ -183,9 +188,11 @@ struct wish {
     const char *cwd;
     const char *cgroup[4];   /* directories, v1 unless the name has "unified" in it */
     const char *limit[3][2]; /* cgroup file and value */
+    bool limit_optional;
     const char *masks[4], *readonly[4];
     const char *binds[4][2];
     uint32_t bind_flags;
+    uint8_t bind_propagation; /* plan_propagation; 0: private */
     bool bind_recursive_readonly;
     const char *early_bind[2];  /* before the container's own mounts */
     const char *extra_mount[3]; /* type, destination, option */
@@ -256,7 +263,7 @@ __attribute__((unused)) static void draft_container(struct draft *d, const char 
         op_begin(d, PLAN_CGROUP_WRITE);
         wire_put_string(&d->w, 1, w->limit[i][0]);
         wire_put_string(&d->w, 2, w->limit[i][1]);
-        wire_put_u8(&d->w, 3, 0);
+        wire_put_u8(&d->w, 3, w->limit_optional);
         op_end(d);
     }
     put_namespaces(d, w->pid ? w->pid : PLAN_PID_CONTAINER);
@@ -281,7 +288,8 @@ __attribute__((unused)) static void draft_container(struct draft *d, const char 
     if (!w->no_cgroup_mount) put_mount(d, "cgroup", "/sys/fs/cgroup", 0xf, NULL, NULL);
     if (w->extra_mount[0]) put_mount(d, w->extra_mount[0], w->extra_mount[1], 0, w->extra_mount[2], NULL);
     for (int i = 0; i < 4 && w->binds[i][0]; i++)
-        put_bind(d, w->binds[i][0], w->binds[i][1], w->bind_flags, w->bind_recursive_readonly);
+        put_bind_as(d, w->binds[i][0], w->binds[i][1], w->bind_flags, w->bind_recursive_readonly,
+                    w->bind_propagation ? w->bind_propagation : PLAN_PRIVATE);
     for (size_t i = 0; !w->no_dev && i < 6; i++)
         put_device(d, nodes[i][0], (uint32_t)atoi(nodes[i][1]), (uint32_t)atoi(nodes[i][2]));
     if (w->device) put_device(d, w->device, 1, 5);

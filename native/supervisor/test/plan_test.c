@@ -114,6 +114,34 @@ static void test_paths(void) {
     refuses("a plan without a command");
 }
 
+/* A privileged container on a host with many devices. */
+static void test_counts(void) {
+    static uint8_t large[1 << 20];
+    static struct draft one;
+    wire_writer_init(&one.w, one.data, sizeof one.data);
+    put_device(&one, "/dev/x", 1, 3);
+    ordinary();
+    struct wire_bytes all = bytes_of(&d);
+    for (uint32_t count = 4096 - 11; count <= 4096; count += 11) {
+        struct wire_reader reader;
+        struct wire_field f;
+        size_t len = 0;
+        bool put = false;
+        wire_reader_init(&reader, all.data, all.len);
+        while (wire_next(&reader, &f) == 1) {
+            for (uint32_t i = 0; f.id == PLAN_DEVICE && !put && i < count; i++, len += one.w.len)
+                memcpy(large + len, one.data, one.w.len);
+            put |= f.id == PLAN_DEVICE;
+            memcpy(large + len, f.value.data - 6, f.value.len + 6);
+            len += f.value.len + 6;
+        }
+        struct wire_bytes bytes = {large, (uint32_t)len};
+        bool good = plan_decode(&bytes, PLAN_OF_CONTAINER, &plan, &err) == 0;
+        if (good) plan_free(&plan);
+        ok(good == (count < 4096), "%u further devices are %s", count, good ? "taken" : "refused");
+    }
+}
+
 static void test_no_byte_is_ignored(void) {
     ordinary();
     size_t whole = d.w.len;
@@ -136,6 +164,7 @@ int main(void) {
     test_refusals();
     test_identity();
     test_paths();
+    test_counts();
     test_no_byte_is_ignored();
     return done();
 }

@@ -21,7 +21,7 @@ static void correct_checksums(std::vector<uint8_t> &archive) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (size == 0) return 0;
+    if (size < 2) return 0;
     std::vector<uint8_t> archive(data + 1, data + size);
     if (data[0] % 4) correct_checksums(archive);
     size_t at = 0;
