@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -107,4 +107,36 @@ t.test('a diff ID that the configuration invents is refused', async (t) => {
   await t.rejects(set.pull(reference), { code: status.DATA_LOSS, message: /wrong diff ID/ });
   await set.layers.trash.empty();
   t.strictSame(await readdir(join(set.root, 'layers')), ['empty']);
+});
+
+t.test('after a power loss layers are verified: what is whole stays, what lost data is pulled again', async (t) => {
+  const set = await setUp(t);
+  const whole = await buildLayer([
+    directory('d'),
+    file('d/long', 'x'.repeat(100_000)),
+    file('d/long', 'replaced'),
+    hardlink('d/twin', 'd/long'),
+    file('d/empty', ''),
+    file('d/.wh.hidden', ''),
+    file('d/.wh..wh..opq', ''),
+    symlink('d/link', '/nowhere'),
+    file(`d/${'n'.repeat(200)}`, 'y'),
+  ]);
+  const short = await buildLayer([directory('d'), file('d/f', 'z'.repeat(5000))], 'zstd');
+  const kept = await set.pull(await set.registry.push(buildImage([whole]), 'a/kept'));
+  const lost = await set.pull(await set.registry.push(buildImage([whole, short]), 'a/lost'));
+  await truncate(join(set.layers.path(short.diffId), 'd/f'), 4096);
+  const mark = join(set.root, 'layers.json');
+  await writeFile(mark, JSON.stringify({ ...JSON.parse(await readFile(mark, 'utf8')), boot: 'the one before' }));
+  const again = await openImages(set.config, set.log, UNPACKER);
+  t.strictSame(
+    again.images.list().map(({ id }) => id),
+    [kept.id],
+  );
+  t.ok(again.layers.get(whole.diffId));
+  t.equal(again.layers.get(short.diffId), undefined);
+  const { id } = await again.pulls.pull(parseReference(`${set.registry.host}/a/lost:latest`), null);
+  t.equal(id, lost.id);
+  await again.pulls.close();
+  await again.layers.trash.empty();
 });

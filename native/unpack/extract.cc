@@ -142,6 +142,8 @@ void Extractor::clear_place(const Place &place, const TarEntry &entry) {
         remove_tree(place.parent, place.name);
     else if (unlinkat(place.parent, place.name.c_str(), 0) < 0)
         entry_failure(errno, tar_quote(entry.path));
+    // The daemon compares the size with the files that are there.
+    if (S_ISREG(st.st_mode) && st.st_nlink == 1) file_bytes_ -= static_cast<uint64_t>(st.st_size);
 }
 
 void Extractor::make_directory(const Place &place, const std::string &path, const TarEntry &entry) {

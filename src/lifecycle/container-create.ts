@@ -12,6 +12,7 @@ import type { Sandbox } from '../store/sandbox.js';
 import { encodePlan } from '../supervisor/plan-encoding.js';
 import { now } from './clock.js';
 import { dropContainer } from './container-kill.js';
+import { removeSpec } from './container-remove.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';
 import { containerDirectory, specPath } from './paths.js';
 import { withRollback } from './rollback.js';
@@ -87,7 +88,7 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     rollback.defer('end container', () => dropContainer(parts, supervisor, id));
     // Only exec and people read it, so it is written beside the creation and not before it.
     const kept = keepSpec(specPath(parts.config, sandbox.id, id), prepared.spec);
-    kept.catch(() => undefined);
+    rollback.defer('remove specification', () => kept.finally(() => removeSpec(parts, sandbox.id, id)));
     const { logPath } = container;
     const { pid } = await supervisor
       .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: encodePlan(prepared.plan) })

@@ -31,8 +31,12 @@ export const discardContainer = async (
 ): Promise<void> => {
   await Promise.all([
     parts.layers.discard(containerDirectory(parts.config, container.id)),
-    rm(dirname(specPath(parts.config, container.sandboxId, container.id)), { recursive: true, force: true }),
+    removeSpec(parts, container.sandboxId, container.id),
   ]);
   parts.containers.delete(container.id);
   await parts.layers.release(container.image.layers);
 };
+
+/** The container's directory on the tmpfs. */
+export const removeSpec = (parts: Pick<Runtime, 'config'>, sandboxId: string, containerId: string): Promise<void> =>
+  rm(dirname(specPath(parts.config, sandboxId, containerId)), { recursive: true, force: true });

@@ -56,6 +56,7 @@ const create = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: 
 
     const directory = podDirectory(parts.config, id);
     await mkdir(join(directory, 'exits'), { recursive: true, mode: 0o700 });
+    await mkdir(join(directory, 'containers'), { mode: 0o700 });
     rollback.defer('remove state directory', () => rm(directory, { recursive: true, force: true }));
 
     const supervisorPid = await startSupervisor(parts, sandbox, directory, rollback);
