@@ -100,6 +100,7 @@ t.test('it reads as a process that can do nothing else', async (t) => {
   const root = await layer(t);
   await writeFile(join(root, 'etc/passwd'), Buffer.alloc(2 ** 20, 'x'));
   const child = start(['identity', root]);
+  t.teardown(() => child.kill('SIGKILL'));
   // It has more to say than the pipe holds, and nobody listens yet.
   const text = () => readFile(`/proc/${child.pid}/status`, 'utf8');
   const status = await until('its filter', async () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdir, readdir, readFile, readlink } from 'node:fs/promises';
+import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
@@ -23,10 +23,8 @@ t.test('CVE-2026-59873: a stream that unpacks to more than any honest one is giv
   const disk = await smallDisk(t, '3g');
   await mkdir(join(disk, 'layer'));
   // Small blocks that repeat one byte: a few bytes each, 128 KiB when unpacked (RFC 8878, 3.1.1.2, RLE_Block).
-  const blocks = Buffer.alloc(3 * 20_000, Buffer.from([0x02, 0x00, 0x10]));
   const rle = Buffer.alloc(4 * 20_000);
   for (let i = 0; i < 20_000; i++) rle.set([0x02, 0x00, 0x10, 0], i * 4);
-  t.ok(blocks.length < rle.length);
   const frame = Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38]), rle, Buffer.from([0x03, 0, 0, 0])]);
   const header = (await buildLayer([file('bomb', '', { pax: { size: `${2 ** 40}` } })], 'none')).data.subarray(0, 1536);
   const { data } = await compressLayer(header, 'zstd');
@@ -59,7 +57,11 @@ t.test('--max-bytes and --max-entries', async (t) => {
 });
 
 t.test('CVE-2025-58183: large maps, headers and windows are refused before memory is taken', async (t) => {
-  for (const pax of [{ 'GNU.sparse.numblocks': '2147483648' }, { path: 'x'.repeat(2 * MIB) }]) {
+  const records: Array<Record<string, string>> = [
+    { 'GNU.sparse.numblocks': '2147483648' },
+    { path: 'x'.repeat(2 * MIB) },
+  ];
+  for (const pax of records) {
     const { code, stderr } = await unpack(t, [file('x', '', { pax })]);
     t.equal(code, BAD_INPUT, stderr);
   }
@@ -83,7 +85,7 @@ t.test('bad input ends it although more input may come', async (t) => {
   child.stdin?.on('error', () => undefined);
   const { code, stderr } = await ended(child);
   t.equal(code, BAD_INPUT);
-  t.match(stderr, /^not a tar header/);
+  t.match(stderr, /^not an octal number: checksum/);
 });
 
 t.test('an answer that nobody reads is an error', async (t) => {
@@ -110,14 +112,20 @@ t.test('it ends with the process that feeds it', async (t) => {
 t.test('while it reads it has no privilege, place or system call that it does not need', async (t) => {
   const root = await temporary(t);
   const child = start(['layer', '--target', root]);
+  t.teardown(() => child.kill('SIGKILL'));
   const end = ended(child);
   child.stdin?.write((await buildLayer([file('x', Buffer.alloc(MIB))], 'none')).data.subarray(0, 100_000));
   const tasks = `/proc/${child.pid}/task`;
-  await until('its first file', async () => (await readdir(root)).includes('x'));
-  const threads = await readdir(tasks);
-  t.equal(threads.length, 2);
-  for (const thread of threads) {
-    const status = await readFile(join(tasks, thread, 'status'), 'utf8');
+  const statuses = async () => {
+    const threads = await readdir(tasks);
+    return Promise.all(threads.map((thread) => readFile(join(tasks, thread, 'status'), 'utf8')));
+  };
+  await until('its filter', async () => {
+    const found = await statuses();
+    return found.length === 2 && found.every((status) => /^Seccomp:\t2$/m.test(status));
+  });
+  await writeFile(join(root, 'mark'), '');
+  for (const status of await statuses()) {
     const field = (name: string) => new RegExp(`^${name}:\\s+(.*)$`, 'm').exec(status)?.[1];
     // chown, dac_override, dac_read_search, fowner, fsetid, sys_admin, mknod, setfcap
     const capabilities = [0, 1, 2, 3, 4, 21, 27, 31].reduce((set, bit) => set + 2 ** bit, 0);
@@ -126,7 +134,7 @@ t.test('while it reads it has no privilege, place or system call that it does no
     t.equal(field('NoNewPrivs'), '1');
     t.equal(field('Seccomp'), '2');
   }
-  t.same(execFileSync('ls', [`/proc/${child.pid}/root/`]).toString(), 'x\n', 'its root is the layer');
+  t.same(execFileSync('ls', [`/proc/${child.pid}/root/`]).toString(), 'mark\n', 'its root is the layer');
   t.equal(await readlink(`/proc/${child.pid}/cwd`), '/');
   const mounts = (await readFile(`/proc/${child.pid}/mountinfo`, 'utf8')).trim().split('\n');
   t.equal(mounts.length, 1, 'nothing else is mounted');

@@ -22,11 +22,11 @@ t.test('CVE-2017-1002102: trees full of links go, what the links lead to stays',
   t.same(await readdir(place), []);
 });
 
-t.test('ten thousand levels', async (t) => {
+t.test('two thousand levels', async (t) => {
   const place = await temporary(t);
   await command('bash', [
     '-c',
-    'cd "$1"; mkdir top; cd top; for ((i = 0; i < 500; i++)); do mkdir -p "$2"; cd -P "$2"; done',
+    'cd "$1"; mkdir top; cd top; for ((i = 0; i < 100; i++)); do mkdir -p "$2"; cd -P "$2"; done',
     'bash',
     place,
     Array.from({ length: 20 }, (_, i) => `lifted-${i % 2}`).join('/'),

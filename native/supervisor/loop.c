@@ -10,6 +10,7 @@
 
 static int epoll_fd = -1;
 static bool stopped;
+static uint32_t round_now;
 static struct timer *timers;
 static void (*on_idle)(void);
 
@@ -23,7 +24,7 @@ int loop_init(void) {
 }
 
 int loop_add(struct source *source, int fd, uint32_t events, void (*ready)(struct source *, uint32_t)) {
-    *source = (struct source){.fd = fd, .events = events, .ready = ready};
+    *source = (struct source){.fd = fd, .events = events, .round = round_now, .ready = ready};
     struct epoll_event event = {.events = events, .data.ptr = source};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0) return 0;
     source->fd = -1;
@@ -122,10 +123,12 @@ void loop_run(void) {
             on_idle();
             busy = false;
         }
+        round_now++;
         for (int i = 0; i < n && !stopped; i++) {
             struct source *source = events[i].data.ptr;
             busy = true;
-            if (source->fd >= 0) source->ready(source, events[i].events);
+            /* Added in this round: the event is of a descriptor that had the slot before. A true one comes again. */
+            if (source->fd >= 0 && source->round != round_now) source->ready(source, events[i].events);
         }
     }
 }

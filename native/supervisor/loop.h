@@ -5,10 +5,11 @@
 #include <sys/epoll.h>
 
 /* A descriptor in the loop. It lives in static memory and is never freed while an event may name it; fd is -1 when not in use.
- * A handler may be called without cause after its slot was reused in the same round, so every descriptor is non-blocking. */
+ * What was reported for an older descriptor in the same slot is not told to the newer one. */
 struct source {
     int fd;
     uint32_t events;
+    uint32_t round; /* of the loop in which it was added */
     void (*ready)(struct source *source, uint32_t events);
 };
 

@@ -88,7 +88,11 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     rollback.defer('end container', () => dropContainer(parts, supervisor, id));
     // Only exec and people read it, so it is written beside the creation and not before it.
     const kept = keepSpec(specPath(parts.config, sandbox.id, id), prepared.spec);
-    rollback.defer('remove specification', () => kept.finally(() => removeSpec(parts, sandbox.id, id)));
+    const settled = kept.catch(() => undefined);
+    rollback.defer('remove specification', async () => {
+      await settled;
+      await removeSpec(parts, sandbox.id, id);
+    });
     const { logPath } = container;
     const { pid } = await supervisor
       .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: encodePlan(prepared.plan) })
