@@ -7,7 +7,7 @@
 export type PlanOp =
   /** Makes one cgroup directory (parents too). `v1-cpuset` also copies cpus and mems from the parent, without which v1 refuses tasks. */
   | { op: 'cgroup-dir'; path: string; version: 'v1' | 'v1-cpuset' | 'v2'; role: 'leaf' | 'parent' }
-  /** Writes one cgroup file. `optional`: a kernel without this file is no error. */
+  /** Writes one cgroup file. `optional`: a kernel without this file, or a controller that cannot be delegated here, is no error. */
   | { op: 'cgroup-write'; path: string; value: string; optional: boolean }
   | { op: 'oom-score-adj'; value: number }
   /** PID namespace: a new one, the pod's, that of `targetId`'s container, or the host's. Every container has its own cgroup namespace unless `hostCgroup`. */
