@@ -329,7 +329,6 @@ t.test('a supervisor is small, and small again after many processes', async (t) 
   t.ok(proportional(p.pid) <= 256, `${proportional(p.pid)} KiB with one container`);
 });
 
-
 /** A zombie has ended: who reaps the orphans of a test is not its business. */
 const running = (pid: number): boolean => existsSync(`/proc/${pid}/exe`) && !/State:\tZ/.test(statusOf(pid));
 
