@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "fail.h"
 #include "kernel.h"
@@ -87,9 +88,28 @@ int rootfs_open_by_list(const struct plan_op *op) {
     return k_open_tree(AT_FDCWD, op->rootfs.work, K_OPEN_TREE_CLONE);
 }
 
+static int make_directory(const char *path, mode_t mode) { return mkdir(path, mode) < 0 && errno != EEXIST ? -1 : 0; }
+
+/* Directories of the writable layer and the one above them. The layer's own mode is that of the container's root directory. */
+static int make_writable_layer(const struct plan_op *op, const char **object) {
+    char above[4096];
+    const char *slash = strrchr(op->rootfs.upper, '/');
+    size_t len = slash ? (size_t)(slash - op->rootfs.upper) : 0;
+    *object = op->rootfs.upper;
+    if (len == 0 || len >= sizeof above) {
+        errno = EINVAL;
+        return -1;
+    }
+    memcpy(above, op->rootfs.upper, len);
+    above[len] = 0;
+    if (make_directory(above, 0700) < 0 || make_directory(op->rootfs.upper, 0755) < 0) return -1;
+    return make_directory(*object = op->rootfs.work, 0700);
+}
+
 int rootfs_open(struct builder *b) {
     const struct plan_op *op = plan_find(b->plan, PLAN_ROOTFS);
     const char *object;
+    if (make_writable_layer(op, &object) < 0) return build_fail(&b->err, errno, "rootfs", object, "writable layer");
     b->rootfs = open_by_layer(op, &object);
     if (b->rootfs < 0 && errno == ENOTSUP) b->rootfs = rootfs_open_by_list(op);
     return b->rootfs < 0 ? build_fail(&b->err, errno, "rootfs", object, "overlay of the container") : 0;

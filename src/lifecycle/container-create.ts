@@ -34,6 +34,7 @@ export type CreateParts = Pick<
   | 'host'
   | 'cgroups'
   | 'filters'
+  | 'execPlans'
 >;
 
 /** Makes a container up to its execve and returns its ID. A repeat of the same request joins the running one or gets its result. */
@@ -82,7 +83,6 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     rollback.defer('release layers', () => parts.layers.release(container.image.layers));
     const directory = containerDirectory(parts.config, id);
     rollback.defer('discard writable layer', () => parts.layers.discard(directory));
-    await makeWritableLayer(directory);
 
     const supervisor = parts.supervisors.require(sandbox.id);
     rollback.defer('end container', () => dropContainer(parts, supervisor, id));
@@ -102,6 +102,7 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     await kept;
     // StopPodSandbox may have come in between: it must not leave a container behind that it never saw.
     requireReady(parts, sandbox.id);
+    parts.execPlans.prepare(id, prepared.spec);
     parts.containers.update(id, { stage: 'live', pid });
     return id;
   });
@@ -148,11 +149,6 @@ const record = (
   upperDir: join(containerDirectory(parts.config, id), 'upper'),
   resources: config.linux?.resources ?? null,
 });
-
-const makeWritableLayer = async (directory: string): Promise<void> => {
-  await mkdir(join(directory, 'upper'), { recursive: true, mode: 0o755 });
-  await mkdir(join(directory, 'work'), { mode: 0o700 });
-};
 
 /** For exec, for people, and for whoever else reads OCI. */
 const keepSpec = async (path: string, spec: OciSpec): Promise<void> => {

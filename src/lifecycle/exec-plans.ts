@@ -8,8 +8,8 @@ import { specPath } from './paths.js';
 import type { SeccompFilters } from './seccomp-filters.js';
 
 /**
- * What a further process of a container gets, compiled from the container's own config.json when it is first asked for: exec probes
- * come every few seconds, and only their command differs.
+ * What a further process of a container gets, compiled once, from the container's own specification: exec probes come every few
+ * seconds, and only their command differs. A restarted daemon finds the specification in config.json.
  */
 export class ExecPlans {
   readonly #plans = new Map<string, PlanOp[]>();
@@ -24,6 +24,14 @@ export class ExecPlans {
     return plan.map((op) => (op.op === 'exec' ? { ...op, argv } : op));
   }
 
+  /** To be called when a container is made, with its specification at hand. */
+  prepare(containerId: string, spec: OciSpec): PlanOp[] {
+    const seccompFilter = spec.linux.seccomp && this.filters.get(spec.linux.seccomp);
+    const plan = compileExecPlan(spec, { argv: [], tty: false, seccompFilter });
+    this.#plans.set(containerId, plan);
+    return plan;
+  }
+
   /** To be called when a container is removed. */
   forget(containerId: string): void {
     this.#plans.delete(containerId);
@@ -31,10 +39,6 @@ export class ExecPlans {
 
   async #compile(sandboxId: string, id: string): Promise<PlanOp[]> {
     const text = await readFile(specPath(this.config, sandboxId, id), 'utf8');
-    const spec = JSON.parse(text) as OciSpec;
-    const seccompFilter = spec.linux.seccomp && this.filters.get(spec.linux.seccomp);
-    const plan = compileExecPlan(spec, { argv: [], tty: false, seccompFilter });
-    this.#plans.set(id, plan);
-    return plan;
+    return this.prepare(id, JSON.parse(text) as OciSpec);
   }
 }

@@ -13,7 +13,7 @@ export type PlanOp =
   /** PID namespace: a new one, the pod's, that of `targetId`'s container, or the host's. Every container has its own cgroup namespace unless `hostCgroup`. */
   | { op: 'namespaces'; pid: 'container' | 'pod' | 'target' | 'node'; targetId?: string; hostCgroup: boolean }
   | { op: 'rlimit'; resource: number; soft: bigint; hard: bigint }
-  /** Overlay root file system; `lower` lists layer directories from the topmost down. */
+  /** Overlay root file system; `lower` lists layer directories from the topmost down. `upper`, `work` and what `upper` is in are made. */
   | { op: 'rootfs'; lower: string[]; upper: string; work: string; readonly: boolean; propagation: Propagation }
   /** A file system of the container's own: proc, sysfs, tmpfs, devpts, mqueue, cgroup, cgroup2. */
   | { op: 'mount'; type: string; destination: string; options: string[]; flags: MountFlag[] }
