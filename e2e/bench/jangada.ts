@@ -37,6 +37,6 @@ config_path = "${certs}"
 default_cgroup_parent = "${cgroup}/pods"
 `;
   await writeFile(file, configuration);
-  const command = [process.execPath, MAIN, 'daemon', '--config', file];
+  const command = [MAIN, 'daemon', '--config', file];
   return new Service({ name: OURS, home, cgroup, socket, command });
 };

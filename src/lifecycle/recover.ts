@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { killCgroup } from '../cgroup/kill.js';
 import type { Container } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
 import type { Supervisor } from '../supervisor/supervisor.js';
@@ -24,11 +25,21 @@ export const recover = async (runtime: Runtime): Promise<void> => {
   await makeMountPoints(runtime.config);
   await mkdir(podsDirectory(runtime.config), { recursive: true, mode: 0o700 });
   await mkdir(containersDirectory(runtime.config), { recursive: true, mode: 0o700 });
-  await Promise.all(runtime.sandboxes.list().map((sandbox) => recoverSandbox(runtime, sandbox)));
+  await Promise.all(runtime.sandboxes.list().map((sandbox) => recoverOrKeep(runtime, sandbox)));
   await dropUnknownPods(runtime);
   await dropUnknownContainers(runtime);
   await dropUnknownAttachments(runtime);
   await runtime.layers.sweep();
+};
+
+/** One pod that resists must not keep the node down: it stays visible and NOTREADY, and the kubelet's StopPodSandbox tries again. */
+const recoverOrKeep = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
+  try {
+    await recoverSandbox(runtime, sandbox);
+  } catch (error) {
+    runtime.log.error({ err: error, sandbox: sandbox.id, stage: sandbox.stage }, 'cannot recover a pod sandbox');
+    if (sandbox.stage !== 'stopped') runtime.sandboxes.update(sandbox.id, { stage: 'stopping' });
+  }
 };
 
 const recoverSandbox = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
@@ -108,6 +119,11 @@ const dropUnknownPods = async (runtime: Runtime): Promise<void> => {
 };
 
 const dropUnknownContainers = async (runtime: Runtime): Promise<void> => {
+  for (const container of runtime.containers.list()) {
+    if (runtime.sandboxes.get(container.sandboxId)) continue;
+    await killCgroup(runtime.cgroups, container.cgroupPath);
+    await discardContainer(runtime, container);
+  }
   for (const id of await readdir(containersDirectory(runtime.config))) {
     if (!runtime.containers.get(id)) await runtime.layers.discard(join(containersDirectory(runtime.config), id));
   }
@@ -116,7 +132,14 @@ const dropUnknownContainers = async (runtime: Runtime): Promise<void> => {
 const dropUnknownAttachments = async (runtime: Runtime): Promise<void> => {
   for (const left of runtime.network.leftovers()) {
     if (runtime.sandboxes.get(left.sandboxId)) continue;
-    await runtime.network.remove(left);
-    await unpinNetns(runtime, left.netnsPath);
+    try {
+      await runtime.network.remove(left);
+      await unpinNetns(runtime, left.netnsPath);
+    } catch (error) {
+      runtime.log.warn(
+        { err: error, sandbox: left.sandboxId },
+        'cannot detach from the network; the next start tries again',
+      );
+    }
   }
 };
