@@ -44,7 +44,13 @@ const measure = async (home: string): Promise<void> => {
   const results = new Results();
   for (const part of options.only ? options.only.split(',') : plan.parts) {
     process.stderr.write(`${part} …\n`);
-    for (const remark of await runPart(part, suite, plan, results)) console.log(`${'not idle'.padEnd(16)}${remark}`);
+    try {
+      for (const remark of await runPart(part, suite, plan, results)) console.log(`${'not idle'.padEnd(16)}${remark}`);
+    } catch (error) {
+      // A runtime that fails at one thing must not cost the figures of all others; what it lacks shows as a gap in the table.
+      console.log(`${'failed'.padEnd(16)}${part}: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = 1;
+    }
   }
   await report(results, suite.services);
   await stopSuite(suite);

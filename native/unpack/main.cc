@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string_view>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "confine.h"
 #include "failure.h"
@@ -95,6 +96,8 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     int code;
     try {
+        // Whatever a caller has left open beside the standard streams would be a way out.
+        syscall(SYS_close_range, 3u, ~0u, 0u);
         code = run(argc, argv);
     } catch (const Failure &failure) {
         fprintf(stderr, "%s\n", failure.message.c_str());
