@@ -15,8 +15,8 @@ void tar_check(const uint8_t *header) {
         bool in_checksum = i >= tar_field::checksum.at && i < tar_field::checksum.at + tar_field::checksum.size;
         sum += in_checksum ? ' ' : header[i];
     }
-    if (sum != tar_number(header, tar_field::checksum, "checksum"))
-        bad_input("not a tar header: its checksum is wrong");
+    if (sum != tar_number(header, tar_field::checksum, "checksum of a header; this is not a tar archive"))
+        bad_input("not a tar archive: the checksum of a header is wrong");
 }
 
 // Octal digits up to a space or NUL; or base-256, big-endian, with the highest bit of the first byte set.

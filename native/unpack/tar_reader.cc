@@ -65,6 +65,9 @@ bool TarReader::next(TarEntry &entry) {
         if (got == 0 || tar_is_zero(header)) {
             // Some writers leave out the end mark; an end between entries is an end.
             if (extension.any || (got != 0 && got != tar_block)) bad_input("archive ends within an entry");
+            // Readers differ in what a single zero block means: the end, or nothing. Entries behind it would be seen by some only.
+            if (got != 0 && fill(header, tar_block) == tar_block && !tar_is_zero(header))
+                bad_input("single block of zeros between entries");
             return false;
         }
         if (got != tar_block) bad_input("archive is cut short");

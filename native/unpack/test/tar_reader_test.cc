@@ -39,6 +39,10 @@ void test_good() {
     same(list(two), "a [one] b [two] ", "two files");
     same(list(two.substr(0, 4 * tar_block)), "a [one] b [two] ", "an end without an end mark");
     same(list(""), "", "an empty archive");
+    std::string zeros(tar_block, '\0');
+    same(list(entry({.name = "a"}, "one") + zeros), "a [one] ", "half an end mark");
+    same(list(entry({.name = "a"}, "one") + zeros + entry({.name = "b"}, "two")),
+         "a [one] ! single block of zeros between entries", "entries behind a single block of zeros");
     std::string longer(150, 'x');
     same(list(entry({.type = 'L'}, longer + '\0') + entry({.name = "short"}, "c")), longer + " [c] ",
          "a GNU long name");
