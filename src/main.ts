@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=2
+#!/usr/bin/env node
 import { Command } from 'commander';
 import { runDaemon } from './cli/daemon.js';
 import { ConfigError } from './config.js';

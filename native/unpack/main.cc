@@ -1,6 +1,7 @@
 // jangada-unpack: the only program that reads what strangers have packed. See native/README.md for its walls.
 #include <csignal>
 #include <cstdio>
+#include <fcntl.h>
 #include <string_view>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -19,7 +20,8 @@ constexpr int usage_error = 100;
 [[noreturn]] void usage() {
     fputs("usage: jangada-unpack layer --target DIR [--max-bytes N] [--max-entries N] [--no-sync] < BLOB\n"
           "       jangada-unpack identity LOWER...      topmost layer first\n"
-          "       jangada-unpack remove PARENT NAME...\n",
+          "       jangada-unpack remove PARENT NAME...\n"
+          "       jangada-unpack sync DIR\n",
           stderr);
     _exit(usage_error);
 }
@@ -83,6 +85,9 @@ int run(int argc, char **argv) {
         fwrite(text.data(), 1, text.size(), stdout);
     } else if (role == "remove") {
         remove(argc - 2, argv + 2);
+    } else if (role == "sync" && argc == 3) {
+        Fd directory(open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!directory || syncfs(directory.get()) < 0) local_failure(errno, argv[2]);
     } else {
         usage();
     }

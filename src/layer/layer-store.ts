@@ -11,6 +11,7 @@ import { Session } from './session.js';
 import { Slots } from './slots.js';
 import { Trash } from './trash.js';
 import { type Limits, LIMITS, readIdentity, unpackLayer, type Unpacker } from './unpack.js';
+import { WriteBack } from './write-back.js';
 
 export type { Layer } from './layer-record.js';
 
@@ -51,6 +52,7 @@ export class LayerStore {
   /** Layers whose old directory is still on its way out. */
   readonly #leaving = new Map<string, Promise<void>>();
   readonly #unpacks = new Slots(availableParallelism() + 1);
+  readonly #writeBack: WriteBack;
 
   private constructor(
     private readonly options: LayerStoreOptions,
@@ -58,6 +60,7 @@ export class LayerStore {
     private readonly session: Session,
   ) {
     this.directory = join(options.root, 'layers');
+    this.#writeBack = new WriteBack(options.unpacker, this.directory, options.log);
   }
 
   /** Takes over what is whole and throws away what a crash left half-done. Nothing is held yet: retain, then `sweep`. */
@@ -93,7 +96,8 @@ export class LayerStore {
   /** The orderly stop: no layer is being unpacked any more. */
   async close(): Promise<void> {
     await this.trash.close();
-    await this.#mark(() => this.session.end());
+    // Without the mark, what is not on disk is verified after a power loss.
+    if (await this.#writeBack.settle()) await this.#mark(() => this.session.end());
   }
 
   /** A full disk must not keep the daemon from starting: without its mark the next start verifies more than it needs to. */
@@ -201,6 +205,7 @@ export class LayerStore {
       await this.#leaving.get(diffId);
       await rename(temporary, join(this.directory, hexOf(diffId)));
       await syncDirectory(this.directory);
+      this.#writeBack.request();
       this.#layers.set(diffId, layer);
       // At once: a caller that is aborted now must not leave behind what nobody holds.
       this.retain([diffId]);

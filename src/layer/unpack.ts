@@ -42,7 +42,7 @@ export const unpackLayer = async (
   signal: AbortSignal,
 ): Promise<Unpacked> => {
   const bounds = ['--max-bytes', `${limits.maxBytes}`, '--max-entries', `${limits.maxEntries}`];
-  const output = await run(unpacker, ['layer', '--target', target, ...bounds], {
+  const output = await run(unpacker, ['layer', '--target', target, '--no-sync', ...bounds], {
     what,
     input: blob,
     stallMs: limits.stallMs,
@@ -99,6 +99,11 @@ export const removeTrees = async (
   for (let at = 0; at < names.length; at += MAX_NAMES) {
     await run(unpacker, ['remove', parent, ...names.slice(at, at + MAX_NAMES)], job);
   }
+};
+
+/** Brings all of the directory's file system to disk. */
+export const syncFileSystem = async (unpacker: Unpacker, directory: string): Promise<void> => {
+  await run(unpacker, ['sync', directory], { what: directory, stallMs: 3_600_000 });
 };
 
 interface Job {
