@@ -51,7 +51,7 @@ export class LayerStore {
   readonly #flights = new Map<string, Promise<Layer>>();
   /** Layers whose old directory is still on its way out. */
   readonly #leaving = new Map<string, Promise<void>>();
-  readonly #unpacks = new Slots(availableParallelism() + 1);
+  readonly #unpacks = new Slots(availableParallelism());
   readonly #writeBack: WriteBack;
 
   private constructor(
