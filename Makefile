@@ -26,8 +26,11 @@ src/gen/api.ts: proto/cri/v1/api.proto
 	  --importFileExtension=.js --targetFileExtension=.ts --outDir=src/gen -I proto -- cri/v1/api.proto >/dev/null
 	@touch $@
 
+src/gen/descriptor.ts: src/gen/api.ts proto/describe.mjs
+	@node proto/describe.mjs proto/cri/v1/api.proto $@
+
 .PHONY: gen
-gen: src/gen/api.ts ## Generate the TypeScript types of the CRI
+gen: src/gen/api.ts src/gen/descriptor.ts ## Generate the TypeScript types of the CRI
 
 .PHONY: native
 native: ## Build the native programs and the addon into build/native

@@ -6,6 +6,7 @@ import {
   Metadata,
   type MethodDefinition as ClientMethod,
   type ServiceDefinition,
+  type ServiceError,
   status,
 } from '@grpc/grpc-js';
 import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
@@ -22,7 +23,7 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
-/** Every unary RPC of a service as an async function. */
+/** Every RPC of a service: as an async function, or for a stream of replies as an async generator. */
 type Calls<D> = {
   [K in keyof D as Uncapitalize<K & string>]: D[K] extends MethodDefinition<
     infer Request,
@@ -30,7 +31,9 @@ type Calls<D> = {
     infer _S,
     infer Reply
   >
-    ? (request: Request, options?: CallOptions) => Promise<Reply>
+    ? K extends `Stream${string}` | 'GetContainerEvents'
+      ? (request: Request, options?: CallOptions) => AsyncIterable<Reply>
+      : (request: Request, options?: CallOptions) => Promise<Reply>
     : never;
 };
 
@@ -54,7 +57,10 @@ export const connect = (socket: string): Cri => {
     // Each client has its own connection: a daemon that was killed must not be met through another's.
     'grpc.use_local_subchannel_pool': 1,
   });
-  const calls = Object.entries(methods).map(([name, method]) => [uncapitalize(name), caller(client, method)] as const);
+  const calls = Object.entries(methods).map(
+    ([name, method]) =>
+      [uncapitalize(name), method.responseStream ? streamer(client, method) : caller(client, method)] as const,
+  );
   return { ...Object.fromEntries(calls), close: () => client.close() } as unknown as Cri;
 };
 
@@ -78,13 +84,35 @@ const caller =
         { deadline: Date.now() + deadlineMs },
         (error, reply) => {
           if (!error) return resolve(reply as object);
-          const { code, details } = error;
-          const message = `${method.path.replace(/.*\//, '')}: ${status[code]}: ${details}`;
-          reject(Object.assign(failure, { code, details, message }));
+          reject(describe(failure, method, error));
         },
       );
       signal?.addEventListener('abort', () => call.cancel(), { once: true });
     });
   };
+
+/** Leaving the loop over the replies cancels the call. */
+const streamer = (client: Client, method: ClientMethod<object, object>) =>
+  async function* (request: object, { deadlineMs = DEADLINE_MS, signal }: CallOptions = {}): AsyncGenerator<object> {
+    const { path, requestSerialize, responseDeserialize } = method;
+    const failure = new CriError();
+    const deadline = Date.now() + deadlineMs;
+    const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, { deadline });
+    signal?.addEventListener('abort', () => call.cancel(), { once: true });
+    try {
+      for await (const reply of call) yield reply as object;
+    } catch (error) {
+      throw describe(failure, method, error as ServiceError);
+    } finally {
+      call.cancel();
+    }
+  };
+
+const describe = (
+  failure: CriError,
+  { path }: ClientMethod<object, object>,
+  { code, details }: ServiceError,
+): CriError =>
+  Object.assign(failure, { code, details, message: `${path.replace(/.*\//, '')}: ${status[code]}: ${details}` });
 
 const uncapitalize = (name: string): string => name.charAt(0).toLowerCase() + name.slice(1);

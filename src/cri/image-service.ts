@@ -1,16 +1,21 @@
 import type { Runtime } from '../lifecycle/runtime.js';
 import { imageFsInfo } from './image-fs-info.js';
-import { listImages } from './image-list.js';
+import { listImages, streamImages } from './image-list.js';
 import { pullImage } from './image-pull.js';
 import { removeImage } from './image-remove.js';
 import { imageStatus } from './image-status.js';
-import type { Rpc } from './rpc.js';
+import type { Rpcs } from './rpc.js';
 
 /** ImageService: one line and one file an RPC. What is missing here answers UNIMPLEMENTED. */
-export const imageService = (runtime: Runtime): Record<string, Rpc> => ({
-  ListImages: (request) => listImages(runtime, request),
-  ImageStatus: (request) => imageStatus(runtime, request),
-  PullImage: (request) => pullImage(runtime, request),
-  RemoveImage: (request) => removeImage(runtime, request),
-  ImageFsInfo: (request) => imageFsInfo(runtime, request),
+export const imageService = (runtime: Runtime): Rpcs => ({
+  unary: {
+    ListImages: (request) => listImages(runtime, request),
+    ImageStatus: (request) => imageStatus(runtime, request),
+    PullImage: (request) => pullImage(runtime, request),
+    RemoveImage: (request) => removeImage(runtime, request),
+    ImageFsInfo: (request) => imageFsInfo(runtime, request),
+  },
+  streams: {
+    StreamImages: (request) => streamImages(runtime, request),
+  },
 });

@@ -1,6 +1,6 @@
 import type { Runtime } from '../lifecycle/runtime.js';
 import { createContainerRpc } from './container-create.js';
-import { listContainers } from './container-list.js';
+import { listContainers, streamContainers } from './container-list.js';
 import { removeContainerRpc } from './container-remove.js';
 import { reopenContainerLog } from './container-reopen-log.js';
 import { startContainerRpc } from './container-start.js';
@@ -10,9 +10,9 @@ import { containerStatus } from './container-status.js';
 import { stopContainerRpc } from './container-stop.js';
 import { updateContainerResources } from './container-update.js';
 import { execSyncRpc } from './exec-sync.js';
-import type { Rpc } from './rpc.js';
+import type { Rpcs } from './rpc.js';
 import { runtimeConfig } from './runtime-config.js';
-import { listPodSandbox } from './sandbox-list.js';
+import { listPodSandbox, streamPodSandboxes } from './sandbox-list.js';
 import { removePodSandbox } from './sandbox-remove.js';
 import { runPodSandbox } from './sandbox-run.js';
 import { podSandboxStatus } from './sandbox-status.js';
@@ -21,24 +21,30 @@ import { status } from './status.js';
 import { version } from './version.js';
 
 /** RuntimeService: one line and one file an RPC. What is missing here answers UNIMPLEMENTED. */
-export const runtimeService = (runtime: Runtime): Record<string, Rpc> => ({
-  Version: version,
-  Status: (request) => status(runtime, request),
-  RuntimeConfig: runtimeConfig,
-  RunPodSandbox: (request) => runPodSandbox(runtime, request),
-  StopPodSandbox: (request) => stopPodSandbox(runtime, request),
-  RemovePodSandbox: (request) => removePodSandbox(runtime, request),
-  PodSandboxStatus: (request) => podSandboxStatus(runtime, request),
-  ListPodSandbox: (request) => listPodSandbox(runtime, request),
-  CreateContainer: (request) => createContainerRpc(runtime, request),
-  StartContainer: (request) => startContainerRpc(runtime, request),
-  StopContainer: (request) => stopContainerRpc(runtime, request),
-  RemoveContainer: (request) => removeContainerRpc(runtime, request),
-  ContainerStatus: (request) => containerStatus(runtime, request),
-  ListContainers: (request) => listContainers(runtime, request),
-  UpdateContainerResources: (request) => updateContainerResources(runtime, request),
-  ReopenContainerLog: (request) => reopenContainerLog(runtime, request),
-  ExecSync: (request) => execSyncRpc(runtime, request),
-  ContainerStats: (request) => containerStats(runtime, request),
-  ListContainerStats: (request) => listContainerStats(runtime, request),
+export const runtimeService = (runtime: Runtime): Rpcs => ({
+  unary: {
+    Version: version,
+    Status: (request) => status(runtime, request),
+    RuntimeConfig: runtimeConfig,
+    RunPodSandbox: (request) => runPodSandbox(runtime, request),
+    StopPodSandbox: (request) => stopPodSandbox(runtime, request),
+    RemovePodSandbox: (request) => removePodSandbox(runtime, request),
+    PodSandboxStatus: (request) => podSandboxStatus(runtime, request),
+    ListPodSandbox: (request) => listPodSandbox(runtime, request),
+    CreateContainer: (request) => createContainerRpc(runtime, request),
+    StartContainer: (request) => startContainerRpc(runtime, request),
+    StopContainer: (request) => stopContainerRpc(runtime, request),
+    RemoveContainer: (request) => removeContainerRpc(runtime, request),
+    ContainerStatus: (request) => containerStatus(runtime, request),
+    ListContainers: (request) => listContainers(runtime, request),
+    UpdateContainerResources: (request) => updateContainerResources(runtime, request),
+    ReopenContainerLog: (request) => reopenContainerLog(runtime, request),
+    ExecSync: (request) => execSyncRpc(runtime, request),
+    ContainerStats: (request) => containerStats(runtime, request),
+    ListContainerStats: (request) => listContainerStats(runtime, request),
+  },
+  streams: {
+    StreamPodSandboxes: (request) => streamPodSandboxes(runtime, request),
+    StreamContainers: (request) => streamContainers(runtime, request),
+  },
 });

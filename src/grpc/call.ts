@@ -2,30 +2,33 @@ import {
   status,
   type handleServerStreamingCall,
   type handleUnaryCall,
+  type ServerWritableStream,
   type UntypedServiceImplementation,
   type ServiceDefinition,
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import type { Rpc } from '../cri/rpc.js';
-import { RuntimeError } from '../errors.js';
+import type { Rpc, Rpcs, StreamRpc } from '../cri/rpc.js';
+import { RuntimeError, unimplemented } from '../errors.js';
 
 /** Every method of `service`, wrapped once: logging, timing, and the one place where an error becomes a gRPC status. */
 export const implement = (
   service: ServiceDefinition,
-  rpcs: Readonly<Record<string, Rpc>>,
+  { unary, streams }: Rpcs,
   log: Logger,
 ): UntypedServiceImplementation => {
-  const unknown = Object.keys(rpcs).filter((name) => !(name in service));
+  const unknown = [
+    ...Object.keys(unary).filter((name) => service[name]?.responseStream !== false),
+    ...Object.keys(streams).filter((name) => service[name]?.responseStream !== true),
+  ];
   if (unknown.length > 0) throw new Error(`not in the CRI proto: ${unknown.join(', ')}`);
   const entries = Object.entries(service).map(([name, method]) => {
-    const rpc = rpcs[name];
-    if (!rpc) return [name, method.responseStream ? refuseStream(name) : refuse(name)] as const;
-    return [name, unary(name, rpc, log)] as const;
+    if (method.responseStream) return [name, stream(name, streams[name] ?? refuseStream(name), log)] as const;
+    return [name, call(name, unary[name] ?? refuse(name), log)] as const;
   });
   return Object.fromEntries(entries);
 };
 
-const unary =
+const call =
   (name: string, rpc: Rpc, log: Logger): handleUnaryCall<unknown, unknown> =>
   (call, callback) => {
     const begin = performance.now();
@@ -37,29 +40,63 @@ const unary =
           log.debug({ rpc: name, ms: elapsed(begin) }, 'done');
           callback(null, reply);
         },
-        (error: unknown) => {
-          const { code, details } = toStatus(error);
-          const unexpected = code === status.INTERNAL || code === status.UNKNOWN;
-          log[unexpected ? 'error' : 'info'](
-            { rpc: name, ms: elapsed(begin), code: status[code], err: unexpected ? error : undefined },
-            details,
-          );
-          callback({ code, details });
-        },
+        (error: unknown) => callback(failed(name, begin, error, log)),
       );
   };
 
-const NOT_YET = 'this version of jangada does not implement it';
+/** One message at a time is on its way: the next one is asked for when the client's flow control has taken the last. */
+const stream =
+  (name: string, rpc: StreamRpc, log: Logger): handleServerStreamingCall<unknown, unknown> =>
+  (call) => {
+    const begin = performance.now();
+    const gone = new AbortController();
+    call.once('cancelled', () => gone.abort());
+    const send = async () => {
+      for await (const message of rpc(call.request as never, gone.signal)) {
+        if (gone.signal.aborted) return;
+        await written(call, message, gone.signal);
+      }
+    };
+    send().then(
+      () => {
+        log.debug({ rpc: name, ms: elapsed(begin), cancelled: gone.signal.aborted }, 'done');
+        call.end();
+      },
+      (error: unknown) => call.emit('error', failed(name, begin, error, log)),
+    );
+  };
+
+const written = (call: ServerWritableStream<unknown, unknown>, message: object, gone: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const settle = () => {
+      gone.removeEventListener('abort', settle);
+      resolve();
+    };
+    gone.addEventListener('abort', settle);
+    call.write(message, settle);
+  });
+
+const failed = (name: string, begin: number, error: unknown, log: Logger): { code: status; details: string } => {
+  const { code, details } = toStatus(error);
+  const unexpected = code === status.INTERNAL || code === status.UNKNOWN;
+  log[unexpected ? 'error' : 'info'](
+    { rpc: name, ms: elapsed(begin), code: status[code], err: unexpected ? error : undefined },
+    details,
+  );
+  return { code, details };
+};
+
+const notYet = (name: string) => unimplemented(`${name}: this version of jangada does not implement it`);
 
 const refuse =
-  (name: string): handleUnaryCall<unknown, unknown> =>
-  (_call, callback) =>
-    callback({ code: status.UNIMPLEMENTED, details: `${name}: ${NOT_YET}` });
+  (name: string): Rpc =>
+  () =>
+    Promise.reject(notYet(name));
 
-const refuseStream =
-  (name: string): handleServerStreamingCall<unknown, unknown> =>
-  (call) => {
-    call.emit('error', { code: status.UNIMPLEMENTED, details: `${name}: ${NOT_YET}` });
+const refuseStream = (name: string): StreamRpc =>
+  // oxlint-disable-next-line require-yield -- it only fails
+  async function* () {
+    throw notYet(name);
   };
 
 /** Errors made for clients keep their status; anything else is a fault of ours and says so. */

@@ -1,20 +1,45 @@
-import { fileURLToPath } from 'node:url';
-import { loadPackageDefinition, type ServiceDefinition } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
-import type { ProtoGrpcType } from '../gen/api.js';
+import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import protobuf from 'protobufjs/light.js';
+import { descriptor } from '../gen/descriptor.js';
+import { type Encode, encoderOf } from './encoding.js';
 
-/** 64-bit integers stay strings: CRI times are nanoseconds beyond 2^53. */
-const OPTIONS = { longs: String, enums: String, defaults: true, oneofs: true } as const;
-
-const API = fileURLToPath(new URL('../../../proto/cri/v1/api.proto', import.meta.url));
+/** 64-bit integers stay strings: CRI times are nanoseconds beyond 2^53. The types in src/gen are made for these options. */
+const OPTIONS: protobuf.IConversionOptions = { longs: String, enums: String, defaults: true, oneofs: true };
 
 export interface CriServices {
   runtime: ServiceDefinition;
   image: ServiceDefinition;
 }
 
-/** The CRI v1 service definitions, read from the proto as published. */
+/** The CRI v1 service definitions, of the proto as published. */
 export const loadCri = (): CriServices => {
-  const loaded = loadPackageDefinition(loadSync(API, OPTIONS)) as unknown as ProtoGrpcType;
-  return { runtime: loaded.runtime.v1.RuntimeService.service, image: loaded.runtime.v1.ImageService.service };
+  const root = protobuf.Root.fromJSON(JSON.parse(descriptor) as protobuf.INamespace);
+  root.resolveAll();
+  return {
+    runtime: define(root.lookupService('runtime.v1.RuntimeService')),
+    image: define(root.lookupService('runtime.v1.ImageService')),
+  };
+};
+
+const define = (service: protobuf.Service): ServiceDefinition =>
+  Object.fromEntries(service.methodsArray.map((method) => [method.name, defineMethod(service, method)]));
+
+const defineMethod = (service: protobuf.Service, method: protobuf.Method): MethodDefinition<object, object> => {
+  const [request, response] = [method.resolvedRequestType, method.resolvedResponseType];
+  if (!request || !response) throw new Error(`unresolved types: RPC ${method.name} of the CRI descriptor`);
+  return {
+    path: `/${service.fullName.slice(1)}/${method.name}`,
+    requestStream: method.requestStream === true,
+    responseStream: method.responseStream === true,
+    requestSerialize: lazily(() => encoderOf(request)),
+    requestDeserialize: (bytes) => request.toObject(request.decode(bytes), OPTIONS),
+    responseSerialize: lazily(() => encoderOf(response)),
+    responseDeserialize: (bytes) => response.toObject(response.decode(bytes), OPTIONS),
+  };
+};
+
+/** protobufjs compiles a type at its first use; a start must not pay for the types that nobody uses. */
+const lazily = (make: () => Encode): Encode => {
+  let encode: Encode | undefined;
+  return (message) => (encode ??= make())(message);
 };

@@ -1,0 +1,43 @@
+import type protobuf from 'protobufjs/light.js';
+
+export type Encode = (message: object) => Buffer;
+
+/** Encodes messages of a type; enums and 64-bit integers may be strings. */
+export const encoderOf = (type: protobuf.Type): Encode => {
+  const [only, ...others] = type.fieldsArray;
+  if (only?.repeated && others.length === 0 && only.resolvedType && 'encode' in only.resolvedType)
+    return listEncoder(only, whole(only.resolvedType));
+  return whole(type);
+};
+
+const whole =
+  (type: protobuf.Type): Encode =>
+  (message) =>
+    type.encode(type.fromObject(message)).finish() as Buffer;
+
+const LENGTH_DELIMITED = 2;
+
+/**
+ * Encodes messages that are nothing but a list. Such a message is the concatenation of its items, each behind the field's tag and its
+ * length (protobuf encoding), so a node full of pods is listed by copying: what a frozen item encodes to is kept as long as the item is.
+ */
+const listEncoder = (field: protobuf.Field, encode: Encode): Encode => {
+  const tag = (field.id << 3) | LENGTH_DELIMITED;
+  const kept = new WeakMap<object, Buffer>();
+  const entryOf = (item: object): Buffer => {
+    const known = kept.get(item);
+    if (known) return known;
+    const bytes = encode(item);
+    const entry = Buffer.concat([varint(tag), varint(bytes.length), bytes]);
+    if (Object.isFrozen(item)) kept.set(item, entry);
+    return entry;
+  };
+  return (message) => Buffer.concat(((message as Record<string, object[]>)[field.name] ?? []).map(entryOf));
+};
+
+const varint = (value: number): Uint8Array => {
+  const bytes: number[] = [];
+  for (; value > 127; value >>>= 7) bytes.push((value & 127) | 128);
+  bytes.push(value);
+  return Uint8Array.from(bytes);
+};
