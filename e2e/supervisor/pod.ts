@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, copyFileSync, rmSync, symlinkSync, readFileSync
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { PlanOp } from '../../src/oci/plan.js';
-import { encodeExecPlan, encodePlan } from '../../src/supervisor/plan-encoding.js';
+import { encodePlan, ExecPlanTemplate } from '../../src/supervisor/plan-encoding.js';
 import { startSpawner, type Spawner } from '../../src/supervisor/spawner.js';
 import { connectSupervisor, type Supervisor, type SupervisorExit } from '../../src/supervisor/supervisor.js';
 
@@ -133,7 +133,7 @@ export class TestPod {
   }
 
   exec(id: string, argv: string[], options = { timeoutMs: 10_000, captureLimit: 1 << 20 }) {
-    return this.supervisor.exec(id, encodeExecPlan(processOps(argv)), options);
+    return this.supervisor.exec(id, new ExecPlanTemplate(processOps(argv)).plan(argv), options);
   }
 
   async end(): Promise<void> {

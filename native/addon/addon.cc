@@ -2,6 +2,8 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
     exports.Set("resolveSyscalls", Napi::Function::New(env, ResolveSyscalls));
+    exports.Set("hasX32", Napi::Function::New(env, HasX32));
+    exports.Set("markTopDirectory", Napi::Function::New(env, MarkTopDirectory));
     exports.Set("peerCredentials", Napi::Function::New(env, PeerCredentials));
     return exports;
 }

@@ -5,5 +5,11 @@
 // resolveSyscalls(arch: string, names: string[]): Int32Array - negative where the architecture has no such system call.
 Napi::Value ResolveSyscalls(const Napi::CallbackInfo &info);
 
+// hasX32(): boolean - whether the kernel carries out system calls of the x32 ABI.
+Napi::Value HasX32(const Napi::CallbackInfo &info);
+
+// markTopDirectory(path: string): boolean - EXT4_TOPDIR_FL; false when the file system has no such flag.
+Napi::Value MarkTopDirectory(const Napi::CallbackInfo &info);
+
 // peerCredentials(fd: number): { pid, uid, gid } - SO_PEERCRED of a connected unix socket.
 Napi::Value PeerCredentials(const Napi::CallbackInfo &info);

@@ -1,4 +1,6 @@
 #include <seccomp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <string>
 #include <unordered_map>
@@ -24,4 +26,13 @@ Napi::Value ResolveSyscalls(const Napi::CallbackInfo &info) {
         numbers[i] = seccomp_syscall_resolve_name_arch(arch->second, name.As<Napi::String>().Utf8Value().c_str());
     }
     return numbers;
+}
+
+Napi::Value HasX32(const Napi::CallbackInfo &info) {
+#ifdef __x86_64__
+    const bool answers = syscall(0x40000000 | SYS_getpid) == getpid();
+#else
+    const bool answers = false;
+#endif
+    return Napi::Boolean::New(info.Env(), answers);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "fail.h"
 #include "seccomp.h"
@@ -326,13 +327,41 @@ static bool measure(const struct wire_bytes *bytes, uint32_t *ops, uint32_t *fie
     return more == 0;
 }
 
+/* Memory for plans, which come and go by the exec: pages that are there already, instead of fresh ones from the kernel each time. */
+#ifndef PLAN_SCRATCH
+#define PLAN_SCRATCH (64u << 10)
+#endif
+static char scratch[PLAN_SCRATCH] __attribute__((aligned(4096)));
+static size_t scratch_used;
+static unsigned scratch_plans;
+
+static void *take_block(size_t size) {
+    size = (size + 15) & ~(size_t)15;
+    if (size > sizeof scratch - scratch_used) return calloc(1, size);
+    char *block = scratch + scratch_used;
+    scratch_used += size;
+    scratch_plans++;
+    return memset(block, 0, size);
+}
+
+static void give_block(void *block) {
+    if ((char *)block < scratch || (char *)block >= scratch + sizeof scratch)
+        free(block);
+    else if (--scratch_plans == 0)
+        scratch_used = 0;
+}
+
+void plan_idle(void) {
+    if (scratch_plans == 0) madvise(scratch, sizeof scratch, MADV_DONTNEED);
+}
+
 int plan_decode(const struct wire_bytes *bytes, enum plan_purpose purpose, struct plan *out, struct build_error *err) {
     uint32_t ops, fields;
     *out = (struct plan){0};
     if (bytes->len > WIRE_FRAME_MAX || !measure(bytes, &ops, &fields))
         return build_refuse(err, EINVAL, "truncated or too long", "plan", "plan", "framing");
     size_t lists = ((size_t)fields + 2 * (size_t)ops) * sizeof(char *);
-    char *block = calloc(1, ops * sizeof(struct plan_op) + lists + bytes->len + 1);
+    char *block = take_block(ops * sizeof(struct plan_op) + lists + bytes->len + 1);
     if (!block) return build_fail(err, ENOMEM, "plan", "plan", "memory");
     *out = (struct plan){(struct plan_op *)block, ops, block};
     struct arena a = {(const char **)(block + ops * sizeof(struct plan_op)),
@@ -358,7 +387,7 @@ int plan_decode(const struct wire_bytes *bytes, enum plan_purpose purpose, struc
 }
 
 void plan_free(struct plan *plan) {
-    free(plan->block);
+    if (plan->block) give_block(plan->block);
     *plan = (struct plan){0};
 }
 

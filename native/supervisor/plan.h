@@ -127,6 +127,8 @@ struct plan {
 /* Checks and decodes every operation: known, in order, complete, well-formed. 0, or -1 with *err and nothing to free. */
 int plan_decode(const struct wire_bytes *bytes, enum plan_purpose purpose, struct plan *out, struct build_error *err);
 void plan_free(struct plan *plan);
+/* Gives back the memory that plans were decoded in. */
+void plan_idle(void);
 
 /* The first operation with this code, or NULL. */
 struct plan_op *plan_find(const struct plan *plan, uint16_t code);

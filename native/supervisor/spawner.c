@@ -14,8 +14,10 @@
 #include "cause.h"
 #include "child.h"
 #include "connection.h"
+#include "credentials.h"
 #include "harden.h"
 #include "kernel.h"
+#include "launch.h"
 #include "run.h"
 #include "supervisor.h"
 
@@ -137,6 +139,9 @@ void spawner_main(int daemon, int the_null_fd, int oom_score_adj) {
     if (loop_init() < 0 || child_init() < 0 || connection_init(&connection) < 0 ||
         connection_open(&connection, daemon) < 0)
         _exit(1);
+    /* What holds for the process holds for the supervisors that it forks. */
+    credentials_probe();
+    launch_probe();
     loop_on_idle(on_idle);
     run_init(&connection, null_fd, oom_score_adj);
     loop_run();

@@ -15,6 +15,7 @@
 #include "connection.h"
 #include "container.h"
 #include "exec.h"
+#include "plan.h"
 #include "sandbox.h"
 
 #define SHUTDOWN_MS 10000
@@ -321,6 +322,7 @@ static void on_closed(struct connection *c) {
 static void on_idle(void) {
     log_idle();
     exec_idle();
+    plan_idle();
     leave_if_unreachable();
     connection_idle(&connection);
 }

@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import { readLayout } from '../cgroup/layout.js';
@@ -7,14 +8,14 @@ import { Exits } from '../lifecycle/exits.js';
 import { readHost } from '../lifecycle/host.js';
 import { openImages } from '../lifecycle/image-runtime.js';
 import { supervisorLost } from '../lifecycle/lost.js';
-import { journalPath } from '../lifecycle/paths.js';
+import { containersDirectory, journalPath } from '../lifecycle/paths.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { SeccompFilters } from '../lifecycle/seccomp-filters.js';
 import { SpawnerService } from '../lifecycle/spawner-service.js';
 import { Supervisors } from '../lifecycle/supervisors.js';
 import { Flights, Turns } from '../lifecycle/turns.js';
 import { Network } from '../network/network.js';
-import { loadAddon } from '../native/addon.js';
+import { loadAddon, type NativeAddon } from '../native/addon.js';
 import { compileSeccomp } from '../native/seccomp-compile.js';
 import { ContainerStatsReader } from '../stats/container-stats.js';
 import { DirectoryUsage } from '../stats/directory-usage.js';
@@ -31,6 +32,7 @@ export const compose = async (
   config: Config,
   log: Logger,
 ): Promise<{ runtime: Runtime; close: () => Promise<void> }> => {
+  const addon = loadAddon();
   const journal = Journal.open(journalPath(config));
   const writable = new DirectoryUsage();
   const containers = new ObjectStore<Container>('container', journal);
@@ -38,7 +40,7 @@ export const compose = async (
   const spawner = new SpawnerService(native('jangada-pod'), log);
   const runtime: Runtime = {
     ...(await openImages(config, log, [native('jangada-unpack')])),
-    ...kernelParts(config, writable),
+    ...kernelParts(config, writable, addon),
     sandboxes: new ObjectStore<Sandbox>('sandbox', journal),
     containers,
     exits,
@@ -48,6 +50,7 @@ export const compose = async (
     turns: new Turns(),
     flights: new Flights(),
   };
+  markTopDirectories(runtime, addon);
   runtime.supervisors.onLost = (sandboxId) => {
     supervisorLost(runtime, sandboxId).catch((error: unknown) => {
       log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor');
@@ -72,10 +75,19 @@ const openNetwork = (config: Config, log: Logger, spawner: SpawnerService): Netw
     log,
   });
 
+/**
+ * One layer has nothing to do with the next. On ext4 each gets a region of its own then, so that several are unpacked without waiting
+ * for one another, and making a container does not search through the inodes of those that have just been removed.
+ */
+const markTopDirectories = (runtime: Pick<Runtime, 'config' | 'layers'>, addon: NativeAddon): void => {
+  const containers = containersDirectory(runtime.config);
+  mkdirSync(containers, { recursive: true, mode: 0o700 });
+  for (const directory of [containers, runtime.layers.directory]) addon.markTopDirectory(directory);
+};
+
 /** What depends on this machine's kernel. */
-const kernelParts = (config: Config, writable: DirectoryUsage) => {
+const kernelParts = (config: Config, writable: DirectoryUsage, addon: NativeAddon) => {
   const cgroups = readLayout();
-  const addon = loadAddon();
   const filters = new SeccompFilters((profile) => compileSeccomp(profile, addon));
   const containerStats = new ContainerStatsReader({
     layout: cgroups,

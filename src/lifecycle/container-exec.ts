@@ -1,6 +1,5 @@
 import { deadlineExceeded, failedPrecondition } from '../errors.js';
 import { type Container, containerState } from '../store/container.js';
-import { encodeExecPlan } from '../supervisor/plan-encoding.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
 
@@ -23,7 +22,7 @@ export const execSync = async (
   const state = containerState(container);
   if (state !== 'CONTAINER_RUNNING')
     throw failedPrecondition(`not running: container ${container.id} is ${state.replace('CONTAINER_', '')}`);
-  const plan = encodeExecPlan(await parts.execPlans.get(container, argv));
+  const plan = await parts.execPlans.get(container, argv);
   try {
     const result = await parts.supervisors
       .require(container.sandboxId)

@@ -39,3 +39,13 @@ t.test('system calls by name', async (t) => {
   t.ok([...addon.resolveSyscalls('SCMP_ARCH_X86_64', names)].slice(2).every((number) => number < 0));
   t.same([...addon.resolveSyscalls('SCMP_ARCH_AARCH64', ['read'])], [63]);
 });
+
+t.test('a directory is marked as the top of unrelated ones where the file system knows that', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'jangada-addon-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const first = addon.markTopDirectory(directory);
+  t.equal(addon.markTopDirectory(directory), first, 'again');
+  t.equal(addon.markTopDirectory('/proc/self'), false, 'procfs has no such mark');
+  t.throws(() => addon.markTopDirectory(join(directory, 'none')), { message: /No such file/ });
+  t.throws(() => (addon.markTopDirectory as (path: unknown) => unknown)(1), TypeError);
+});

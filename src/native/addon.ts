@@ -5,6 +5,13 @@ import type { SeccompArch } from '../oci/spec.js';
 export interface NativeAddon {
   /** Numbers of system calls by name; negative where the architecture has none. */
   resolveSyscalls(arch: SeccompArch, names: readonly string[]): Int32Array;
+  /** Whether this kernel carries out system calls of the x32 ABI. */
+  hasX32(): boolean;
+  /**
+   * Marks a directory as one whose subdirectories have nothing to do with each other: ext4 then spreads them over its block groups
+   * (`chattr +T`). False when the file system has no such mark.
+   */
+  markTopDirectory(path: string): boolean;
   /** Who is at the other end of a connected unix socket: pid, uid and gid when it connected (SO_PEERCRED). */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number };
 }

@@ -5,7 +5,7 @@ import { run } from './bpf.fixture.js';
 import { caller } from './call.fixture.js';
 import { compileSeccomp } from './seccomp-compile.js';
 
-const addon = loadAddon();
+const addon = { ...loadAddon(), hasX32: () => true };
 const call = caller(addon);
 
 const X86_64 = 0xc000_003e;
@@ -85,4 +85,20 @@ t.test('arm64 profiles compile and reach the private calls of 32-bit ARM', async
   t.equal(run(filter, { arch: 0xc000_00b7, nr: 63, args: [0n] }), ALLOW, 'read');
   t.equal(run(filter, { arch: 0x4000_0028, nr: 0x0f_0002, args: [0n] }), ALLOW, 'cacheflush');
   t.equal(run(filter, { arch: X86_64, nr: 0, args: [0n] }), KILL_PROCESS);
+});
+
+t.test('a kernel without x32 has one answer for all of its calls', async (t) => {
+  const profile = defaultSeccomp([], 'x64');
+  const short = compileSeccomp(profile, { ...addon, hasX32: () => false });
+  t.ok(short.length < 0.7 * compileSeccomp(profile, addon).length, `${short.length / 8} instructions`);
+  for (const nr of [0, 1, 39, 470, 512, 547]) {
+    t.equal(run(short, { arch: X86_64, nr: X32_BIT + nr, args: [0n] }), ENOSYS, `x32 call ${nr}`);
+  }
+  const none = { ...profile, architectures: ['SCMP_ARCH_X86_64' as const] };
+  for (const hasX32 of [true, false])
+    t.equal(
+      run(compileSeccomp(none, { ...addon, hasX32: () => hasX32 }), { arch: X86_64, nr: X32_BIT, args: [0n] }),
+      0x8000_0000,
+      'an architecture that is not listed is killed',
+    );
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { encodeExecPlan, encodePlan } from '../supervisor/plan-encoding.js';
+import { encodePlan, ExecPlanTemplate } from '../supervisor/plan-encoding.js';
 import { buildSpec } from './build-spec.js';
 import { compileExecPlan, compilePlan, type PlanContext } from './compile-plan.js';
 import { PLAN_ORDER, type PlanOp } from './plan.js';
@@ -150,7 +150,7 @@ t.test('CVE-2019-10144: an exec gets what pid 1 has', async (t) => {
   from.process.selinuxLabel = 'u:r:t:s0';
   const plan = compile(from);
   const exec = compileExecPlan(from, { argv: ['id'], tty: false, seccompFilter });
-  t.doesNotThrow(() => encodeExecPlan(exec));
+  t.doesNotThrow(() => new ExecPlanTemplate(exec));
   for (const kind of ['oom-score-adj', 'rlimit', 'cwd', 'apparmor', 'selinux', 'credentials', 'seccomp'] as const) {
     t.ok(only(plan, kind).length > 0, kind);
     t.same(only(exec, kind), only(plan, kind), kind);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import type { PlanOp } from '../oci/plan.js';
-import { encodeExecPlan, encodePlan, encodeUpdatePlan } from './plan-encoding.js';
+import { encodePlan, encodeUpdatePlan, ExecPlanTemplate } from './plan-encoding.js';
 
 const credentials: PlanOp = {
   op: 'credentials',
@@ -109,11 +109,11 @@ t.test('credentials carry every id and every set in full width', async (t) => {
 t.test('CVE-2024-40635: an id outside 0 … 2^32-2 never becomes another id', async (t) => {
   for (const uid of [-1, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 1.5, Number.NaN])
     t.throws(
-      () => encodeExecPlan([cwd, exec, { ...credentials, uid }]),
+      () => new ExecPlanTemplate([cwd, exec, { ...credentials, uid }]),
       { message: /uid is not an integer/ },
       String(uid),
     );
-  t.throws(() => encodeExecPlan([cwd, exec, { ...credentials, groups: [2 ** 32] }]), {
+  t.throws(() => new ExecPlanTemplate([cwd, exec, { ...credentials, groups: [2 ** 32] }]), {
     message: /supplementary group/,
   });
 });
@@ -143,10 +143,12 @@ t.test('a plan is complete or it is none', async (t) => {
 
 t.test('a plan for a further process cannot change its container', async (t) => {
   t.same(
-    fields(encodeExecPlan([exec, credentials, cwd])).map(({ id }) => id),
+    fields(new ExecPlanTemplate([exec, credentials, cwd]).plan(['/true'])).map(({ id }) => id),
     [120, 150, 170],
   );
-  t.throws(() => encodeExecPlan([exec, credentials, cwd, { op: 'mask', destination: '/proc' }]), { message: /mask/ });
+  t.throws(() => new ExecPlanTemplate([exec, credentials, cwd, { op: 'mask', destination: '/proc' }]), {
+    message: /mask/,
+  });
   t.throws(() => encodeUpdatePlan([exec]), { message: /update of resources cannot have the operation exec/ });
 });
 
@@ -174,4 +176,25 @@ t.test('any arguments and environment survive the encoding', async () => {
       return JSON.stringify([texts(1), texts(2)]) === JSON.stringify([argv, env]);
     }),
   );
+});
+
+t.test('processes of one container differ in nothing but the command', async (t) => {
+  const template = new ExecPlanTemplate([cwd, credentials, { ...exec, argv: [], env: ['A=1', 'B=2'] }]);
+  const command = (argv: string[]) => fields(template.plan(argv)).find(({ id }) => id === 170)?.bytes;
+  const texts = (argv: string[]) =>
+    fields(command(argv) ?? Buffer.alloc(0)).map(({ id, bytes }) => [id, String(bytes)]);
+  t.same(texts(['/bin/x', '-y']), [
+    [1, '/bin/x'],
+    [1, '-y'],
+    [2, 'A=1'],
+    [2, 'B=2'],
+  ]);
+  t.same(texts(['/z']), [
+    [1, '/z'],
+    [2, 'A=1'],
+    [2, 'B=2'],
+  ]);
+  t.throws(() => template.plan([]), { message: /empty/ });
+  t.throws(() => template.plan(['']), { message: /empty/ });
+  t.throws(() => template.plan(['/x\0']), { message: /NUL/ });
 });

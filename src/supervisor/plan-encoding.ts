@@ -30,6 +30,10 @@ const mountFlags = (id: number, flags: MountFlag[]): Buffer =>
     'mount flags',
   );
 
+const argumentsOf = (argv: string[]): Buffer[] => argv.map((arg) => string(1, arg, 'argument'));
+
+const environment = (env: string[]): Buffer[] => env.map((entry) => string(2, entry, 'environment entry'));
+
 type Encoders = {
   [K in PlanOp['op']]: (op: Extract<PlanOp, { op: K }>) => Buffer[];
 };
@@ -112,10 +116,7 @@ const ENCODERS: Encoders = {
     integer(10, op.umask, 4, 'umask', 0, 0o777),
   ],
   seccomp: (op) => [field(1, op.filter), integer(2, op.flags, 4, 'seccomp flags')],
-  exec: (op) => [
-    ...op.argv.map((arg) => string(1, arg, 'argument')),
-    ...op.env.map((entry) => string(2, entry, 'environment entry')),
-  ],
+  exec: (op) => [...argumentsOf(op.argv), ...environment(op.env)],
 };
 
 /** What must be there exactly once, and what may be there at most once. */
@@ -168,13 +169,34 @@ export function encodePlan(ops: PlanOp[]): Uint8Array {
   return encodeSorted(ops);
 }
 
-/** The plan of a further process in a running container, as EXEC carries it. */
-export function encodeExecPlan(ops: PlanOp[]): Uint8Array {
+function checkProcess(ops: PlanOp[]): void {
   const stranger = ops.find(({ op }) => !OF_A_PROCESS.has(op));
   if (stranger) throw invalidArgument(`a process in a running container cannot have the operation ${stranger.op}`);
   checkCounts(ops, ['cwd', 'credentials', 'exec'], AT_MOST_ONCE);
   checkExec(ops);
-  return encodeSorted(ops);
+}
+
+/**
+ * The plan of further processes in a running container, as EXEC carries it, encoded but for the command: probes run every few seconds,
+ * and nothing else of them differs. `argv` of the operation `exec` that it is made from does not matter.
+ */
+export class ExecPlanTemplate {
+  readonly #before: Uint8Array;
+  readonly #env: Uint8Array;
+
+  constructor(ops: PlanOp[]) {
+    const sample = ops.map((op) => (op.op === 'exec' ? { ...op, argv: ['/'] } : op));
+    checkProcess(sample);
+    // `exec` has the highest code and so comes last.
+    this.#before = encodeSorted(sample.filter(({ op }) => op !== 'exec'));
+    this.#env = Buffer.concat(sample.flatMap((op) => (op.op === 'exec' ? environment(op.env) : [])));
+  }
+
+  plan(argv: string[]): Uint8Array {
+    if (!argv[0]) throw invalidArgument('command to execute is empty');
+    const exec = field(PLAN_ORDER.exec, Buffer.concat([...argumentsOf(argv), this.#env]));
+    return Buffer.concat([this.#before, exec]);
+  }
 }
 
 /** New resource limits of a running container, as UPDATE carries them. */
