@@ -77,6 +77,9 @@ void build_cgroup_report(const struct wire_bytes *plan, struct build_cgroup_repo
 /* SIGKILLs everything in the container's cgroup (v2 cgroup.kill; v1 every pid of cgroup.procs until none is left, bounded). */
 void build_cgroup_kill(const struct wire_bytes *plan);
 
+/* Lets a container that somebody has frozen run again. */
+void build_cgroup_thaw(const struct wire_bytes *plan);
+
 /* Removes the container's cgroup directories; 0 when they are gone, -1 while the kernel still holds one (EBUSY). */
 int build_cgroup_remove(const struct wire_bytes *plan);
 

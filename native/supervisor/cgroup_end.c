@@ -72,6 +72,21 @@ static unsigned kill_child(int parent, const char *name) {
     return found;
 }
 
+/* v1 freezes a cgroup and those below it each for itself: all of them have to thaw. */
+static unsigned thaw_child(int parent, const char *name) {
+    int dir = open_dir(parent, name);
+    if (dir >= 0) {
+        write_at(dir, "freezer.state", "THAWED");
+        close(dir);
+    }
+    return 0;
+}
+
+static void thaw_v1(int dir) {
+    write_at(dir, "freezer.state", "THAWED");
+    descend(dir, 0, thaw_child);
+}
+
 static unsigned remove_child(int parent, const char *name) { return unlinkat(parent, name, AT_REMOVEDIR) < 0; }
 
 /* v1 has no cgroup.kill. A frozen cgroup cannot fork faster than it is killed, and its pids cannot be reused between the reading and
@@ -84,7 +99,7 @@ static void kill_v1(int dir, bool freezer) {
         if (found == 0 || (freezer && found == before)) break;
         before = found;
     }
-    if (freezer) write_at(dir, "freezer.state", "THAWED");
+    if (freezer) thaw_v1(dir);
 }
 
 static bool is_freezer(int dir) { return faccessat(dir, "freezer.state", W_OK, 0) == 0; }
@@ -115,6 +130,24 @@ void build_cgroup_kill(const struct wire_bytes *bytes) {
     if (v1 >= 0) {
         kill_v1(v1, freezer);
         close(v1);
+    }
+    plan_free(&plan);
+}
+
+void build_cgroup_thaw(const struct wire_bytes *bytes) {
+    struct plan plan;
+    struct build_error err;
+    if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0) return;
+    for (uint32_t i = 0; i < plan.count; i++) {
+        const struct plan_op *op = &plan.ops[i];
+        if (op->code != PLAN_CGROUP_DIR || op->cgroup_dir.role != PLAN_CGROUP_LEAF) continue;
+        int dir = open_dir(AT_FDCWD, op->cgroup_dir.path);
+        if (dir < 0) continue;
+        if (op->cgroup_dir.version == PLAN_CGROUP_V2)
+            write_at(dir, "cgroup.freeze", "0");
+        else if (is_freezer(dir))
+            thaw_v1(dir);
+        close(dir);
     }
     plan_free(&plan);
 }

@@ -152,7 +152,7 @@ static void begin_ending(struct container *c) {
 static void create_failed(struct container *c) {
     c->create_failed = true;
     if (c->error.error == 0)
-        cause_set(&c->error, EPIPE, "build", "process under construction ended: container %s", c->id);
+        cause_set(&c->error, ECANCELED, "build", "process under construction ended: container %s", c->id);
     begin_ending(c);
 }
 
@@ -194,7 +194,7 @@ static void started(struct container *c) {
 
 static void start_failed(struct container *c) {
     if (c->error.error == 0)
-        cause_set(&c->error, EPIPE, "exec", "process ended before its program began: container %s", c->id);
+        cause_set(&c->error, ECANCELED, "exec", "process ended before its program began: container %s", c->id);
     begin_ending(c);
 }
 
@@ -311,8 +311,10 @@ int container_start(struct container *c, uint32_t tag, struct build_error *err) 
 
 int container_signal(struct container *c, int signal, struct build_error *err) {
     if (c->state == CONTAINER_EXITED || c->state == CONTAINER_ENDING) return 0;
-    if (syscall(SYS_pidfd_send_signal, c->process.pidfd, signal, NULL, 0) == 0 || errno == ESRCH) return 0;
-    return cause_set(err, errno, "signal", "signal %d to container %s", signal, c->id);
+    if (syscall(SYS_pidfd_send_signal, c->process.pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
+        return cause_set(err, errno, "signal", "signal %d to container %s", signal, c->id);
+    build_cgroup_thaw(&c->kept); /* a paused container could not hear it */
+    return 0;
 }
 
 void container_kill(struct container *c) {

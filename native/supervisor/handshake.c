@@ -67,7 +67,7 @@ static void handle(struct handshake *h, struct build_message *m, int fd) {
 
 static void finished(struct handshake *h) {
     if (h->create && !h->released) {
-        fail(h, EPIPE, "process under construction ended without a reason");
+        fail(h, ECANCELED, "process under construction ended without a reason");
         return;
     }
     handshake_end(h);

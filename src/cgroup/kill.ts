@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { deadlineExceeded } from '../errors.js';
+import { thaw } from './freezer.js';
 import type { CgroupLayout } from './layout.js';
 import { cgroupDirectories } from './paths.js';
 
@@ -8,26 +9,39 @@ const DEADLINE_MS = 10_000;
 const ROUND_MS = 10;
 
 /**
- * Ends every process of a cgroup whose supervisor is gone, and removes the cgroup. v2 has cgroup.kill for it; in v1 a fork bomb can
- * outrun one round of signals, so rounds go on until nothing is left or the deadline has passed.
+ * Ends every process of a cgroup whose supervisor is gone, and removes the cgroup with those that the container made below it. v2 has
+ * cgroup.kill for it; in v1 a fork bomb can outrun one round of signals, so rounds go on until nothing is left or the deadline has passed.
  */
 export const killCgroup = async (layout: CgroupLayout, path: string): Promise<void> => {
-  const directories = cgroupDirectories(layout, path).filter((directory) => existsSync(directory));
+  const roots = cgroupDirectories(layout, path).filter((directory) => existsSync(directory));
   const deadline = performance.now() + DEADLINE_MS;
   for (;;) {
+    const directories = roots.flatMap(subtree);
     const alive = new Set(directories.flatMap(processesOf));
-    if (alive.size === 0) break;
+    if (alive.size === 0) {
+      for (const directory of directories) rmdirSync(directory);
+      return;
+    }
     if (performance.now() > deadline)
       throw deadlineExceeded(
         `processes do not die: ${[...alive].join(', ')} of cgroup ${path}; see their /proc/PID/stack`,
       );
-    for (const directory of directories)
-      if (existsSync(`${directory}/cgroup.kill`)) writeFileSync(`${directory}/cgroup.kill`, '1');
+    for (const root of roots) if (existsSync(`${root}/cgroup.kill`)) writeFileSync(`${root}/cgroup.kill`, '1');
     for (const pid of alive) kill(pid);
+    for (const directory of directories) thaw(directory);
     // The kernel tells nobody when a v1 cgroup becomes empty.
     await pause(ROUND_MS);
   }
-  for (const directory of directories) rmdirSync(directory);
+};
+
+/** What is below comes before what it is in: the order in which cgroups can be removed. */
+const subtree = (directory: string): string[] => {
+  try {
+    const below = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    return [...below.flatMap(({ name }) => subtree(`${directory}/${name}`)), directory];
+  } catch {
+    return []; // removed meanwhile
+  }
 };
 
 const processesOf = (directory: string): number[] => {

@@ -1,3 +1,4 @@
+import { isFrozenFromAbove } from '../cgroup/freezer.js';
 import { deadlineExceeded } from '../errors.js';
 import type { Container } from '../store/container.js';
 import type { Supervisor } from '../supervisor/supervisor.js';
@@ -8,15 +9,18 @@ const KILL_DEADLINE_MS = 20_000;
 
 /** SIGKILLs everything in a container and waits until its end is recorded. Of a container that never started, it ends the set-up process. */
 export const killContainer = async (
-  parts: Pick<Runtime, 'supervisors' | 'exits'>,
+  parts: Pick<Runtime, 'supervisors' | 'exits' | 'cgroups'>,
   container: Container,
 ): Promise<void> => {
   const supervisor = parts.supervisors.get(container.sandboxId);
   if (!supervisor || container.finishedAt !== '0') return;
   await supervisor.kill(container.id);
   if (await parts.exits.wait(container.id, KILL_DEADLINE_MS)) return;
+  const why = isFrozenFromAbove(parts.cgroups, container.cgroupPath)
+    ? `a cgroup above ${container.cgroupPath} is frozen; thaw it`
+    : `a process hangs in the kernel; see the /proc/PID/stack of what is in cgroup ${container.cgroupPath}`;
   throw deadlineExceeded(
-    `still not dead ${KILL_DEADLINE_MS / 1000} s after SIGKILL: container ${container.id}; a process hangs in the kernel, see its /proc/PID/stack`,
+    `still not dead ${KILL_DEADLINE_MS / 1000} s after SIGKILL: container ${container.id}; ${why}`,
   );
 };
 

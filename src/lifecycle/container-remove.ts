@@ -7,7 +7,7 @@ import type { Runtime } from './runtime.js';
 
 type Parts = Pick<
   Runtime,
-  'config' | 'containers' | 'supervisors' | 'exits' | 'turns' | 'layers' | 'containerStats' | 'execPlans'
+  'config' | 'containers' | 'supervisors' | 'exits' | 'turns' | 'layers' | 'cgroups' | 'containerStats' | 'execPlans'
 >;
 
 /** Removes a container and everything it wrote; a running one is killed first (api.proto, RemoveContainer). */

@@ -42,7 +42,9 @@ export class Exits {
 
   /** True when the container has exited within `ms`; no polling, no lock. */
   async wait(id: string, ms: number): Promise<boolean> {
-    if (!this.#isOver(id)) await this.reported(id, ms);
+    const deadline = performance.now() + ms;
+    for (let left = ms; left > 0 && !this.#isOver(id); left = deadline - performance.now())
+      await this.reported(id, left);
     return this.#isOver(id);
   }
 
@@ -54,7 +56,7 @@ export class Exits {
       wake = resolve;
       const waiters = this.#waiters.get(id) ?? new Set();
       this.#waiters.set(id, waiters.add(resolve));
-      // setTimeout cannot count further than 2^31-1 ms.
+      // setTimeout cannot count further than 2^31-1 ms, which is 24 days.
       timer = setTimeout(resolve, Math.min(ms, 0x7fffffff));
     });
     clearTimeout(timer);

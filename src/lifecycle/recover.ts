@@ -7,6 +7,7 @@ import type { Supervisor } from '../supervisor/supervisor.js';
 import { attachment } from './attachment.js';
 import { dropContainer } from './container-kill.js';
 import { discardContainer } from './container-remove.js';
+import { resumeStop } from './container-stop.js';
 import { supervisorLost } from './lost.js';
 import { makeMountPoints } from './mount-points.js';
 import { unpinNetns } from './netns.js';
@@ -48,11 +49,14 @@ const recoverSandbox = async (runtime: Runtime, sandbox: Sandbox): Promise<void>
   if (supervisor) await reconcile(runtime, sandbox, supervisor);
   else if (sandbox.stage !== 'stopped') await supervisorLost(runtime, sandbox.id);
   for (const container of runtime.containers.list()) {
-    if (container.sandboxId === sandbox.id && container.stage !== 'live') await rollBackContainer(runtime, container);
+    if (container.sandboxId !== sandbox.id) continue;
+    // What had been begun is finished, without keeping the socket from opening.
+    if (container.stage === 'live') resume(runtime, { container: container.id }, resumeStop(runtime, container));
+    else await rollBackContainer(runtime, container);
   }
-  // What had been begun is finished, without keeping the socket from opening.
-  if (sandbox.stage === 'stopping') resume(runtime, sandbox, stopSandbox(runtime, sandbox));
-  if (sandbox.stage === 'removing') resume(runtime, sandbox, removeSandbox(runtime, sandbox));
+  const { id, stage } = sandbox;
+  if (stage === 'stopping') resume(runtime, { sandbox: id, stage }, stopSandbox(runtime, sandbox));
+  if (stage === 'removing') resume(runtime, { sandbox: id, stage }, removeSandbox(runtime, sandbox));
 };
 
 const connect = async (runtime: Runtime, sandboxId: string): Promise<Supervisor | undefined> => {
@@ -101,12 +105,9 @@ const rollBackContainer = async (runtime: Runtime, container: Container): Promis
   await discardContainer(runtime, container);
 };
 
-const resume = (runtime: Runtime, sandbox: Sandbox, operation: Promise<void>): void => {
+const resume = (runtime: Runtime, object: object, operation: Promise<void>): void => {
   operation.catch((error: unknown) =>
-    runtime.log.warn(
-      { err: error, sandbox: sandbox.id, stage: sandbox.stage },
-      'cannot finish what was begun; the next request tries again',
-    ),
+    runtime.log.warn({ err: error, ...object }, 'cannot finish what was begun; the next request tries again'),
   );
 };
 

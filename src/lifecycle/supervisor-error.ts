@@ -32,7 +32,8 @@ export const asRuntimeError = (error: unknown, object: string): RuntimeError => 
   if (error.code === 'ESRCH') return notFound(message);
   if (error.code === 'ETIMEDOUT') return deadlineExceeded(message);
   if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return unavailable(message, error);
-  if (error.code === 'EBUSY') return failedPrecondition(message);
+  // ECANCELED: somebody killed it while it was being made or started.
+  if (error.code === 'EBUSY' || error.code === 'ECANCELED') return failedPrecondition(message);
   if (EXHAUSTED.has(error.code)) return resourceExhausted(message, error);
   if (REQUEST.has(error.code)) return invalidArgument(message, error);
   return internal(message, error);

@@ -25,6 +25,8 @@ export interface Container {
   readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
   /** Signal that StopContainer sends first, as a number. */
   readonly stopSignal: number;
+  /** When its grace period ends, in milliseconds since the epoch; absent before it has been sent its stop signal. */
+  readonly killAt?: number;
   /** Absolute path of the log on the host; empty when none was asked for. */
   readonly logPath: string;
   readonly cgroupPath: string;
