@@ -21,6 +21,8 @@ const MAX_MESSAGE = 32 << 20;
 export interface CallOptions {
   deadlineMs?: number;
   signal?: AbortSignal;
+  /** Of a stream: the daemon is serving it, whether or not there is a reply yet. */
+  onOpen?: () => void;
 }
 
 /** Every RPC of a service: as an async function, or for a stream of replies as an async generator. */
@@ -93,12 +95,16 @@ const caller =
 
 /** Leaving the loop over the replies cancels the call. */
 const streamer = (client: Client, method: ClientMethod<object, object>) =>
-  async function* (request: object, { deadlineMs = DEADLINE_MS, signal }: CallOptions = {}): AsyncGenerator<object> {
+  async function* (
+    request: object,
+    { deadlineMs = DEADLINE_MS, signal, onOpen }: CallOptions = {},
+  ): AsyncGenerator<object> {
     const { path, requestSerialize, responseDeserialize } = method;
     const failure = new CriError();
     const deadline = Date.now() + deadlineMs;
     const call = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, { deadline });
     signal?.addEventListener('abort', () => call.cancel(), { once: true });
+    if (onOpen) call.once('metadata', onOpen);
     try {
       for await (const reply of call) yield reply as object;
     } catch (error) {

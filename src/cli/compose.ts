@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { readLayout } from '../cgroup/layout.js';
 import type { Config } from '../config.js';
 import { ExecPlans } from '../lifecycle/exec-plans.js';
+import { Events } from '../lifecycle/events.js';
 import { Exits } from '../lifecycle/exits.js';
 import { readHost } from '../lifecycle/host.js';
 import { openImages } from '../lifecycle/image-runtime.js';
@@ -35,15 +36,17 @@ export const compose = async (
   const addon = loadAddon();
   const journal = Journal.open(journalPath(config));
   const writable = new DirectoryUsage();
+  const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
   const containers = new ObjectStore<Container>('container', journal);
   const exits = new Exits(containers, log);
   const spawner = new SpawnerService(native('jangada-pod'), log);
   const runtime: Runtime = {
     ...(await openImages(config, log, [native('jangada-unpack')])),
     ...kernelParts(config, writable, addon),
-    sandboxes: new ObjectStore<Sandbox>('sandbox', journal),
+    sandboxes,
     containers,
     exits,
+    events: new Events(sandboxes, containers),
     spawner,
     supervisors: new Supervisors(exits, log),
     network: openNetwork(config, log, spawner),

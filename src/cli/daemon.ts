@@ -44,6 +44,8 @@ const serve = async (config: Config, log: Logger): Promise<void> => {
   ]);
   log.info({ socket: config.socket, pid: process.pid }, 'serving');
   log.info({ signal: await stopped }, 'stopping; containers go on running');
+  // Streams of events have no end of their own.
+  runtime.events.close();
   await shutdown(server, DRAIN_MS);
   await close();
 };

@@ -1,5 +1,6 @@
 import type { Runtime } from '../lifecycle/runtime.js';
 import { createContainerRpc } from './container-create.js';
+import { getContainerEvents } from './container-events.js';
 import { listContainers, streamContainers } from './container-list.js';
 import { removeContainerRpc } from './container-remove.js';
 import { reopenContainerLog } from './container-reopen-log.js';
@@ -44,6 +45,7 @@ export const runtimeService = (runtime: Runtime): Rpcs => ({
     ListContainerStats: (request) => listContainerStats(runtime, request),
   },
   streams: {
+    GetContainerEvents: (request, signal) => getContainerEvents(runtime, request, signal),
     StreamPodSandboxes: (request) => streamPodSandboxes(runtime, request),
     StreamContainers: (request) => streamContainers(runtime, request),
   },

@@ -24,7 +24,7 @@ export const podSandboxStatus = async (
   };
 };
 
-const sandboxStatusOf = (sandbox: Sandbox): PodSandboxStatus => ({
+export const sandboxStatusOf = (sandbox: Sandbox): PodSandboxStatus => ({
   id: sandbox.id,
   metadata: sandbox.config.metadata,
   state: sandboxState(sandbox),

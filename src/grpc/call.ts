@@ -1,4 +1,5 @@
 import {
+  Metadata,
   status,
   type handleServerStreamingCall,
   type handleUnaryCall,
@@ -52,7 +53,10 @@ const stream =
     const gone = new AbortController();
     call.once('cancelled', () => gone.abort());
     const send = async () => {
-      for await (const message of rpc(call.request as never, gone.signal)) {
+      const messages = rpc(call.request as never, gone.signal);
+      // A client that waits for its first message knows by this that it is being served.
+      call.sendMetadata(new Metadata());
+      for await (const message of messages) {
         if (gone.signal.aborted) return;
         await written(call, message, gone.signal);
       }

@@ -19,7 +19,6 @@ export const startContainer = (
     const supervisor = parts.supervisors.require(container.sandboxId);
     try {
       const { startedAt } = await supervisor.start(id);
-      // Its EXITED event may have overtaken this reply, or never come before it: the start time is recorded either way.
       parts.containers.update(id, { startedAt: String(startedAt) });
     } catch (error) {
       const cause = asRuntimeError(error, `container ${id}`);

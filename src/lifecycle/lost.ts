@@ -34,6 +34,7 @@ export const supervisorLost = async (parts: Parts, sandboxId: string): Promise<v
     }
     await endUnseen(parts, container);
   }
+  parts.sandboxes.update(sandboxId, { supervisorPid: 0 });
 };
 
 const endUnseen = async (parts: Parts, container: Container): Promise<void> => {

@@ -7,6 +7,7 @@ import type { ObjectStore } from '../store/object-store.js';
 import type { ContainerStatsReader } from '../stats/container-stats.js';
 import type { Sandbox } from '../store/sandbox.js';
 import type { ExecPlans } from './exec-plans.js';
+import type { Events } from './events.js';
 import type { Exits } from './exits.js';
 import type { Host } from './host.js';
 import type { ImageRuntime } from './image-runtime.js';
@@ -25,6 +26,7 @@ export interface Runtime extends ImageRuntime {
   readonly spawner: SpawnerService;
   readonly supervisors: Supervisors;
   readonly exits: Exits;
+  readonly events: Events;
   readonly turns: Turns;
   readonly flights: Flights;
   readonly host: Host;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { unavailable } from '../errors.js';
-import { connectSupervisor, type Supervisor } from '../supervisor/supervisor.js';
+import { connectSupervisor, type Supervisor, type SupervisorExit } from '../supervisor/supervisor.js';
 import type { Exits } from './exits.js';
 
 /** The open connections, one per pod. */
@@ -17,13 +17,8 @@ export class Supervisors {
   /** Connects to the supervisor that serves `directory`; rejects when there is none. */
   async connect(sandboxId: string, directory: string): Promise<Supervisor> {
     const supervisor = await connectSupervisor(directory, {
-      onExit: (exit) =>
-        this.exits.record(exit.id, {
-          exitCode: exit.exitCode,
-          oom: exit.oom,
-          finishedAt: String(exit.exitedAt),
-          message: exit.message,
-        }),
+      // After whoever waits for the reply to START, which came before: a container has started before it has stopped.
+      onExit: (exit) => setImmediate(() => this.#recordExit(exit)),
       onClose: () => {
         if (this.#connections.get(sandboxId) !== supervisor) return;
         this.#connections.delete(sandboxId);
@@ -65,5 +60,16 @@ export class Supervisors {
     const all = [...this.#connections.values()];
     this.#connections.clear();
     for (const supervisor of all) supervisor.close();
+  }
+
+  #recordExit({ id, exitCode, oom, exitedAt, message }: SupervisorExit): void {
+    try {
+      this.exits.record(id, { exitCode, oom, finishedAt: String(exitedAt), message });
+    } catch (error) {
+      this.log.error(
+        { err: error, container: id },
+        'cannot record an exit; the next start learns it from the supervisor',
+      );
+    }
   }
 }

@@ -14,6 +14,8 @@ export interface StoredObject {
  */
 export class ObjectStore<T extends StoredObject> {
   readonly #objects = new Map<string, T>();
+  /** Called after each change, with the record before and after it; undefined is: none. */
+  onChange: (before: T | undefined, after: T | undefined) => void = () => undefined;
 
   constructor(
     private readonly kind: string,
@@ -52,8 +54,10 @@ export class ObjectStore<T extends StoredObject> {
   }
 
   put(object: T): void {
+    const before = this.#objects.get(object.id);
     this.journal.put(this.kind, object.id, object);
     this.#objects.set(object.id, object);
+    this.onChange(before, object);
   }
 
   /** Replaces fields of an object that is still there; what was removed meanwhile stays removed. */
@@ -66,8 +70,10 @@ export class ObjectStore<T extends StoredObject> {
   }
 
   delete(id: string): void {
-    if (!this.#objects.has(id)) return;
+    const before = this.#objects.get(id);
+    if (!before) return;
     this.journal.delete(this.kind, id);
     this.#objects.delete(id);
+    this.onChange(before, undefined);
   }
 }

@@ -21,7 +21,7 @@ export interface Sandbox {
   readonly ips: readonly string[];
   /** cgroup under which the pod's containers live, relative to each hierarchy's root. */
   readonly cgroupParent: string;
-  /** Supervisor's pid, for people; the connection is what counts. */
+  /** Supervisor's pid, for people, 0 once it is gone; the connection is what counts. */
   readonly supervisorPid: number;
 }
 

@@ -1,0 +1,25 @@
+import type { ContainerEventType } from '../gen/runtime/v1/ContainerEventType.js';
+import type { Container } from '../store/container.js';
+import type { Sandbox } from '../store/sandbox.js';
+
+export type EventType = keyof typeof ContainerEventType;
+
+/** What a change of a container's record means to those who watch it; undefined is: no record. What never became visible is no event. */
+export const containerEvents = (before: Container | undefined, after: Container | undefined): EventType[] => {
+  if (!after) return before && before.stage !== 'creating' ? ['CONTAINER_DELETED_EVENT'] : [];
+  if (after.stage === 'creating') return [];
+  const events: EventType[] = [];
+  if (before?.stage === 'creating') events.push('CONTAINER_CREATED_EVENT');
+  if (before?.startedAt === '0' && after.startedAt !== '0' && before.finishedAt === '0')
+    events.push('CONTAINER_STARTED_EVENT');
+  if (before?.finishedAt === '0' && after.finishedAt !== '0') events.push('CONTAINER_STOPPED_EVENT');
+  return events;
+};
+
+/** The same of a sandbox: it is created and started in one, and has stopped when its supervisor is gone. */
+export const sandboxEvents = (before: Sandbox | undefined, after: Sandbox | undefined): EventType[] => {
+  if (!after) return before && before.stage !== 'creating' ? ['CONTAINER_DELETED_EVENT'] : [];
+  if (before?.stage === 'creating' && after.stage === 'ready')
+    return ['CONTAINER_CREATED_EVENT', 'CONTAINER_STARTED_EVENT'];
+  return before && before.supervisorPid !== 0 && after.supervisorPid === 0 ? ['CONTAINER_STOPPED_EVENT'] : [];
+};
