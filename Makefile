@@ -66,6 +66,10 @@ test-native: ## Run the native tests under ASan and UBSan, and the fuzzers for a
 e2e: build ## Run the real daemon, as root, in namespaces of its own (FILES=… for some files only)
 	@e2e/run.sh $(FILES)
 
+.PHONY: e2e-vm
+e2e-vm: build ## The same and more in a virtual machine with systemd, cgroup v2 and AppArmor (FILES=…, KERNEL=sid, COMMAND=…)
+	@COMMAND="$$COMMAND" KERNEL=$(KERNEL) e2e/vm/run.sh $(FILES)
+
 .PHONY: test
 test: ## Install, build and run all checks and tests
 	@.ci/test

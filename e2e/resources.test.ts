@@ -30,7 +30,7 @@ t.test('every limit reaches the kernel', async (t) => {
     oomScoreAdj: 321,
   };
   const id = await pod.start(node.busybox, { resources });
-  t.match(await value(id, 'cpu/cpu.shares', 'cpu.weight'), /^(512|20)$/);
+  t.match(await value(id, 'cpu/cpu.shares', 'cpu.weight'), /^(512|59)$/);
   t.match(await value(id, 'cpu/cpu.cfs_quota_us', 'cpu.max'), /^50000( 100000)?$/);
   if (!isUnified) t.equal(await value(id, 'cpu/cpu.cfs_period_us', ''), '100000');
   t.equal(await value(id, 'cpuset/cpuset.cpus', 'cpuset.cpus'), '0');
@@ -86,12 +86,12 @@ t.test('an update takes effect and is told', async (t) => {
     linux: { memoryLimitInBytes: String(128 * MIB), cpuShares: '1024', cpuQuota: '20000', cpuPeriod: '50000' },
   });
   t.equal(await value(id, 'memory/memory.limit_in_bytes', 'memory.max'), String(128 * MIB), 'more memory');
-  t.match(await value(id, 'cpu/cpu.shares', 'cpu.weight'), /^(1024|39)$/);
+  t.match(await value(id, 'cpu/cpu.shares', 'cpu.weight'), /^(1024|100)$/);
   t.match(await value(id, 'cpu/cpu.cfs_quota_us', 'cpu.max'), /^20000( 50000)?$/);
   t.match((await pod.status(id)).resources?.linux, { memoryLimitInBytes: String(128 * MIB), cpuShares: '1024' });
   await node.daemon.cri.updateContainerResources({ containerId: id, linux: { memoryLimitInBytes: String(32 * MIB) } });
   t.equal(await value(id, 'memory/memory.limit_in_bytes', 'memory.max'), String(32 * MIB), 'and less');
-  t.match(await value(id, 'cpu/cpu.shares', 'cpu.weight'), /^(1024|39)$/, 'what the update does not name stays');
+  t.match(await value(id, 'cpu/cpu.shares', 'cpu.weight'), /^(1024|100)$/, 'what the update does not name stays');
   await node.daemon.cri.removeContainer({ containerId: id });
 });
 
@@ -100,7 +100,7 @@ t.test('an update that the kernel refuses changes nothing', async (t) => {
   await t.rejects(
     node.daemon.cri.updateContainerResources({ containerId: id, linux: { cpuShares: '2048', cpusetCpus: '4000' } }),
   );
-  t.match(await value(id, 'cpu/cpu.shares', 'cpu.weight'), /^(512|20)$/);
+  t.match(await value(id, 'cpu/cpu.shares', 'cpu.weight'), /^(512|59)$/);
   t.match((await pod.status(id)).resources?.linux, { cpuShares: '512' });
   await node.daemon.cri.removeContainer({ containerId: id });
 });

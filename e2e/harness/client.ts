@@ -13,6 +13,7 @@ import { loadSync, type MethodDefinition } from '@grpc/proto-loader';
 import type { ProtoGrpcType } from '../../src/gen/api.js';
 import type { ImageServiceDefinition } from '../../src/gen/runtime/v1/ImageService.js';
 import type { RuntimeServiceDefinition } from '../../src/gen/runtime/v1/RuntimeService.js';
+import { PATIENCE } from './wait.js';
 
 const API = fileURLToPath(new URL('../../../proto/cri/v1/api.proto', import.meta.url));
 const DEADLINE_MS = 60_000;
@@ -49,9 +50,9 @@ const methods: ServiceDefinition = {
   ...loaded.runtime.v1.ImageService.service,
 };
 
-/** A client of both CRI services on one socket. */
+/** A client of both CRI services on one socket, or at an address `host:port`. */
 export const connect = (socket: string): Cri => {
-  const client = new Client(`unix:${socket}`, credentials.createInsecure(), {
+  const client = new Client(socket.startsWith('/') ? `unix:${socket}` : socket, credentials.createInsecure(), {
     'grpc.max_receive_message_length': MAX_MESSAGE,
     'grpc.max_send_message_length': MAX_MESSAGE,
     'grpc.initial_reconnect_backoff_ms': 50,
@@ -83,7 +84,7 @@ const caller =
         method.responseDeserialize,
         request,
         new Metadata(),
-        { deadline: Date.now() + deadlineMs },
+        { deadline: Date.now() + deadlineMs * PATIENCE },
         (error, reply) => {
           if (!error) return resolve(reply as object);
           reject(describe(failure, method, error));

@@ -10,7 +10,7 @@ import { makeCgroup, removeCgroups } from './cgroup.js';
 import { findLeaks, processesOf, treeOf } from './leaks.js';
 import { type Network, makeNetwork } from './network.js';
 import type { Registry } from './registry.js';
-import { until } from './wait.js';
+import { PATIENCE, until } from './wait.js';
 
 /** The compiled entry point of `jangada`. */
 export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
@@ -179,7 +179,7 @@ export class Daemon {
     if (!child) return null;
     this.#child = undefined;
     if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
-    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS * PATIENCE);
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
     child.kill(signal);
     const code = await ended;

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { buildImage, type Image, type RunConfig } from './image.js';
 import { buildLayer, directory, type Entry, file, hardlink, type Layer, layerOfDirectory } from './layer.js';
-import { cachedLayer } from './layer-cache.js';
+import { cachedLayer, cachedProgram } from './layer-cache.js';
 
 const run = promisify(execFile);
 const SOURCES = fileURLToPath(new URL('../../../e2e/images', import.meta.url));
@@ -59,7 +59,10 @@ export const programsLayer = async (): Promise<Layer> => {
 };
 
 /** One program as an ELF file, for images that need it in another place or with attributes. */
-export const compile = async (source: string): Promise<Buffer> => {
+export const compile = async (source: string): Promise<Buffer> =>
+  cachedProgram(basename(source, '.c'), await readFile(source), () => compileAnew(source));
+
+const compileAnew = async (source: string): Promise<Buffer> => {
   const directory = await mkdtemp(join(tmpdir(), 'jangada-program-'));
   const output = join(directory, 'program');
   try {

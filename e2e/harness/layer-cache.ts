@@ -12,9 +12,7 @@ export const cachedLayer = async (
   inputs: Array<string | Buffer>,
   make: () => Promise<Layer>,
 ): Promise<Layer> => {
-  const key = createHash('sha256');
-  for (const input of inputs) key.update(sha256(input));
-  const path = join(CACHE, `${name}-${key.digest('hex').slice(0, 16)}.tar.gz`);
+  const path = join(CACHE, `${name}-${keyOf(inputs)}.tar.gz`);
   const data = await readFile(path).catch(() => undefined);
   const diffId = await readFile(`${path}.diff-id`, 'utf8').catch(() => undefined);
   if (data && diffId) return { data, digest: sha256(data), diffId, compression: 'gzip' };
@@ -23,6 +21,23 @@ export const cachedLayer = async (
   await publish(path, layer.data);
   await publish(`${path}.diff-id`, layer.diffId);
   return layer;
+};
+
+/** The same for a program: a guest that has no compiler finds here what was compiled outside. */
+export const cachedProgram = async (name: string, source: Buffer, make: () => Promise<Buffer>): Promise<Buffer> => {
+  const path = join(CACHE, `${name}-${keyOf([source])}.elf`);
+  const known = await readFile(path).catch(() => undefined);
+  if (known) return known;
+  const program = await make();
+  await mkdir(CACHE, { recursive: true });
+  await publish(path, program);
+  return program;
+};
+
+const keyOf = (inputs: Array<string | Buffer>): string => {
+  const key = createHash('sha256');
+  for (const input of inputs) key.update(sha256(input));
+  return key.digest('hex').slice(0, 16);
 };
 
 const publish = async (path: string, content: string | Buffer): Promise<void> => {

@@ -21,7 +21,10 @@ const { status } = spawnSync(
     '--test-reporter-destination=stdout',
     ...files,
   ],
-  { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, RESULTS: results, TAP_TIMEOUT: '300' } },
+  {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, RESULTS: results, TAP_TIMEOUT: String(300 * Number(process.env['JANGADA_PATIENCE'] ?? 1)) },
+  },
 );
 // node's own status misses errors outside of a test, such as those of t.before.
 process.exit(status === 0 && readFileSync(results, 'utf8').endsWith(' 0\n') ? 0 : 1);
