@@ -93,27 +93,63 @@ static int make_path(char *path, uint8_t version) {
     }
 }
 
+static bool has_word(const char *list, const char *word, size_t len) {
+    for (const char *at = list; (at = strstr(at, word)); at += len)
+        if ((at == list || at[-1] == ' ') && strchr(" \n", at[len])) return true;
+    return false;
+}
+
+/* Makes every ancestor pass on those of `wanted` that `path` lacks, the uppermost first. What an ancestor refuses (cgroups(7): EBUSY
+ * while it has processes of its own, EINVAL or EOPNOTSUPP for a threaded subtree) is left: a limit that needs it then fails. */
+static void enable_controllers(const char *path, const char *wanted) {
+    char file[PATH_SIZE + 32], parent[PATH_SIZE], available[256], missing[256] = "", word[32];
+    const char *slash = strrchr(path, '/');
+    snprintf(file, sizeof file, "%s/cgroup.controllers", path);
+    if (!slash || read_file(file, available, sizeof available) < 0) return;
+    for (const char *p = wanted; *p; p += strspn(p, " ")) {
+        size_t len = strcspn(p, " "), used = strlen(missing);
+        snprintf(word, sizeof word, "%.*s", (int)len, p);
+        if (!has_word(available, word, strlen(word)))
+            snprintf(missing + used, sizeof missing - used, "%s%s", used ? " " : "", word);
+        p += len;
+    }
+    snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path);
+    if (!missing[0] || !is_cgroup(parent, PLAN_CGROUP_V2)) return;
+    enable_controllers(parent, missing);
+    snprintf(file, sizeof file, "%s/cgroup.subtree_control", parent);
+    for (const char *p = missing; *p; p += strspn(p, " ")) {
+        size_t len = strcspn(p, " ");
+        snprintf(word, sizeof word, "+%.*s", (int)len, p);
+        (void)!write_file(file, word); /* one by one: a write of several fails as a whole */
+        p += len;
+    }
+}
+
+/* Below a threaded cgroup no process can be put: the kernel would say so with a bare EOPNOTSUPP. */
+static int check_domain(const char *path, struct build_error *err) {
+    char file[PATH_SIZE + 32], type[32];
+    snprintf(file, sizeof file, "%s/cgroup.type", path);
+    if (read_file(file, type, sizeof type) < 0 || strncmp(type, "domain", 6) != 0 || strstr(type, "invalid"))
+        return build_refuse(err, EOPNOTSUPP, "below a threaded cgroup", "cgroup-dir", path, "cgroup");
+    return 0;
+}
+
 static int make_dir(const struct plan_op *op, struct build_error *err) {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s", op->cgroup_dir.path);
     for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--) path[len - 1] = 0;
-    if (make_path(path, op->cgroup_dir.version) == 0) return 0;
+    if (make_path(path, op->cgroup_dir.version) == 0) {
+        if (op->cgroup_dir.controllers) enable_controllers(path, op->cgroup_dir.controllers);
+        return op->cgroup_dir.version == PLAN_CGROUP_V2 ? check_domain(path, err) : 0;
+    }
     if (errno == ENOTSUP)
         return build_refuse(err, ENOTSUP, "not a cgroup hierarchy of this version", "cgroup-dir", op->cgroup_dir.path,
                             "cgroup");
     return build_fail(err, errno, "cgroup-dir", op->cgroup_dir.path, "cgroup");
 }
 
-/* Optional: the kernel has no such file, or this controller cannot be delegated here (cgroups(7): EBUSY while the cgroup has processes
- * of its own, EINVAL or EOPNOTSUPP for a controller that is not available or a threaded subtree). */
-static bool may_fail(const struct plan_op *op, int error) {
-    static const char delegation[] = "/cgroup.subtree_control";
-    size_t len = strlen(op->cgroup_write.path), end = sizeof delegation - 1;
-    if (!op->cgroup_write.optional) return false;
-    if (error == ENOENT) return true;
-    return len >= end && strcmp(op->cgroup_write.path + len - end, delegation) == 0 &&
-           (error == EBUSY || error == EINVAL || error == EOPNOTSUPP);
-}
+/* Optional: the kernel has no such file. */
+static bool may_fail(const struct plan_op *op, int error) { return op->cgroup_write.optional && error == ENOENT; }
 
 /* The file of the last write: rules for devices are many writes to one file. */
 struct last_file {
@@ -131,6 +167,9 @@ static int write_limit(const struct plan_op *op, struct last_file *last, struct 
     if (may_fail(op, errno)) return 0;
     char role[160];
     snprintf(role, sizeof role, "cgroup limit %s", op->cgroup_write.value);
+    if (errno == ENOENT)
+        return build_refuse(err, ENOENT, "no such limit here, or its controller is not passed on by the parent",
+                            "cgroup-write", op->cgroup_write.path, role);
     return build_fail(err, errno, "cgroup-write", op->cgroup_write.path, role);
 }
 
@@ -143,6 +182,8 @@ int cgroup_make(const struct plan *plan, struct build_error *err) {
             done = make_dir(op, err);
         else if (op->code == PLAN_CGROUP_WRITE)
             done = write_limit(op, &last, err);
+        else if (op->code == PLAN_CGROUP_DEVICES)
+            done = cgroup_guard_devices(op, err);
     }
     if (last.fd >= 0) close(last.fd);
     if (done < 0) cgroup_remove(plan);

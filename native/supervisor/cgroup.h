@@ -12,3 +12,6 @@ int cgroup_join_v1(const struct plan *plan, struct build_error *err);
 int cgroup_open_v2(const struct plan *plan);
 
 int cgroup_remove(const struct plan *plan);
+
+/* Attaches a device program to a v2 directory. */
+int cgroup_guard_devices(const struct plan_op *op, struct build_error *err);

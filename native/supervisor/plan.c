@@ -34,13 +34,20 @@ static const struct op_shape shapes[] = {
     {PLAN_CGROUP_DIR,
      0,
      "cgroup-dir",
-     {{1, PATH, 0, AT(cgroup_dir.path)}, {2, U8, 0, AT(cgroup_dir.version)}, {3, U8, 0, AT(cgroup_dir.role)}}},
+     {{1, PATH, 0, AT(cgroup_dir.path)},
+      {2, U8, 0, AT(cgroup_dir.version)},
+      {3, U8, 0, AT(cgroup_dir.role)},
+      {4, STRING, 1, AT(cgroup_dir.controllers)}}},
     {PLAN_CGROUP_WRITE,
      0,
      "cgroup-write",
      {{1, PATH, 0, AT(cgroup_write.path)},
       {2, STRING, 0, AT(cgroup_write.value)},
       {3, U8, 0, AT(cgroup_write.optional)}}},
+    {PLAN_CGROUP_DEVICES,
+     0,
+     "cgroup-devices",
+     {{1, PATH, 0, AT(cgroup_devices.path)}, {2, BYTES, 0, AT(cgroup_devices.program)}}},
     {PLAN_OOM_SCORE_ADJ, 0, "oom-score-adj", {{1, I32, 0, AT(oom.value)}}},
     {PLAN_NAMESPACES,
      0,
@@ -246,6 +253,9 @@ static bool check_op(const struct plan_op *op) {
         return in(op->cgroup_dir.version, 1, 3) && in(op->cgroup_dir.role, 1, 2) && !has_dotdot(op->cgroup_dir.path);
     case PLAN_CGROUP_WRITE:
         return op->cgroup_write.optional <= 1 && !has_dotdot(op->cgroup_write.path);
+    case PLAN_CGROUP_DEVICES:
+        return op->cgroup_devices.program.len > 0 && op->cgroup_devices.program.len % 8 == 0 &&
+               op->cgroup_devices.program.len / 8 <= 4096 && !has_dotdot(op->cgroup_devices.path);
     case PLAN_OOM_SCORE_ADJ:
         return op->oom.value >= -1000 && op->oom.value <= 1000;
     case PLAN_NAMESPACES:
@@ -287,14 +297,23 @@ static const struct {
         uint16_t min, max;
     } times[3];
 } counts[] = {
-    {PLAN_CGROUP_DIR, {{0, 64}, {0, 0}, {0, 0}}},   {PLAN_CGROUP_WRITE, {{0, 4096}, {0, 0}, {0, 64}}},
-    {PLAN_OOM_SCORE_ADJ, {{0, 1}, {0, 1}, {0, 0}}}, {PLAN_NAMESPACES, {{1, 1}, {0, 0}, {0, 0}}},
-    {PLAN_RLIMIT, {{0, 16}, {0, 16}, {0, 0}}},      {PLAN_ROOTFS, {{1, 1}, {0, 0}, {0, 0}}},
-    {PLAN_MOUNT, {{0, 4096}, {0, 0}, {0, 0}}},      {PLAN_DEVICE, {{0, 4096}, {0, 0}, {0, 0}}},
-    {PLAN_MASK, {{0, 4096}, {0, 0}, {0, 0}}},       {PLAN_READONLY, {{0, 4096}, {0, 0}, {0, 0}}},
-    {PLAN_TERMINAL, {{0, 1}, {0, 1}, {0, 0}}},      {PLAN_CWD, {{1, 1}, {1, 1}, {0, 0}}},
-    {PLAN_APPARMOR, {{0, 1}, {0, 1}, {0, 0}}},      {PLAN_SELINUX, {{0, 1}, {0, 1}, {0, 0}}},
-    {PLAN_CREDENTIALS, {{1, 1}, {1, 1}, {0, 0}}},   {PLAN_SECCOMP, {{0, 1}, {0, 1}, {0, 0}}},
+    {PLAN_CGROUP_DIR, {{0, 64}, {0, 0}, {0, 0}}},
+    {PLAN_CGROUP_WRITE, {{0, 4096}, {0, 0}, {0, 64}}},
+    {PLAN_CGROUP_DEVICES, {{0, 1}, {0, 0}, {0, 0}}},
+    {PLAN_OOM_SCORE_ADJ, {{0, 1}, {0, 1}, {0, 0}}},
+    {PLAN_NAMESPACES, {{1, 1}, {0, 0}, {0, 0}}},
+    {PLAN_RLIMIT, {{0, 16}, {0, 16}, {0, 0}}},
+    {PLAN_ROOTFS, {{1, 1}, {0, 0}, {0, 0}}},
+    {PLAN_MOUNT, {{0, 4096}, {0, 0}, {0, 0}}},
+    {PLAN_DEVICE, {{0, 4096}, {0, 0}, {0, 0}}},
+    {PLAN_MASK, {{0, 4096}, {0, 0}, {0, 0}}},
+    {PLAN_READONLY, {{0, 4096}, {0, 0}, {0, 0}}},
+    {PLAN_TERMINAL, {{0, 1}, {0, 1}, {0, 0}}},
+    {PLAN_CWD, {{1, 1}, {1, 1}, {0, 0}}},
+    {PLAN_APPARMOR, {{0, 1}, {0, 1}, {0, 0}}},
+    {PLAN_SELINUX, {{0, 1}, {0, 1}, {0, 0}}},
+    {PLAN_CREDENTIALS, {{1, 1}, {1, 1}, {0, 0}}},
+    {PLAN_SECCOMP, {{0, 1}, {0, 1}, {0, 0}}},
     {PLAN_EXEC, {{1, 1}, {1, 1}, {0, 0}}},
 };
 

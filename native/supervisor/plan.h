@@ -11,6 +11,7 @@
 enum plan_code {
     PLAN_CGROUP_DIR = 10,
     PLAN_CGROUP_WRITE = 20,
+    PLAN_CGROUP_DEVICES = 21,
     PLAN_OOM_SCORE_ADJ = 30,
     PLAN_NAMESPACES = 40,
     PLAN_RLIMIT = 50,
@@ -54,13 +55,17 @@ struct plan_op {
     int fd;       /* of a mount operation: the detached mount, once there is one */
     union {
         struct {
-            const char *path;
+            const char *path, *controllers;
             uint8_t version, role;
         } cgroup_dir;
         struct {
             const char *path, *value;
             uint8_t optional;
         } cgroup_write;
+        struct {
+            const char *path;
+            struct wire_bytes program;
+        } cgroup_devices;
         struct {
             int32_t value;
         } oom;

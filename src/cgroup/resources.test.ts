@@ -9,9 +9,7 @@ const PATH = '/jangada/s/c';
 /** `<file>=<value>`, with `?` after optional ones. */
 const writes = (layout: CgroupLayout, resources: Resources): string[] =>
   cgroupOps(layout, PATH, resources).flatMap((op) =>
-    op.op === 'cgroup-write' && !op.path.endsWith('subtree_control')
-      ? [`${op.path.replace('/cg/', '')}=${op.value}${op.optional ? '?' : ''}`]
-      : [],
+    op.op === 'cgroup-write' ? [`${op.path.replace('/cg/', '')}=${op.value}${op.optional ? '?' : ''}`] : [],
   );
 const MIB = 1 << 20;
 
@@ -81,16 +79,22 @@ t.test('v2 limits', async (t) => {
   );
 });
 
-t.test('v2: every ancestor passes the controllers on, one per write', async (t) => {
-  const subtree = cgroupOps(v2Layout('/cg'), PATH, {}).filter((op) => op.op === 'cgroup-write');
-  t.equal(subtree.length, 3 * 6);
-  t.same(subtree[0], { op: 'cgroup-write', path: '/cg/cgroup.subtree_control', value: '+cpuset', optional: true });
-  t.match(subtree.at(-1), { path: '/cg/jangada/s/cgroup.subtree_control', value: '+pids' });
-  const hybrid = cgroupOps(hybridLayout('/cg'), PATH, {}).filter((op) => op.op === 'cgroup-write');
-  t.same(
-    hybrid.map(({ value }) => value),
-    ['+hugetlb', '+hugetlb', '+hugetlb'],
-  );
+t.test('v2: every ancestor passes on the controllers that are there and used', async (t) => {
+  const controllers = (layout: CgroupLayout) =>
+    cgroupOps(layout, PATH, {}).flatMap((op) =>
+      op.op === 'cgroup-dir' && op.version === 'v2' ? [op.controllers] : [],
+    );
+  t.same(controllers(v2Layout('/cg')), [['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids']]);
+  t.same(controllers(hybridLayout('/cg')), [['hugetlb']]);
+});
+
+t.test('device rules are a program where v1 does not guard devices', async (t) => {
+  const devices = [{ allow: false, access: 'rwm' }];
+  const program = (layout: CgroupLayout, rules = devices) =>
+    cgroupOps(layout, PATH, { devices: rules }).filter(({ op }) => op === 'cgroup-devices');
+  t.match(program(v2Layout('/cg')), [{ path: '/cg/jangada/s/c' }]);
+  t.same(program(v2Layout('/cg'), [{ allow: true, access: 'rwm' }]), [], 'everything allowed: none');
+  t.same(program(hybridLayout('/cg')), []);
 });
 
 t.test('hybrid: huge pages are limited where the controller is', async (t) => {

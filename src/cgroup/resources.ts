@@ -1,9 +1,10 @@
 import type { PlanOp } from '../oci/plan.js';
+import { deviceProgram } from './device-program.js';
 import { type CgroupLayout, v1Mount, v2Mount } from './layout.js';
 import { checkResources, type Resources } from './limits.js';
 import { splitUnified } from './unified.js';
 import { v1Writes } from './v1.js';
-import { subtreeWrites, v2Writes } from './v2.js';
+import { usedControllers, v2Writes } from './v2.js';
 
 /** Makes a container's cgroup in every hierarchy and limits it, in the order in which the kernel accepts the values. */
 export const cgroupOps = (layout: CgroupLayout, path: string, resources: Resources): PlanOp[] => {
@@ -11,10 +12,16 @@ export const cgroupOps = (layout: CgroupLayout, path: string, resources: Resourc
   const { keys, resources: rest } = splitUnified(layout, resources);
   return [
     ...directories(layout, path),
-    ...subtreeWrites(layout, path),
     ...v1Writes(layout, path, rest),
     ...v2Writes(layout, path, rest, keys),
+    ...deviceOps(layout, path, rest),
   ];
+};
+
+/** Where no v1 controller guards devices, a program does. */
+const deviceOps = (layout: CgroupLayout, path: string, { devices }: Resources): PlanOp[] => {
+  const program = !layout.v2 || v1Mount(layout, 'devices') || !devices ? undefined : deviceProgram(devices);
+  return program ? [{ op: 'cgroup-devices', path: `${layout.v2?.mountPoint}${path}`, program }] : [];
 };
 
 /** Limits that were asked for and that no mounted controller can enforce: said once, not a reason to refuse the pod. */
@@ -40,5 +47,16 @@ const directories = (layout: CgroupLayout, path: string): PlanOp[] => {
     return { op: 'cgroup-dir', path: `${mountPoint}${path}`, version, role: 'leaf' };
   });
   if (!layout.v2) return v1;
-  return [...v1, { op: 'cgroup-dir', path: `${layout.v2.mountPoint}${path}`, version: 'v2', role: 'leaf' }];
+  const { mountPoint, controllers } = layout.v2;
+  const wanted = usedControllers(controllers);
+  return [
+    ...v1,
+    {
+      op: 'cgroup-dir',
+      path: `${mountPoint}${path}`,
+      version: 'v2',
+      role: 'leaf',
+      ...(wanted.length > 0 && { controllers: wanted }),
+    },
+  ];
 };

@@ -4,23 +4,9 @@ import { type CgroupWrite, type Resources, write } from './limits.js';
 /** Controllers that limit or measure something for us. */
 const USED = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids'];
 
-/**
- * A cgroup has a controller's files only when every ancestor passes the controller on. One controller per write: a
- * write of several fails as a whole where a parent has been given fewer. Optional, because the parents may be the
- * kubelet's, who does the same.
- */
-export const subtreeWrites = (layout: CgroupLayout, path: string): CgroupWrite[] => {
-  const { v2 } = layout;
-  if (!v2) return [];
-  const controllers = USED.filter((controller) => v2.controllers.includes(controller));
-  const names = path.split('/').filter(Boolean).slice(0, -1);
-  const ancestors = ['', ...names.map((_, depth) => `/${names.slice(0, depth + 1).join('/')}`)];
-  return ancestors.flatMap((ancestor) =>
-    controllers.map((controller) =>
-      write(`${v2.mountPoint}${ancestor}/cgroup.subtree_control`, `+${controller}`, true),
-    ),
-  );
-};
+/** A v2 cgroup has a controller's files only when every ancestor passes the controller on. */
+export const usedControllers = (available: readonly string[]): string[] =>
+  USED.filter((controller) => available.includes(controller));
 
 /** Values for a v2 cgroup: the limits, then the caller's own keys, which therefore win. */
 export const v2Writes = (

@@ -5,10 +5,21 @@
  * paths named `source` or `path` are the host's.
  */
 export type PlanOp =
-  /** Makes one cgroup directory (parents too). `v1-cpuset` also copies cpus and mems from the parent, without which v1 refuses tasks. */
-  | { op: 'cgroup-dir'; path: string; version: 'v1' | 'v1-cpuset' | 'v2'; role: 'leaf' | 'parent' }
-  /** Writes one cgroup file. `optional`: a kernel without this file, or a controller that cannot be delegated here, is no error. */
+  /**
+   * Makes one cgroup directory (parents too). `v1-cpuset` also copies cpus and mems from the parent, without which v1 refuses tasks.
+   * `controllers` of v2 are passed on by every ancestor that does not do so yet, as far as the kernel lets it.
+   */
+  | {
+      op: 'cgroup-dir';
+      path: string;
+      version: 'v1' | 'v1-cpuset' | 'v2';
+      role: 'leaf' | 'parent';
+      controllers?: readonly string[];
+    }
+  /** Writes one cgroup file. `optional`: a kernel without this file is no error. */
   | { op: 'cgroup-write'; path: string; value: string; optional: boolean }
+  /** Attaches a BPF_PROG_TYPE_CGROUP_DEVICE program (struct bpf_insn[]) to a v2 cgroup. */
+  | { op: 'cgroup-devices'; path: string; program: Uint8Array }
   | { op: 'oom-score-adj'; value: number }
   /** PID namespace: a new one, the pod's, that of `targetId`'s container, or the host's. Every container has its own cgroup namespace unless `hostCgroup`. */
   | { op: 'namespaces'; pid: 'container' | 'pod' | 'target' | 'node'; targetId?: string; hostCgroup: boolean }
@@ -72,6 +83,7 @@ export type MountFlag = 'ro' | 'nosuid' | 'nodev' | 'noexec' | 'noatime' | 'rela
 export const PLAN_ORDER = {
   'cgroup-dir': 10,
   'cgroup-write': 20,
+  'cgroup-devices': 21,
   'oom-score-adj': 30,
   namespaces: 40,
   rlimit: 50,

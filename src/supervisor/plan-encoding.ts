@@ -43,12 +43,14 @@ const ENCODERS: Encoders = {
     path(1, op.path, 'cgroup path'),
     integer(2, VERSIONS[op.version], 1, 'cgroup version'),
     integer(3, ROLES[op.role], 1, 'cgroup role'),
+    ...(op.controllers ? [string(4, op.controllers.join(' '), 'cgroup controllers')] : []),
   ],
   'cgroup-write': (op) => [
     path(1, op.path, 'cgroup file'),
     string(2, op.value, `value of ${op.path}`),
     bool(3, op.optional),
   ],
+  'cgroup-devices': (op) => [path(1, op.path, 'cgroup path'), field(2, op.program)],
   'oom-score-adj': (op) => [integer(1, op.value, 4, 'oom_score_adj', -1000, 1000)],
   namespaces: (op) => [
     integer(1, PID_MODES[op.pid], 1, 'pid namespace mode'),

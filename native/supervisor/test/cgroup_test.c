@@ -169,23 +169,65 @@ static void test_bad_limit(void) {
     ok(access("/sys/fs/cgroup/no-such", F_OK) < 0, "and not made");
 }
 
-/* A controller that cannot be delegated here: its absence was allowed for, other refusals were not. */
 static void test_optional(void) {
-    char control[600], max[600];
-    snprintf(control, sizeof control, "%s/cgroup.subtree_control", unified);
+    char max[600];
     snprintf(max, sizeof max, "%s/pids.max", pids);
-    struct wish w = {.script = "true", .cgroup = {unified, pids}, .limit = {{control, "+nosuch"}}};
-    ok(!run(&r, layer, "delegate", &w), "a controller that is not there is an error");
+    struct wish w = {.script = "true", .cgroup = {pids}, .limit = {{at("no-such-file"), "1"}}};
+    ok(!run(&r, layer, "optional", &w), "a file that is not there is an error");
+    has(r.err.detail, "its controller is not passed on", "with the likely cause");
     w.limit_optional = true;
-    ok(run(&r, layer, "delegate2", &w), "unless it is optional");
-    struct wire_bytes plan = bytes_of((draft_container(&d, layer, "delegate2", &w), &d));
+    ok(run(&r, layer, "optional2", &w), "unless it is optional");
+    struct wire_bytes plan = bytes_of((draft_container(&d, layer, "optional2", &w), &d));
     end(&plan);
     w.limit[0][0] = max;
     w.limit[0][1] = "many";
-    ok(!run(&r, layer, "delegate3", &w), "a value that the kernel refuses is an error, optional or not");
-    w.limit[0][0] = at("no-such-file");
-    ok(run(&r, layer, "delegate4", &w), "a file that is not there is not");
+    ok(!run(&r, layer, "optional3", &w), "a value that the kernel refuses is an error, optional or not");
+}
+
+/* mknod of anything, any access to 1:3, nothing else. */
+static const uint8_t only_null[] = {
+    0x61, 0x12, 0, 0, 0,  0, 0, 0, /* r2 = access << 16 | type */
+    0x74, 0x02, 0, 0, 16, 0, 0, 0, /* r2 >>= 16 */
+    0x61, 0x13, 4, 0, 0,  0, 0, 0, /* r3 = major */
+    0x61, 0x14, 8, 0, 0,  0, 0, 0, /* r4 = minor */
+    0xb4, 0x00, 0, 0, 1,  0, 0, 0, /* r0 = 1 */
+    0x15, 0x02, 3, 0, 1,  0, 0, 0, /* if r2 == mknod goto exit */
+    0x55, 0x03, 1, 0, 1,  0, 0, 0, /* if r3 != 1 goto deny */
+    0x15, 0x04, 1, 0, 3,  0, 0, 0, /* if r4 == 3 goto exit */
+    0xb4, 0x00, 0, 0, 0,  0, 0, 0, /* deny: r0 = 0 */
+    0x95, 0x00, 0, 0, 0,  0, 0, 0, /* exit */
+};
+
+static void test_devices(void) {
+    struct wish w = {.script = "echo x > /dev/null && echo null; head -c 1 /dev/zero || echo refused",
+                     .cgroup = {unified},
+                     .devices = {only_null, sizeof only_null}};
+    ok(run(&r, layer, "devices", &w), "a container with a device program");
+    same(r.text, "null\nhead: /dev/zero: Operation not permitted\nrefused\n", "has what the program allows");
+    struct wire_bytes plan = bytes_of((draft_container(&d, layer, "devices", &w), &d));
     end(&plan);
+    w.devices.len -= 8;
+    ok(!run(&r, layer, "devices2", &w), "a program that the kernel refuses fails the container");
+    has(r.err.detail, "invalid argument: ", "by name");
+    ok(strcmp(r.err.step, "cgroup-devices") == 0 && access(unified, F_OK) < 0, "and leaves no cgroup behind");
+}
+
+static void test_controllers(void) {
+    char threaded[600], type[700], leaf[700];
+    struct wish w = {.script = "true", .cgroup = {unified}, .controllers = "memory pids nosuch"};
+    ok(run(&r, layer, "controllers", &w), "controllers that no ancestor has are let be");
+    struct wire_bytes plan = bytes_of((draft_container(&d, layer, "controllers", &w), &d));
+    end(&plan);
+    snprintf(threaded, sizeof threaded, "%s", cgroup("unified", "t"));
+    snprintf(type, sizeof type, "%s/cgroup.type", threaded);
+    snprintf(leaf, sizeof leaf, "%s/c", threaded);
+    ok(mkdir(threaded, 0755) == 0, "a cgroup");
+    put_file(type, "threaded");
+    w.cgroup[0] = leaf;
+    ok(!run(&r, layer, "threaded", &w), "that is threaded takes no container");
+    has(r.err.detail, "below a threaded cgroup: ", "and the error says so");
+    ok(access(leaf, F_OK) < 0, "the container's own is gone");
+    ok(rmdir(threaded) == 0, "and it can be removed");
 }
 
 int main(void) {
@@ -202,6 +244,8 @@ int main(void) {
     test_update();
     test_bad_limit();
     test_optional();
+    test_devices();
+    test_controllers();
     remove_parents();
     fixture_remove();
     return done();

@@ -186,8 +186,10 @@ struct wish {
     const char *script;      /* run by sh -c */
     const char *const *argv; /* instead of the script */
     const char *cwd;
-    const char *cgroup[4];   /* directories, v1 unless the name has "unified" in it */
-    const char *limit[3][2]; /* cgroup file and value */
+    const char *cgroup[4];     /* directories, v1 unless the name has "unified" in it */
+    const char *controllers;   /* passed on to the v2 directory */
+    const char *limit[3][2];   /* cgroup file and value */
+    struct wire_bytes devices; /* program for the v2 directory, which is the first one */
     bool limit_optional;
     const char *masks[4], *readonly[4];
     const char *binds[4][2];
@@ -257,6 +259,7 @@ __attribute__((unused)) static void draft_container(struct draft *d, const char 
         wire_put_string(&d->w, 1, w->cgroup[i]);
         wire_put_u8(&d->w, 2, strstr(w->cgroup[i], "unified") ? 3 : strstr(w->cgroup[i], "cpuset") ? 2 : 1);
         wire_put_u8(&d->w, 3, PLAN_CGROUP_LEAF);
+        if (w->controllers && strstr(w->cgroup[i], "unified")) wire_put_string(&d->w, 4, w->controllers);
         op_end(d);
     }
     for (int i = 0; i < 3 && w->limit[i][0]; i++) {
@@ -264,6 +267,12 @@ __attribute__((unused)) static void draft_container(struct draft *d, const char 
         wire_put_string(&d->w, 1, w->limit[i][0]);
         wire_put_string(&d->w, 2, w->limit[i][1]);
         wire_put_u8(&d->w, 3, w->limit_optional);
+        op_end(d);
+    }
+    if (w->devices.len) {
+        op_begin(d, PLAN_CGROUP_DEVICES);
+        wire_put_string(&d->w, 1, w->cgroup[0]);
+        wire_put_bytes(&d->w, 2, w->devices.data, w->devices.len);
         op_end(d);
     }
     put_namespaces(d, w->pid ? w->pid : PLAN_PID_CONTAINER);
