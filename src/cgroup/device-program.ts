@@ -41,7 +41,9 @@ export const deviceProgram = (rules: readonly DeviceRule[]): Uint8Array | undefi
   const last = decisive.findIndex(isUnconditional);
   if (last >= 0) decisive.splice(last + 1);
   if (last === 0 && decisive[0]?.allow) return undefined;
-  const program = [...PROLOGUE, ...decisive.flatMap(ruleBlock), ...verdict(false)];
+  // The kernel refuses instructions that nothing leads to: after a rule for everything there is no otherwise.
+  const otherwise = last >= 0 ? [] : verdict(false);
+  const program = [...PROLOGUE, ...decisive.flatMap(ruleBlock), ...otherwise];
   if (program.length > MAX_INSTRUCTIONS)
     throw invalidArgument(`too many devices: ${rules.length} rules do not fit into one program of the kernel`);
   return encode(program);

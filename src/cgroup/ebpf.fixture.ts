@@ -6,6 +6,24 @@ export interface DeviceAccess {
   access: string;
 }
 
+/** Instructions that nothing leads to: the kernel's verifier refuses a program that has any. */
+export function unreachable(program: Uint8Array): number[] {
+  const code = Buffer.from(program);
+  const reached = new Set<number>();
+  const walk = (pc: number): void => {
+    if (reached.has(pc)) return;
+    if (pc * 8 >= code.length) throw new Error('ran off the end');
+    reached.add(pc);
+    const operation = code.readUInt8(pc * 8);
+    const offset = code.readInt16LE(pc * 8 + 2);
+    if (operation === 0x95) return;
+    if (operation !== 0x05) walk(pc + 1);
+    if ([0x05, 0x45, 0x55].includes(operation)) walk(pc + 1 + offset);
+  };
+  walk(0);
+  return Array.from({ length: code.length / 8 }, (_, pc) => pc).filter((pc) => !reached.has(pc));
+}
+
 /** The kernel's interpreter of eBPF, for the instructions of a device program; fails on any other. */
 export function allows(program: Uint8Array, { type, major, minor, access }: DeviceAccess): boolean {
   const bits = [...access].reduce((sum, letter) => sum | ({ m: 1, r: 2, w: 4 }[letter] ?? 0), 0);
