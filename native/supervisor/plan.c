@@ -7,11 +7,10 @@
 #include <sys/mman.h>
 
 #include "fail.h"
-#include "seccomp.h"
+#include "plan_check.h"
 
 #define PATH_LIMIT 4096u
 #define STRING_LIMIT (128u * 1024) /* MAX_ARG_STRLEN: what execve takes as one string */
-#define ID_INVALID UINT32_MAX      /* (uid_t)-1: "leave unchanged", never an identity */
 
 enum field_type { U8, U16, U32, U64, I32, STRING, PATH, STRINGS, BYTES };
 
@@ -123,7 +122,7 @@ static const struct op_shape *shape_of(uint16_t code, uint8_t kind) {
     return NULL;
 }
 
-static bool has_kind(uint16_t code) { return code == PLAN_MOUNT || code == PLAN_DEVICE; }
+bool plan_has_kind(uint16_t code) { return code == PLAN_MOUNT || code == PLAN_DEVICE; }
 
 const char *plan_step(const struct plan_op *op) {
     const struct op_shape *shape = shape_of(op->code, op->kind);
@@ -144,8 +143,7 @@ static const char *keep_string(struct arena *a, const struct wire_field *f) {
     return at;
 }
 
-/* A path of the host or of the container: absolute and short enough for the kernel. */
-static bool good_path(const char *s) { return s && s[0] == '/' && strlen(s) < PATH_LIMIT; }
+bool plan_good_path(const char *s) { return s && s[0] == '/' && strlen(s) < PATH_LIMIT; }
 
 static bool decode_value(const struct wire_field *f, uint8_t type, void *to, struct arena *a) {
     switch (type) {
@@ -166,7 +164,7 @@ static bool decode_value(const struct wire_field *f, uint8_t type, void *to, str
         break;
     }
     const char *s = f->value.len < STRING_LIMIT ? keep_string(a, f) : NULL;
-    if (!s || (type == PATH && !good_path(s))) return false;
+    if (!s || (type == PATH && !plan_good_path(s))) return false;
     if (type == STRINGS) {
         ((struct plan_strings *)to)->at[((struct plan_strings *)to)->count++] = s;
         return true;
@@ -203,7 +201,7 @@ static bool decode_op(const struct wire_field *op_field, struct plan_op *op, str
     uint32_t seen = 0;
     *op = (struct plan_op){.code = op_field->id, .fd = -1};
     wire_reader_init(&r, op_field->value.data, op_field->value.len);
-    if (has_kind(op->code) && (wire_next(&r, &f) != 1 || f.id != 1 || !wire_u8(&f, &op->kind) || op->kind == 0))
+    if (plan_has_kind(op->code) && (wire_next(&r, &f) != 1 || f.id != 1 || !wire_u8(&f, &op->kind) || op->kind == 0))
         return false;
     const struct op_shape *shape = shape_of(op->code, op->kind);
     if (!shape) return false;
@@ -219,115 +217,6 @@ static bool decode_op(const struct wire_field *op_field, struct plan_op *op, str
         if (!shape->fields[i].optional && shape->fields[i].type != STRINGS && !(seen >> shape->fields[i].id & 1))
             return false;
     return more == 0;
-}
-
-static bool in(uint32_t value, uint32_t min, uint32_t max) { return value >= min && value <= max; }
-
-/* cgroup paths are made and removed by name: no way out of the hierarchy. */
-static bool has_dotdot(const char *path) {
-    for (const char *p = path; (p = strstr(p, "/..")); p += 3)
-        if (p[3] == 0 || p[3] == '/') return true;
-    return false;
-}
-
-static bool known_type(const char *type) {
-    static const char *const types[] = {"proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "shm"};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (strcmp(type, types[i]) == 0) return true;
-    return false;
-}
-
-#define MOUNT_FLAGS 0x3fu /* ro, nosuid, nodev, noexec, noatime, strictatime */
-
-static bool check_credentials(const struct plan_credentials *c) {
-    if (c->groups.len % 4 || c->groups.len / 4 > 65536 || c->no_new_privileges > 1 || c->umask > 0777) return false;
-    for (uint32_t i = 0; i < c->groups.len; i += 4)
-        if (wire_load32(c->groups.data + i) == ID_INVALID) return false;
-    return c->uid != ID_INVALID && c->gid != ID_INVALID;
-}
-
-/* Ranges and combinations that the shape does not say. */
-static bool check_op(const struct plan_op *op) {
-    switch (op->code) {
-    case PLAN_CGROUP_DIR:
-        return in(op->cgroup_dir.version, 1, 3) && in(op->cgroup_dir.role, 1, 2) && !has_dotdot(op->cgroup_dir.path);
-    case PLAN_CGROUP_WRITE:
-        return op->cgroup_write.optional <= 1 && !has_dotdot(op->cgroup_write.path);
-    case PLAN_CGROUP_DEVICES:
-        return op->cgroup_devices.program.len > 0 && op->cgroup_devices.program.len % 8 == 0 &&
-               op->cgroup_devices.program.len / 8 <= 4096 && !has_dotdot(op->cgroup_devices.path);
-    case PLAN_OOM_SCORE_ADJ:
-        return op->oom.value >= -1000 && op->oom.value <= 1000;
-    case PLAN_NAMESPACES:
-        return in(op->namespaces.pid, 1, 4) && op->namespaces.host_cgroup <= 1;
-    case PLAN_RLIMIT:
-        return op->rlimit.resource < 16 && op->rlimit.soft <= op->rlimit.hard;
-    case PLAN_ROOTFS:
-        for (uint32_t i = 0; i < op->rootfs.lower.count; i++)
-            if (!good_path(op->rootfs.lower.at[i])) return false;
-        return op->rootfs.lower.count > 0 && op->rootfs.readonly <= 1 && in(op->rootfs.propagation, 1, 3);
-    case PLAN_MOUNT:
-        if (op->kind == PLAN_KIND_MOUNT) return known_type(op->mount.type) && (op->mount.flags & ~MOUNT_FLAGS) == 0;
-        return (op->bind.flags & ~MOUNT_FLAGS) == 0 && op->bind.recursive_readonly <= 1 &&
-               in(op->bind.propagation, 1, 3);
-    case PLAN_DEVICE:
-        if (op->kind == PLAN_KIND_SYMLINK) return op->symlink.target[0] != 0;
-        return (op->device.type == 'c' || op->device.type == 'b') && op->device.major <= 0xfff &&
-               op->device.minor <= 0xfffff && op->device.mode <= 07777 && op->device.uid != ID_INVALID &&
-               op->device.gid != ID_INVALID;
-    case PLAN_APPARMOR:
-    case PLAN_SELINUX:
-        return op->label.value[0] != 0;
-    case PLAN_CREDENTIALS:
-        return check_credentials(&op->credentials);
-    case PLAN_SECCOMP:
-        return op->seccomp.filter.len > 0 && op->seccomp.filter.len % 8 == 0 && op->seccomp.filter.len / 8 <= 4096 &&
-               (op->seccomp.flags & ~SECCOMP_FLAGS) == 0;
-    case PLAN_EXEC:
-        return op->exec.argv.count > 0 && op->exec.argv.at[0][0] != 0;
-    default:
-        return true;
-    }
-}
-
-/* How often an operation may be there: in a container's plan, in a further process's, in an update's. */
-static const struct {
-    uint16_t code;
-    struct {
-        uint16_t min, max;
-    } times[3];
-} counts[] = {
-    {PLAN_CGROUP_DIR, {{0, 64}, {0, 0}, {0, 0}}},
-    {PLAN_CGROUP_WRITE, {{0, 4096}, {0, 0}, {0, 64}}},
-    {PLAN_CGROUP_DEVICES, {{0, 1}, {0, 0}, {0, 0}}},
-    {PLAN_OOM_SCORE_ADJ, {{0, 1}, {0, 1}, {0, 0}}},
-    {PLAN_NAMESPACES, {{1, 1}, {0, 0}, {0, 0}}},
-    {PLAN_RLIMIT, {{0, 16}, {0, 16}, {0, 0}}},
-    {PLAN_ROOTFS, {{1, 1}, {0, 0}, {0, 0}}},
-    {PLAN_MOUNT, {{0, 4096}, {0, 0}, {0, 0}}},
-    {PLAN_DEVICE, {{0, 4096}, {0, 0}, {0, 0}}},
-    {PLAN_MASK, {{0, 4096}, {0, 0}, {0, 0}}},
-    {PLAN_READONLY, {{0, 4096}, {0, 0}, {0, 0}}},
-    {PLAN_TERMINAL, {{0, 1}, {0, 1}, {0, 0}}},
-    {PLAN_CWD, {{1, 1}, {1, 1}, {0, 0}}},
-    {PLAN_APPARMOR, {{0, 1}, {0, 1}, {0, 0}}},
-    {PLAN_SELINUX, {{0, 1}, {0, 1}, {0, 0}}},
-    {PLAN_CREDENTIALS, {{1, 1}, {1, 1}, {0, 0}}},
-    {PLAN_SECCOMP, {{0, 1}, {0, 1}, {0, 0}}},
-    {PLAN_EXEC, {{1, 1}, {1, 1}, {0, 0}}},
-};
-
-static int check_counts(const struct plan *plan, enum plan_purpose purpose, struct build_error *err) {
-    for (size_t i = 0; purpose != PLAN_OF_KEPT && i < sizeof counts / sizeof counts[0]; i++) {
-        uint32_t found = 0;
-        for (uint32_t n = 0; n < plan->count; n++) found += plan->ops[n].code == counts[i].code;
-        if (!in(found, counts[i].times[purpose].min, counts[i].times[purpose].max)) {
-            struct plan_op op = {.code = counts[i].code, .kind = has_kind(counts[i].code)};
-            return build_refuse(err, EINVAL, found ? "too many, or not allowed here" : "missing", "plan",
-                                plan_step(&op), "operation");
-        }
-    }
-    return 0;
 }
 
 /* Operations and fields of a plan, and whether it is framed at all. */
@@ -390,7 +279,7 @@ int plan_decode(const struct wire_bytes *bytes, enum plan_purpose purpose, struc
     uint16_t last = 0;
     wire_reader_init(&r, bytes->data, bytes->len);
     for (uint32_t i = 0; wire_next(&r, &f) == 1; i++) {
-        if (f.id < last || !decode_op(&f, &out->ops[i], &a) || !check_op(&out->ops[i])) {
+        if (f.id < last || !decode_op(&f, &out->ops[i], &a) || !plan_check_op(&out->ops[i])) {
             char which[48];
             snprintf(which, sizeof which, "operation %u, code %u", i + 1, f.id);
             plan_free(out);
@@ -398,7 +287,7 @@ int plan_decode(const struct wire_bytes *bytes, enum plan_purpose purpose, struc
         }
         last = f.id;
     }
-    if (check_counts(out, purpose, err) < 0) {
+    if (plan_check_counts(out, purpose, err) < 0) {
         plan_free(out);
         return -1;
     }

@@ -52,7 +52,7 @@ const reference = (rules: DeviceRule[], wanted: DeviceAccess): boolean => {
     if (type !== 'a' && type !== wanted.type) continue;
     if (type !== 'a' && major !== undefined && major !== wanted.major) continue;
     if (type !== 'a' && minor !== undefined && minor !== wanted.minor) continue;
-    const letters = [...wanted.access];
+    const letters = wanted.access.split('');
     if (allow && letters.every((letter) => access.includes(letter))) return true;
     if (!allow && letters.some((letter) => access.includes(letter))) return false;
   }

@@ -90,7 +90,7 @@ const unlessTouched = (denied: number): Instruction[] =>
   denied === ALL_ACCESS ? [] : [{ code: JUMP_IF_ANY_BIT, to: ACCESSED, value: denied, offset: 1 }, { code: JUMP }];
 
 const mask = (access: string): number =>
-  [...access].reduce((bits, letter) => bits | (ACCESS[letter as keyof typeof ACCESS] ?? 0), 0);
+  access.split('').reduce((bits, letter) => bits | (ACCESS[letter as keyof typeof ACCESS] ?? 0), 0);
 
 const encode = (program: readonly Instruction[]): Uint8Array => {
   const bytes = Buffer.alloc(program.length * 8);

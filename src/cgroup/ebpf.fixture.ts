@@ -26,7 +26,7 @@ export function unreachable(program: Uint8Array): number[] {
 
 /** The kernel's interpreter of eBPF, for the instructions of a device program; fails on any other. */
 export function allows(program: Uint8Array, { type, major, minor, access }: DeviceAccess): boolean {
-  const bits = [...access].reduce((sum, letter) => sum | ({ m: 1, r: 2, w: 4 }[letter] ?? 0), 0);
+  const bits = access.split('').reduce((sum, letter) => sum | ({ m: 1, r: 2, w: 4 }[letter] ?? 0), 0);
   const context = [(bits << 16) | (type === 'b' ? 1 : 2), major, minor];
   const code = Buffer.from(program);
   const registers = Array.from({ length: 11 }, () => Number.NaN);
