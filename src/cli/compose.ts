@@ -18,8 +18,11 @@ import { Flights, Turns } from '../lifecycle/turns.js';
 import { Network } from '../network/network.js';
 import { loadAddon, type NativeAddon } from '../native/addon.js';
 import { compileSeccomp } from '../native/seccomp-compile.js';
+import { CgroupFiles } from '../stats/cgroup-files.js';
 import { ContainerStatsReader } from '../stats/container-stats.js';
+import { CpuRates } from '../stats/cpu-rates.js';
 import { DirectoryUsage } from '../stats/directory-usage.js';
+import { SandboxStatsReader } from '../stats/sandbox-stats.js';
 import type { Container } from '../store/container.js';
 import { Journal } from '../store/journal.js';
 import { ObjectStore } from '../store/object-store.js';
@@ -92,10 +95,14 @@ const markTopDirectories = (runtime: Pick<Runtime, 'config' | 'layers'>, addon: 
 const kernelParts = (config: Config, writable: DirectoryUsage, addon: NativeAddon) => {
   const cgroups = readLayout();
   const filters = new SeccompFilters((profile) => compileSeccomp(profile, addon));
-  const containerStats = new ContainerStatsReader({
-    layout: cgroups,
-    writableLayer: (directory) => writable.get(directory),
-    mountpoint: config.root,
-  });
-  return { cgroups, host: readHost(cgroups.mode), filters, execPlans: new ExecPlans(config, filters), containerStats };
+  const measuring = { layout: cgroups, files: new CgroupFiles(), rates: new CpuRates() };
+  const writableLayer = (directory: string) => writable.get(directory);
+  return {
+    cgroups,
+    host: readHost(cgroups.mode),
+    filters,
+    execPlans: new ExecPlans(config, filters),
+    containerStats: new ContainerStatsReader({ ...measuring, writableLayer, mountpoint: config.root }),
+    sandboxStats: new SandboxStatsReader(measuring),
+  };
 };

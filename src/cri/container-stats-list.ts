@@ -1,38 +1,46 @@
+import type { ContainerStatsFilter__Output } from '../gen/runtime/v1/ContainerStatsFilter.js';
 import type { ListContainerStatsRequest__Output } from '../gen/runtime/v1/ListContainerStatsRequest.js';
 import type { ListContainerStatsResponse } from '../gen/runtime/v1/ListContainerStatsResponse.js';
+import type { StreamContainerStatsRequest__Output } from '../gen/runtime/v1/StreamContainerStatsRequest.js';
+import type { StreamContainerStatsResponse } from '../gen/runtime/v1/StreamContainerStatsResponse.js';
 import type { ContainerStatsReader } from '../stats/container-stats.js';
-import { type Container, containerState } from '../store/container.js';
+import { inSlices } from '../stats/in-slices.js';
+import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
 import type { Sandbox } from '../store/sandbox.js';
+import { inChunks } from './in-chunks.js';
+import { matchesLabels } from './label-selector.js';
+import { isMeasured } from './measured.js';
 
 interface Runtime {
   readonly containers: Pick<ObjectStore<Container>, 'find' | 'list'>;
   readonly sandboxes: Pick<ObjectStore<Sandbox>, 'find'>;
-  readonly containerStats: Pick<ContainerStatsReader, 'readAll'>;
+  readonly containerStats: Pick<ContainerStatsReader, 'read'>;
 }
 
-/** Statistics of the containers that are there to be measured: an exited one uses nothing any more. */
 export const listContainerStats = async (
   runtime: Runtime,
   { filter }: ListContainerStatsRequest__Output,
-): Promise<ListContainerStatsResponse> => {
-  const measured = candidates(runtime, filter?.id ?? '')
-    .filter((container) => container.stage === 'live' && containerState(container) !== 'CONTAINER_EXITED')
-    .filter(inSandbox(runtime, filter?.podSandboxId ?? ''))
-    .filter(({ config }) =>
-      Object.entries(filter?.labelSelector ?? {}).every(([key, value]) => config.labels[key] === value),
-    );
-  return { stats: await runtime.containerStats.readAll(measured) };
-};
+): Promise<ListContainerStatsResponse> => ({
+  stats: await inSlices(matching(runtime, filter), (container) => runtime.containerStats.read(container)),
+});
 
-const candidates = ({ containers }: Runtime, id: string): Container[] => {
-  if (id === '') return containers.list();
-  const found = containers.find(id);
-  return found ? [found] : [];
-};
+export const streamContainerStats = (
+  runtime: Runtime,
+  { filter }: StreamContainerStatsRequest__Output,
+): AsyncIterable<StreamContainerStatsResponse> =>
+  inChunks(matching(runtime, filter), async (chunk) => ({
+    containerStats: await inSlices(chunk, (container) => runtime.containerStats.read(container)),
+  }));
 
-const inSandbox = ({ sandboxes }: Runtime, id: string): ((container: Container) => boolean) => {
-  if (id === '') return () => true;
-  const sandbox = sandboxes.find(id);
-  return ({ sandboxId }) => sandboxId === sandbox?.id;
+const matching = ({ containers, sandboxes }: Runtime, filter: ContainerStatsFilter__Output | null): Container[] => {
+  const candidates = filter?.id ? [containers.find(filter.id) ?? []].flat() : containers.list();
+  // An unknown pod matches nothing, not everything.
+  const sandboxId = filter?.podSandboxId ? (sandboxes.find(filter.podSandboxId)?.id ?? 'none') : undefined;
+  return candidates.filter(
+    (container) =>
+      isMeasured(container) &&
+      (sandboxId === undefined || container.sandboxId === sandboxId) &&
+      matchesLabels(container.config.labels, filter?.labelSelector),
+  );
 };

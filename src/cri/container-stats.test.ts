@@ -40,7 +40,7 @@ const setup = (test: Pick<typeof t, 'testdir' | 'teardown'>) => {
   return {
     containers,
     sandboxes,
-    containerStats: { read, readAll: async (all: readonly MeasuredContainer[]) => all.map(read) },
+    containerStats: { read },
   };
 };
 

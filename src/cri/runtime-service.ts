@@ -6,7 +6,7 @@ import { removeContainerRpc } from './container-remove.js';
 import { reopenContainerLog } from './container-reopen-log.js';
 import { startContainerRpc } from './container-start.js';
 import { containerStats } from './container-stats.js';
-import { listContainerStats } from './container-stats-list.js';
+import { listContainerStats, streamContainerStats } from './container-stats-list.js';
 import { containerStatus } from './container-status.js';
 import { stopContainerRpc } from './container-stop.js';
 import { updateContainerResources } from './container-update.js';
@@ -16,6 +16,8 @@ import { runtimeConfig } from './runtime-config.js';
 import { listPodSandbox, streamPodSandboxes } from './sandbox-list.js';
 import { removePodSandbox } from './sandbox-remove.js';
 import { runPodSandbox } from './sandbox-run.js';
+import { podSandboxStats } from './sandbox-stats.js';
+import { listPodSandboxStats, streamPodSandboxStats } from './sandbox-stats-list.js';
 import { podSandboxStatus } from './sandbox-status.js';
 import { stopPodSandbox } from './sandbox-stop.js';
 import { status } from './status.js';
@@ -43,10 +45,14 @@ export const runtimeService = (runtime: Runtime): Rpcs => ({
     ExecSync: (request) => execSyncRpc(runtime, request),
     ContainerStats: (request) => containerStats(runtime, request),
     ListContainerStats: (request) => listContainerStats(runtime, request),
+    PodSandboxStats: (request) => podSandboxStats(runtime, request),
+    ListPodSandboxStats: (request) => listPodSandboxStats(runtime, request),
   },
   streams: {
     GetContainerEvents: (request, signal) => getContainerEvents(runtime, request, signal),
     StreamPodSandboxes: (request) => streamPodSandboxes(runtime, request),
     StreamContainers: (request) => streamContainers(runtime, request),
+    StreamContainerStats: (request) => streamContainerStats(runtime, request),
+    StreamPodSandboxStats: (request) => streamPodSandboxStats(runtime, request),
   },
 });

@@ -10,10 +10,19 @@ export const encoderOf = (type: protobuf.Type): Encode => {
   return whole(type);
 };
 
-const whole =
-  (type: protobuf.Type): Encode =>
-  (message) =>
-    type.encode(type.fromObject(message)).finish() as Buffer;
+/** Converting costs more than encoding, and only names of enums need it: the encoder itself takes strings for 64-bit integers. */
+const whole = (type: protobuf.Type): Encode =>
+  hasEnum(type)
+    ? (message) => type.encode(type.fromObject(message)).finish() as Buffer
+    : (message) => type.encode(message).finish() as Buffer;
+
+const hasEnum = (type: protobuf.Type, seen = new Set<protobuf.Type>()): boolean => {
+  if (seen.has(type)) return false;
+  seen.add(type);
+  return type.fieldsArray.some(
+    ({ resolvedType }) => resolvedType && (!('encode' in resolvedType) || hasEnum(resolvedType, seen)),
+  );
+};
 
 const LENGTH_DELIMITED = 2;
 

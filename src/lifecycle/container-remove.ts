@@ -19,7 +19,7 @@ export const removeContainer = async (parts: Parts, { id }: Container): Promise<
     if (!container) return;
     await parts.supervisors.get(container.sandboxId)?.remove(id);
     await discardContainer(parts, container);
-    parts.containerStats.forget(id);
+    parts.containerStats.forget(container);
     parts.execPlans.forget(id);
   });
 };

@@ -5,6 +5,7 @@ import type { Network } from '../network/network.js';
 import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
 import type { ContainerStatsReader } from '../stats/container-stats.js';
+import type { SandboxStatsReader } from '../stats/sandbox-stats.js';
 import type { Sandbox } from '../store/sandbox.js';
 import type { ExecPlans } from './exec-plans.js';
 import type { Events } from './events.js';
@@ -34,4 +35,5 @@ export interface Runtime extends ImageRuntime {
   readonly filters: SeccompFilters;
   readonly execPlans: ExecPlans;
   readonly containerStats: ContainerStatsReader;
+  readonly sandboxStats: SandboxStatsReader;
 }

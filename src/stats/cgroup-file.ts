@@ -12,24 +12,33 @@ export const readCgroupFile = (path: string): string | undefined => {
   let fd = -1;
   try {
     fd = openSync(path, 'r');
-    return buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, 0));
+    return readOpenFile(fd);
   } catch (error) {
-    // ENODEV: the cgroup was removed while the file was open. EOPNOTSUPP: pressure files when the kernel runs with
-    // psi=0.
-    if (ABSENT.has((error as NodeJS.ErrnoException).code ?? '')) return undefined;
+    if (isAbsent(error)) return undefined;
     throw error;
   } finally {
     if (fd >= 0) closeSync(fd);
   }
 };
 
+/** What the file says now; undefined when its cgroup was removed. */
+export const readOpenFile = (fd: number): string | undefined => {
+  try {
+    return buffer.toString('latin1', 0, readSync(fd, buffer, 0, buffer.length, 0));
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+};
+
+/** ENODEV: the cgroup was removed while the file was open. EOPNOTSUPP: pressure files when the kernel runs with psi=0. */
+export const isAbsent = (error: unknown): boolean => ABSENT.has((error as NodeJS.ErrnoException).code ?? '');
+
 const ABSENT = new Set(['ENOENT', 'ENODEV', 'ENOTDIR', 'EOPNOTSUPP', 'ENOTSUP']);
 
 /** A file of one number; "max" and v1's nearly 2^63 are both "no limit", which is Infinity. */
-export const readNumber = (path: string): number | undefined => {
-  const text = readCgroupFile(path);
-  return text === undefined ? undefined : limitOf(text);
-};
+export const numberOf = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : limitOf(text);
 
 const UNLIMITED = 2 ** 62;
 

@@ -1,7 +1,7 @@
 import t from 'tap';
 import { hybridLayout, v1Layout, v2Layout } from '../cgroup/layouts.fixture.js';
 import { field, readCgroupFile } from './cgroup-file.js';
-import { memoryInUse, readCgroup } from './cgroup-stats.js';
+import { memoryInUse, readCgroup, readPids } from './cgroup-stats.js';
 import { parsePressure } from './pressure.js';
 
 const PRESSURE = 'some avg10=1.50 avg60=0.25 avg300=0.00 total=1234\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n';
@@ -37,7 +37,6 @@ t.test('v1', async (t) => {
     cpu: { usage: 9007199254740993n },
     memory: V1_MEMORY,
     swap: { usage: 512, limit: 104857600 },
-    pids: 3,
     pressure: { cpu: null, memory: null, io: null },
   });
 });
@@ -67,7 +66,8 @@ t.test('v2', async (t) => {
     },
   });
   const reading = readCgroup(v2Layout(root), '/c');
-  t.match(reading, { cpu: { usage: 1500000n }, swap: { usage: 512, limit: 1024 }, pids: 3 });
+  t.match(reading, { cpu: { usage: 1500000n }, swap: { usage: 512, limit: 1024 } });
+  t.same(readPids(v2Layout(root), '/c', readCgroupFile), { current: 3, max: Number.POSITIVE_INFINITY });
   t.same(reading?.memory, { ...V1_MEMORY, limit: Number.POSITIVE_INFINITY });
   t.match(reading?.pressure, { cpu: { Some: { Avg60: 0.25 } }, memory: null, io: null });
   t.equal(memoryInUse(v2Layout(root), '/c'), 8500, 'page cache can be dropped');
@@ -76,7 +76,8 @@ t.test('v2', async (t) => {
 t.test('v2 without controllers still accounts CPU time', async (t) => {
   const root = t.testdir({ c: { 'cpu.stat': 'usage_usec 1500\n' } });
   const layout = { mode: 'v2', v1: {}, v2: { mountPoint: root, controllers: [] } } as const;
-  t.match(readCgroup(layout, '/c'), { cpu: { usage: 1500000n }, memory: null, swap: null, pids: null });
+  t.match(readCgroup(layout, '/c'), { cpu: { usage: 1500000n }, memory: null, swap: null });
+  t.equal(readPids(layout, '/c', readCgroupFile), null);
 });
 
 t.test('v1 without a limit, and without swap accounting', async (t) => {
@@ -85,7 +86,7 @@ t.test('v1 without a limit, and without swap accounting', async (t) => {
     .replace('total_swap 512\n', '');
   const root = t.testdir({ memory: { c: { 'memory.usage_in_bytes': '1\n', 'memory.stat': stat } } });
   const reading = readCgroup(v1Layout(root), '/c');
-  t.match(reading, { cpu: null, memory: { limit: Number.POSITIVE_INFINITY }, swap: null, pids: null });
+  t.match(reading, { cpu: null, memory: { limit: Number.POSITIVE_INFINITY }, swap: null });
 });
 
 t.test('a cgroup that is gone', async (t) => {

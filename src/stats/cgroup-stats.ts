@@ -1,5 +1,6 @@
 import type { PsiStats } from '../gen/runtime/v1/PsiStats.js';
-import { field, fieldText, readCgroupFile, readNumber } from './cgroup-file.js';
+import { field, fieldText, numberOf, readCgroupFile } from './cgroup-file.js';
+import type { ReadFile } from './cgroup-files.js';
 import { parsePressure } from './pressure.js';
 
 /** Where the hierarchies are mounted: the part of a cgroup layout that readings need. */
@@ -14,7 +15,6 @@ export interface CgroupReading {
   readonly cpu: { readonly usage: bigint } | null;
   readonly memory: MemoryReading | null;
   readonly swap: { readonly usage: number; readonly limit: number } | null;
-  readonly pids: number | null;
   readonly pressure: { readonly cpu: PsiStats | null; readonly memory: PsiStats | null; readonly io: PsiStats | null };
 }
 
@@ -30,26 +30,30 @@ export interface MemoryReading {
 }
 
 /** Undefined when the cgroup does not exist (any more). */
-export const readCgroup = (layout: CgroupMounts, path: string): CgroupReading | undefined => {
-  const memory = readMemory(layout, path);
-  const cpu = readCpu(layout, path);
+export const readCgroup = (
+  layout: CgroupMounts,
+  path: string,
+  read: ReadFile = readCgroupFile,
+): CgroupReading | undefined => {
+  const memory = readMemory(layout, path, read);
+  const cpu = readCpu(layout, path, read);
   if (!cpu && !memory.memory) return undefined;
-  return { cpu, ...memory, pids: readPids(layout, path), pressure: readPressure(layout, path) };
+  return { cpu, ...memory, pressure: readPressure(layout, path, read) };
 };
 
 /** Bytes that the kernel could not drop to make room; undefined when that is not known. */
 export const memoryInUse = (layout: CgroupMounts, path: string): number | undefined => {
-  const { memory } = readMemory(layout, path);
+  const { memory } = readMemory(layout, path, readCgroupFile);
   return memory ? Math.max(memory.usage - memory.inactiveFile - memory.activeFile, 0) : undefined;
 };
 
-const readCpu = ({ v1, v2 }: CgroupMounts, path: string): CgroupReading['cpu'] => {
+const readCpu = ({ v1, v2 }: CgroupMounts, path: string, read: ReadFile): CgroupReading['cpu'] => {
   if (v1['cpuacct']) {
-    const usage = readCgroupFile(`${v1['cpuacct']}${path}/cpuacct.usage`);
+    const usage = read(`${v1['cpuacct']}${path}/cpuacct.usage`);
     return usage === undefined ? null : { usage: BigInt(usage.trim()) };
   }
   // Every v2 cgroup accounts CPU time, whether or not it has the controller.
-  const stat = v2 && readCgroupFile(`${v2.mountPoint}${path}/cpu.stat`);
+  const stat = v2 && read(`${v2.mountPoint}${path}/cpu.stat`);
   const microseconds = stat && fieldText(stat, 'usage_usec');
   return microseconds ? { usage: BigInt(microseconds) * 1000n } : null;
 };
@@ -57,15 +61,15 @@ const readCpu = ({ v1, v2 }: CgroupMounts, path: string): CgroupReading['cpu'] =
 type MemoryPart = Pick<CgroupReading, 'memory' | 'swap'>;
 const NO_MEMORY: MemoryPart = { memory: null, swap: null };
 
-const readMemory = ({ v1, v2 }: CgroupMounts, path: string): MemoryPart => {
-  if (v1['memory']) return readMemoryV1(`${v1['memory']}${path}`);
-  return v2?.controllers.includes('memory') ? readMemoryV2(`${v2.mountPoint}${path}`) : NO_MEMORY;
+const readMemory = ({ v1, v2 }: CgroupMounts, path: string, read: ReadFile): MemoryPart => {
+  if (v1['memory']) return readMemoryV1(`${v1['memory']}${path}`, read);
+  return v2?.controllers.includes('memory') ? readMemoryV2(`${v2.mountPoint}${path}`, read) : NO_MEMORY;
 };
 
 /** The `total_` values are those of the whole subtree, as on v2; limits are the lowest of the ancestors' too. */
-const readMemoryV1 = (directory: string): MemoryPart => {
-  const usage = readNumber(`${directory}/memory.usage_in_bytes`);
-  const stat = readCgroupFile(`${directory}/memory.stat`);
+const readMemoryV1 = (directory: string, read: ReadFile): MemoryPart => {
+  const usage = numberOf(read(`${directory}/memory.usage_in_bytes`));
+  const stat = read(`${directory}/memory.stat`);
   if (usage === undefined || stat === undefined) return NO_MEMORY;
   const limit = field(stat, 'hierarchical_memory_limit') ?? Number.POSITIVE_INFINITY;
   const bothLimit = field(stat, 'hierarchical_memsw_limit');
@@ -89,15 +93,15 @@ const readMemoryV1 = (directory: string): MemoryPart => {
   };
 };
 
-const readMemoryV2 = (directory: string): MemoryPart => {
-  const usage = readNumber(`${directory}/memory.current`);
-  const stat = readCgroupFile(`${directory}/memory.stat`);
+const readMemoryV2 = (directory: string, read: ReadFile): MemoryPart => {
+  const usage = numberOf(read(`${directory}/memory.current`));
+  const stat = read(`${directory}/memory.stat`);
   if (usage === undefined || stat === undefined) return NO_MEMORY;
-  const swapUsage = readNumber(`${directory}/memory.swap.current`);
+  const swapUsage = numberOf(read(`${directory}/memory.swap.current`));
   return {
     memory: {
       usage,
-      limit: readNumber(`${directory}/memory.max`) ?? Number.POSITIVE_INFINITY,
+      limit: numberOf(read(`${directory}/memory.max`)) ?? Number.POSITIVE_INFINITY,
       inactiveFile: field(stat, 'inactive_file') ?? 0,
       activeFile: field(stat, 'active_file') ?? 0,
       rss: field(stat, 'anon') ?? 0,
@@ -107,19 +111,26 @@ const readMemoryV2 = (directory: string): MemoryPart => {
     swap:
       swapUsage === undefined
         ? null
-        : { usage: swapUsage, limit: readNumber(`${directory}/memory.swap.max`) ?? Number.POSITIVE_INFINITY },
+        : { usage: swapUsage, limit: numberOf(read(`${directory}/memory.swap.max`)) ?? Number.POSITIVE_INFINITY },
   };
 };
 
-const readPids = ({ v1, v2 }: CgroupMounts, path: string): number | null => {
-  const mountPoint = v1['pids'] ?? v2?.mountPoint;
-  return mountPoint === undefined ? null : (readNumber(`${mountPoint}${path}/pids.current`) ?? null);
+/** Tasks, that is threads, and how many there may be; null where nothing counts them. */
+export const readPids = (
+  { v1, v2 }: CgroupMounts,
+  path: string,
+  read: ReadFile,
+): { current: number; max: number } | null => {
+  const directory = `${v1['pids'] ?? v2?.mountPoint}${path}`;
+  const current = numberOf(read(`${directory}/pids.current`));
+  if (current === undefined) return null;
+  return { current, max: numberOf(read(`${directory}/pids.max`)) ?? Number.POSITIVE_INFINITY };
 };
 
 /** On hybrid hosts too: pressure belongs to every v2 cgroup, whatever its controllers. */
-const readPressure = ({ v2 }: CgroupMounts, path: string): CgroupReading['pressure'] => {
+const readPressure = ({ v2 }: CgroupMounts, path: string, read: ReadFile): CgroupReading['pressure'] => {
   const of = (resource: string): PsiStats | null => {
-    const text = v2 && readCgroupFile(`${v2.mountPoint}${path}/${resource}.pressure`);
+    const text = v2 && read(`${v2.mountPoint}${path}/${resource}.pressure`);
     return text ? parsePressure(text) : null;
   };
   return { cpu: of('cpu'), memory: of('memory'), io: of('io') };

@@ -1,10 +1,11 @@
 import type { ContainerMetadata } from '../gen/runtime/v1/ContainerMetadata.js';
 import type { ContainerStats } from '../gen/runtime/v1/ContainerStats.js';
-import type { CpuUsage } from '../gen/runtime/v1/CpuUsage.js';
 import type { FilesystemUsage } from '../gen/runtime/v1/FilesystemUsage.js';
-import type { MemoryUsage } from '../gen/runtime/v1/MemoryUsage.js';
-import { type CgroupMounts, type CgroupReading, readCgroup } from './cgroup-stats.js';
+import type { CgroupFiles } from './cgroup-files.js';
+import { type CgroupMounts, readCgroup } from './cgroup-stats.js';
+import { type Clock, type CpuRates, systemClock } from './cpu-rates.js';
 import type { DirectoryUse } from './directory-usage.js';
+import { cpuUsage, ioUsage, memoryUsage, swapUsage, uint64 } from './usage.js';
 
 /** What statistics need to know of a container; the store's record has more. */
 export interface MeasuredContainer {
@@ -18,15 +19,10 @@ export interface MeasuredContainer {
   readonly upperDir: string;
 }
 
-export interface Clock {
-  /** Nanoseconds since the epoch. */
-  wall(): bigint;
-  /** Nanoseconds from any fixed point, never going back. */
-  monotonic(): bigint;
-}
-
 export interface ContainerStatsOptions {
   readonly layout: CgroupMounts;
+  readonly files: CgroupFiles;
+  readonly rates: CpuRates;
   /** Must answer at once; undefined when it is not known yet. */
   readonly writableLayer: (upperDir: string) => DirectoryUse | undefined;
   /** Where the file system of the writable layers is mounted. */
@@ -34,23 +30,10 @@ export interface ContainerStatsOptions {
   readonly clock?: Clock;
 }
 
-interface CpuSample {
-  readonly at: bigint;
-  readonly usage: bigint;
-  readonly nanoCores: bigint | undefined;
-}
-
-/** Below this, the scheduler's ticks are most of what a difference shows. */
-const MIN_SAMPLE = 1_000_000_000n;
-const SLICE_MS = 5;
-
-const systemClock: Clock = { wall: () => BigInt(Date.now()) * 1_000_000n, monotonic: () => process.hrtime.bigint() };
-
-/** CRI statistics of containers, read from their cgroups when asked; only the CPU rate remembers an earlier reading. */
+/** CRI statistics of containers, read from their cgroups when asked. */
 export class ContainerStatsReader {
   readonly #options: ContainerStatsOptions;
   readonly #clock: Clock;
-  readonly #cpu = new Map<string, CpuSample>();
 
   constructor(options: ContainerStatsOptions) {
     this.#options = options;
@@ -60,92 +43,35 @@ export class ContainerStatsReader {
   /** A container whose cgroup is gone has attributes and a writable layer, and nothing else. */
   read(container: MeasuredContainer): ContainerStats {
     const { id, config, cgroupPath, upperDir } = container;
-    const timestamp = `${this.#clock.wall()}`;
-    const reading = cgroupPath === '' ? undefined : readCgroup(this.#options.layout, cgroupPath);
-    if (!reading) this.#cpu.delete(id);
+    const { layout, files, rates } = this.#options;
+    const timestamp = this.#clock.wall();
+    const reading = cgroupPath === '' ? undefined : readCgroup(layout, cgroupPath, files.of(cgroupPath));
+    if (!reading) this.forget(container);
     const { metadata, labels, annotations } = config;
     return {
       attributes: { id, metadata, labels, annotations },
-      cpu: reading?.cpu ? this.#cpuUsage(id, reading.cpu.usage, reading, timestamp) : null,
-      memory: reading?.memory ? memoryUsage(reading, timestamp) : null,
-      swap: reading?.swap ? swapUsage(reading.swap, timestamp) : null,
-      io: reading?.pressure.io ? { timestamp, psi: reading.pressure.io } : null,
+      cpu: reading ? cpuUsage(reading, (usage) => rates.nanoCores(id, usage), timestamp) : null,
+      memory: reading ? memoryUsage(reading, timestamp) : null,
+      swap: reading ? swapUsage(reading, timestamp) : null,
+      io: reading ? ioUsage(reading, timestamp) : null,
       writableLayer: upperDir === '' ? null : this.#writableLayer(upperDir),
     };
   }
 
-  /** In slices, so that a node full of containers does not hold up the answers to others. */
-  async readAll(containers: readonly MeasuredContainer[]): Promise<ContainerStats[]> {
-    const stats: ContainerStats[] = [];
-    let sliceEnd = performance.now() + SLICE_MS;
-    for (const container of containers) {
-      if (performance.now() > sliceEnd) {
-        await new Promise((resolve) => setImmediate(resolve));
-        sliceEnd = performance.now() + SLICE_MS;
-      }
-      stats.push(this.read(container));
-    }
-    return stats;
-  }
-
   /** To be called when a container is removed. */
-  forget(id: string): void {
-    this.#cpu.delete(id);
-  }
-
-  #cpuUsage(id: string, usage: bigint, reading: CgroupReading, timestamp: string): CpuUsage {
-    const nanoCores = this.#nanoCores(id, usage);
-    return {
-      timestamp,
-      usageCoreNanoSeconds: uint64(usage),
-      usageNanoCores: nanoCores === undefined ? null : uint64(nanoCores),
-      psi: reading.pressure.cpu,
-    };
-  }
-
-  /** The rate since the last sample that is at least a second old; unknown at the first reading. */
-  #nanoCores(id: string, usage: bigint): bigint | undefined {
-    const at = this.#clock.monotonic();
-    const last = this.#cpu.get(id);
-    if (last && last.usage <= usage && at - last.at < MIN_SAMPLE) return last.nanoCores;
-    const nanoCores =
-      last && last.usage <= usage ? ((usage - last.usage) * 1_000_000_000n) / (at - last.at) : undefined;
-    this.#cpu.set(id, { at, usage, nanoCores });
-    return nanoCores;
+  forget({ id, cgroupPath }: Pick<MeasuredContainer, 'id' | 'cgroupPath'>): void {
+    this.#options.rates.forget(id);
+    this.#options.files.forget(cgroupPath);
   }
 
   #writableLayer(upperDir: string): FilesystemUsage | null {
     const use = this.#options.writableLayer(upperDir);
     if (!use) return null;
     return {
-      timestamp: `${BigInt(use.countedAt) * 1_000_000n}`,
+      timestamp: use.countedAt * 1e6,
       fsId: { mountpoint: this.#options.mountpoint },
       usedBytes: uint64(use.bytes),
       inodesUsed: uint64(use.inodes),
     };
   }
 }
-
-const memoryUsage = ({ memory, pressure }: CgroupReading, timestamp: string): MemoryUsage | null => {
-  if (!memory) return null;
-  const workingSet = Math.max(memory.usage - memory.inactiveFile, 0);
-  return {
-    timestamp,
-    workingSetBytes: uint64(workingSet),
-    // "the memory limit - workingSetBytes" (api.proto, MemoryUsage): without a limit there is no such number.
-    availableBytes: Number.isFinite(memory.limit) ? uint64(Math.max(memory.limit - workingSet, 0)) : null,
-    usageBytes: uint64(memory.usage),
-    rssBytes: uint64(memory.rss),
-    pageFaults: uint64(memory.pageFaults),
-    majorPageFaults: uint64(memory.majorPageFaults),
-    psi: pressure.memory,
-  };
-};
-
-const swapUsage = ({ usage, limit }: { usage: number; limit: number }, timestamp: string) => ({
-  timestamp,
-  swapUsageBytes: uint64(usage),
-  swapAvailableBytes: Number.isFinite(limit) ? uint64(Math.max(limit - usage, 0)) : null,
-});
-
-const uint64 = (value: number | bigint) => ({ value: String(value) });
