@@ -22,6 +22,8 @@ import { CgroupFiles } from '../stats/cgroup-files.js';
 import { ContainerStatsReader } from '../stats/container-stats.js';
 import { CpuRates } from '../stats/cpu-rates.js';
 import { DirectoryUsage } from '../stats/directory-usage.js';
+import { Filesystem } from '../stats/filesystem.js';
+import { PodMetricsReader } from '../stats/pod-metrics.js';
 import { SandboxStatsReader } from '../stats/sandbox-stats.js';
 import type { Container } from '../store/container.js';
 import { Journal } from '../store/journal.js';
@@ -104,5 +106,6 @@ const kernelParts = (config: Config, writable: DirectoryUsage, addon: NativeAddo
     execPlans: new ExecPlans(config, filters),
     containerStats: new ContainerStatsReader({ ...measuring, writableLayer, mountpoint: config.root }),
     sandboxStats: new SandboxStatsReader(measuring),
+    podMetrics: new PodMetricsReader({ ...measuring, writable, filesystem: new Filesystem(config.root) }),
   };
 };

@@ -11,11 +11,13 @@ import { containerStatus } from './container-status.js';
 import { stopContainerRpc } from './container-stop.js';
 import { updateContainerResources } from './container-update.js';
 import { execSyncRpc } from './exec-sync.js';
+import { listMetricDescriptors } from './metric-descriptors-list.js';
 import type { Rpcs } from './rpc.js';
 import { runtimeConfig } from './runtime-config.js';
 import { listPodSandbox, streamPodSandboxes } from './sandbox-list.js';
 import { removePodSandbox } from './sandbox-remove.js';
 import { runPodSandbox } from './sandbox-run.js';
+import { listPodSandboxMetrics, streamPodSandboxMetrics } from './sandbox-metrics-list.js';
 import { podSandboxStats } from './sandbox-stats.js';
 import { listPodSandboxStats, streamPodSandboxStats } from './sandbox-stats-list.js';
 import { podSandboxStatus } from './sandbox-status.js';
@@ -45,6 +47,8 @@ export const runtimeService = (runtime: Runtime): Rpcs => ({
     ExecSync: (request) => execSyncRpc(runtime, request),
     ContainerStats: (request) => containerStats(runtime, request),
     ListContainerStats: (request) => listContainerStats(runtime, request),
+    ListMetricDescriptors: listMetricDescriptors,
+    ListPodSandboxMetrics: (request) => listPodSandboxMetrics(runtime, request),
     PodSandboxStats: (request) => podSandboxStats(runtime, request),
     ListPodSandboxStats: (request) => listPodSandboxStats(runtime, request),
   },
@@ -53,6 +57,7 @@ export const runtimeService = (runtime: Runtime): Rpcs => ({
     StreamPodSandboxes: (request) => streamPodSandboxes(runtime, request),
     StreamContainers: (request) => streamContainers(runtime, request),
     StreamContainerStats: (request) => streamContainerStats(runtime, request),
+    StreamPodSandboxMetrics: (request) => streamPodSandboxMetrics(runtime, request),
     StreamPodSandboxStats: (request) => streamPodSandboxStats(runtime, request),
   },
 });

@@ -5,6 +5,7 @@ import type { Network } from '../network/network.js';
 import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
 import type { ContainerStatsReader } from '../stats/container-stats.js';
+import type { PodMetricsReader } from '../stats/pod-metrics.js';
 import type { SandboxStatsReader } from '../stats/sandbox-stats.js';
 import type { Sandbox } from '../store/sandbox.js';
 import type { ExecPlans } from './exec-plans.js';
@@ -36,4 +37,5 @@ export interface Runtime extends ImageRuntime {
   readonly execPlans: ExecPlans;
   readonly containerStats: ContainerStatsReader;
   readonly sandboxStats: SandboxStatsReader;
+  readonly podMetrics: PodMetricsReader;
 }

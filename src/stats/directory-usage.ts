@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface DirectoryUse {
   readonly bytes: number;
@@ -39,6 +40,17 @@ export class DirectoryUsage {
     if (!this.#counting && !this.#closed && this.#due())
       this.#counting = this.#countDue().finally(() => (this.#counting = undefined));
     return entry.use;
+  }
+
+  /** Resolves when these have been counted once, or after `ms`. */
+  async known(directories: readonly string[], ms: number): Promise<void> {
+    // All of them, and not up to the first: asking is what begins the counting.
+    const uncounted = directories.filter((directory) => !this.get(directory));
+    if (uncounted.length === 0) return;
+    const end = new AbortController();
+    const timer = sleep(ms, undefined, { signal: end.signal }).catch(() => undefined);
+    await Promise.race([this.idle(), timer]);
+    end.abort();
   }
 
   /** Resolves when nothing is being counted. */
