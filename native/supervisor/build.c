@@ -16,6 +16,7 @@
 #include "credentials.h"
 #include "device.h"
 #include "fail.h"
+#include "first_process.h"
 #include "kernel.h"
 #include "launch.h"
 #include "lsm.h"
@@ -25,6 +26,7 @@
 #include "rootfs.h"
 #include "seccomp.h"
 #include "terminal.h"
+#include "userns.h"
 
 #define PIDFD_GET_PID_NAMESPACE 0xff05
 
@@ -55,69 +57,109 @@ static int adjust_oom_score(struct builder *b) {
 
 /* The pipes belong to root; a process of another user could not reopen /dev/stdout. Only what we made is given away (CVE-2026-88265). */
 static int own_stdio(struct builder *b, const struct plan_credentials *c) {
+    uint32_t uid = userns_uid(b->env, c->uid);
     struct stat st;
-    for (int fd = 0; c->uid != 0 && fd < 3; fd++)
-        if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && fchown(fd, c->uid, (gid_t)-1) < 0)
+    for (int fd = 0; uid != 0 && fd < 3; fd++)
+        if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) && fchown(fd, uid, (gid_t)-1) < 0)
             return build_fail(&b->err, errno, "credentials", "stdio", "owner of the pipe");
     return 0;
 }
 
+/* The process's own cgroups and score, which what it starts inherits. */
+static int join(struct builder *b, const struct plan *container) {
+    return cgroup_join_v1(container, &b->err) < 0 || adjust_oom_score(b) < 0 ? -1 : lsm_open(b);
+}
+
 /* In the host's mount namespace, in the container's (own) PID namespace or none: what has to be seen from outside is opened. */
-static int prepare(struct builder *b, const struct build_env *env) {
+static int prepare(struct builder *b) {
     int flags = 0;
-    if (cgroup_join_v1(b->plan, &b->err) < 0 || adjust_oom_score(b) < 0) return -1;
     if (!b->namespaces->namespaces.host_cgroup) flags = K_CLONE_NEWCGROUP;
     if (flags && unshare(flags) < 0) return build_fail(&b->err, errno, "namespaces", "cgroup", "new namespace");
     if (b->pid_ns >= 0 && (b->own_pid_ns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC)) < 0)
         return build_fail(&b->err, errno, "namespaces", "/proc/self/ns/pid", "own namespace");
-    return mount_open_sources(b) < 0 || mask_open_null(b, env->null_fd) < 0 || rootfs_open(b) < 0 ? -1 : 0;
+    return mount_open_sources(b) < 0 || mask_open_null(b, b->env->null_fd) < 0 || rootfs_open(b) < 0 ? -1 : 0;
 }
 
 /* From the host's mount namespace into one that never held a mount of the host. */
-static int leave_host(struct builder *b, const struct build_env *env) {
-    if (setns(env->empty_mntns, CLONE_NEWNS) < 0 || unshare(CLONE_NEWNS) < 0)
+static int leave_host(struct builder *b) {
+    if (setns(b->env->empty_mntns, CLONE_NEWNS) < 0 || unshare(CLONE_NEWNS) < 0)
         return build_fail(&b->err, errno, "namespaces", "mount", "new namespace");
-    return 0;
+    return rootfs_assemble(b) < 0 ? -1 : userns_own_files(b);
 }
 
 /* The container's tree. Masks cover what the mounts brought; the root is closed when the last name in it is made. */
-static int apply(struct builder *b, const struct plan_credentials *c) {
-    if (mount_open_proc(b) < 0 || mount_open_shm(b) < 0 || rootfs_pivot(b) < 0 || mount_apply_all(b) < 0 ||
-        device_apply_all(b) < 0 || mask_apply_all(b) < 0 || readonly_apply_all(b) < 0 || mount_verify_proc(b) < 0)
-        return -1;
-    if (b->io->terminal && terminal_open(b, c, true) < 0) return -1;
-    return enter_cwd(b, PATH_MAKE_DIRECTORY) < 0 || rootfs_seal(b) < 0 ? -1 : 0;
+static int apply(struct builder *b) {
+    return mount_open_proc(b) < 0 || mount_open_shm(b) < 0 || rootfs_pivot(b) < 0 || mount_apply_all(b) < 0 ||
+                   device_apply_all(b) < 0 || mask_apply_all(b) < 0 || readonly_apply_all(b) < 0 ||
+                   mount_verify_proc(b) < 0 || enter_cwd(b, PATH_MAKE_DIRECTORY) < 0 || rootfs_seal(b) < 0
+               ? -1
+               : 0;
+}
+
+/* From the finished tree into the user namespace. What was opened before lies in the mounts that are left behind. */
+static int enter_userns(struct builder *b, int flags) {
+    if (b->env->userns < 0) return 0;
+    if (userns_enter(b, flags) < 0) return -1;
+    if (b->first > 0) first_process_release(b);
+    return 0;
+}
+
+static bool has_own_dev(const struct plan *plan) {
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct plan_op *op = &plan->ops[i];
+        if (op->code == PLAN_MOUNT && op->kind == PLAN_KIND_MOUNT && strcmp(op->mount.type, "tmpfs") == 0 &&
+            strcmp(op->mount.destination, "/dev") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* In the container's namespaces, whichever way it came there. */
+static _Noreturn void settle(struct builder *b, const struct plan_credentials *c, bool create) {
+    bool elsewhere = b->env->userns >= 0 || !create;
+    if (elsewhere && (b->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
+        build_fail(&b->err, errno, "namespaces", "/", "root of the container");
+        launch_fail(b);
+    }
+    if (elsewhere) b->devpts = -1;
+    if (elsewhere) b->dev = has_own_dev(b->plan) ? path_no_symlinks(b->root, "/dev", PATH_MAKE_NOTHING) : -1;
+    if ((b->io->terminal && terminal_open(b, c, create) < 0) || (elsewhere && enter_cwd(b, PATH_MAKE_NOTHING) < 0) ||
+        lsm_apply(b) < 0)
+        launch_fail(b);
+    launch_finish(b, c, create);
 }
 
 /* The recipe. Each line may only be where it is:
  *  - nothing of the supervisor's survives the first line but what the builder is lent;
  *  - sources are opened while the host is in sight and no object of the container has been looked at;
  *  - the container's tree is walked when the host is out of sight;
+ *  - a user namespace is entered when the tree is finished, so that its mounts are locked (userns.h);
  *  - an existing PID namespace is joined when there is nothing left to steal (CVE-2016-9962);
  *  - identity comes after everything that needs privilege, the filter last.                                                        */
-static _Noreturn void build_container_child(struct builder *b, const struct build_env *env) {
+static _Noreturn void build_container_child(struct builder *b) {
     const struct plan_credentials *c = &plan_find(b->plan, PLAN_CREDENTIALS)->credentials;
-    launch_begin(b, env->empty_mntns, env->null_fd);
-    if (prepare(b, env) < 0 || leave_host(b, env) < 0 || apply(b, c) < 0 || lsm_apply(b) < 0 || own_stdio(b, c) < 0 ||
-        rlimits_apply(b->plan, &b->err) < 0)
+    bool born_inside = b->env->userns >= 0 && b->namespaces->namespaces.pid == PLAN_PID_CONTAINER;
+    launch_begin(b, b->env->empty_mntns, b->env->null_fd);
+    int first = join(b, b->plan) < 0 ? -1 : born_inside ? first_process_start(b) : 0;
+    if (first < 0 || (first == 0 && (prepare(b) < 0 || leave_host(b) < 0 || apply(b) < 0 || own_stdio(b, c) < 0 ||
+                                     rlimits_apply(b->plan, b->first, &b->err) < 0 ||
+                                     enter_userns(b, CLONE_NEWNS | K_CLONE_NEWCGROUP) < 0)))
         launch_fail(b);
-    launch_finish(b, c, true);
+    settle(b, c, true);
 }
 
-/* A further process: the same end, another beginning. */
+/* A further process: another beginning, the same end. */
 static _Noreturn void build_exec_child(struct builder *b, const struct plan *container, int init_pidfd) {
     const struct plan_credentials *c = &plan_find(b->plan, PLAN_CREDENTIALS)->credentials;
-    int join = CLONE_NEWNS | (b->namespaces->namespaces.host_cgroup ? 0 : K_CLONE_NEWCGROUP);
+    int namespaces = CLONE_NEWNS | (b->namespaces->namespaces.host_cgroup ? 0 : K_CLONE_NEWCGROUP);
     launch_begin(b, init_pidfd, -1);
-    if (cgroup_join_v1(container, &b->err) < 0 || adjust_oom_score(b) < 0) launch_fail(b);
-    if (setns(init_pidfd, join) < 0 || (b->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)) < 0) {
+    if (join(b, container) < 0) launch_fail(b);
+    if (setns(init_pidfd, namespaces) < 0) {
         build_fail(&b->err, errno, "namespaces", "mount and cgroup", "of the container");
         launch_fail(b);
     }
-    if ((b->io->terminal && terminal_open(b, c, false) < 0) || enter_cwd(b, PATH_MAKE_NOTHING) < 0 ||
-        lsm_apply(b) < 0 || own_stdio(b, c) < 0 || rlimits_apply(b->plan, &b->err) < 0)
-        launch_fail(b);
-    launch_finish(b, c, false);
+    if (own_stdio(b, c) < 0 || rlimits_apply(b->plan, 0, &b->err) < 0 || enter_userns(b, 0) < 0) launch_fail(b);
+    settle(b, c, false);
 }
 
 static int start(const struct plan *container, bool own_pid, struct build_process *out, struct build_error *err) {
@@ -138,12 +180,14 @@ static int start(const struct plan *container, bool own_pid, struct build_proces
     return pid < 0 ? build_fail(err, error, "namespaces", "clone3", "new process") : 1;
 }
 
-static struct builder fresh_builder(struct plan *plan, const struct build_io *io) {
+static struct builder fresh_builder(struct plan *plan, const struct build_env *env, const struct build_io *io) {
     return (struct builder){.plan = plan,
+                            .env = env,
                             .io = io,
                             .sync = io->sync,
                             .pid_ns = -1,
                             .own_pid_ns = -1,
+                            .lsm_proc = -1,
                             .rootfs = -1,
                             .root = -1,
                             .dev = -1,
@@ -170,12 +214,15 @@ int build_container(const struct wire_bytes *bytes, const struct build_env *env,
                     int target_pidfd, struct build_process *out, struct build_error *err) {
     struct plan plan;
     if (plan_decode(bytes, PLAN_OF_CONTAINER, &plan, err) < 0) return -1;
-    struct builder b = fresh_builder(&plan, io);
+    struct builder b = fresh_builder(&plan, env, io);
     b.namespaces = plan_find(&plan, PLAN_NAMESPACES);
     uint8_t mode = b.namespaces->namespaces.pid;
     int result = check_terminal(&plan, io, err);
     if (result == 0 && ((mode == PLAN_PID_POD && env->pod_pidns < 0) || (mode == PLAN_PID_TARGET && target_pidfd < 0)))
         result = build_refuse(err, EINVAL, "there is none to join", "namespaces", "pid", "PID namespace");
+    if (result == 0 && env->userns >= 0 && b.namespaces->namespaces.host_cgroup)
+        result = build_refuse(err, EINVAL, "not to be had in a user namespace", "namespaces", "cgroup",
+                              "namespace of the host");
     credentials_probe();
     launch_probe();
     if (result == 0) result = cgroup_make(&plan, err);
@@ -184,8 +231,8 @@ int build_container(const struct wire_bytes *bytes, const struct build_env *env,
             b.pid_ns = fcntl(env->pod_pidns, F_DUPFD_CLOEXEC, 3);
         else if (mode == PLAN_PID_TARGET)
             b.pid_ns = target_pid_ns(target_pidfd);
-        result = start(&plan, mode == PLAN_PID_CONTAINER, out, err);
-        if (result == 0) build_container_child(&b, env);
+        result = start(&plan, mode == PLAN_PID_CONTAINER && env->userns < 0, out, err);
+        if (result == 0) build_container_child(&b);
         if (result < 0) cgroup_remove(&plan);
         if (b.pid_ns >= 0) close(b.pid_ns);
     }
@@ -197,13 +244,12 @@ int build_exec(const struct wire_bytes *container_bytes, const struct wire_bytes
                const struct build_env *env, const struct build_io *io, int init_pidfd, struct build_process *out,
                struct build_error *err) {
     struct plan container, plan;
-    (void)env;
     if (plan_decode(container_bytes, PLAN_OF_KEPT, &container, err) < 0) return -1;
     if (plan_decode(exec_bytes, PLAN_OF_PROCESS, &plan, err) < 0) {
         plan_free(&container);
         return -1;
     }
-    struct builder b = fresh_builder(&plan, io);
+    struct builder b = fresh_builder(&plan, env, io);
     b.namespaces = plan_find(&container, PLAN_NAMESPACES);
     credentials_probe();
     launch_probe();

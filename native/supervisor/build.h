@@ -25,11 +25,18 @@ struct build_message {
     char detail[216]; /* BUILD_FAILED: what failed, with the object: "open /srv/data" */
 };
 
+/* IDs 0 … length-1 of a user namespace are those from `uid` and `gid` on outside of it. */
+struct id_map {
+    uint32_t uid, gid, length;
+};
+
 /* What the supervisor lends to a builder; all are inherited by fork and none survive execve. */
 struct build_env {
     int empty_mntns; /* a mount namespace that holds one empty read-only tmpfs and nothing of the host */
     int null_fd;     /* host /dev/null, proven to be character device 1:3 */
     int pod_pidns;   /* PID namespace of the pod, or -1 when the pod shares none */
+    int userns;      /* user namespace of the pod, or -1 for the host's */
+    struct id_map map;
 };
 
 struct build_io {
@@ -66,7 +73,8 @@ int build_exec(const struct wire_bytes *container_plan, const struct wire_bytes 
 
 /* True when /proc/<pid>/status shows exactly the ids, groups, capability sets, no_new_privs and seccomp mode of the plan, of which only
  * the credentials are looked at; `filtered`: it has a seccomp operation. Called by the supervisor after READY and before GO: a process that differs in anything is never released. */
-bool build_verify(const struct wire_bytes *plan, bool filtered, pid_t pid, struct build_error *err);
+bool build_verify(const struct wire_bytes *plan, const struct build_env *env, bool filtered, pid_t pid,
+                  struct build_error *err);
 
 /* cgroup questions the supervisor asks about a container. */
 struct build_cgroup_report {

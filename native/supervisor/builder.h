@@ -5,14 +5,19 @@
 struct builder {
     struct plan *plan;          /* of the container, or of the further process */
     struct plan_op *namespaces; /* of the container in both cases */
+    const struct build_env *env;
     const struct build_io *io;
     int sync;
-    int pid_ns;               /* the PID namespace to join by clone, or -1 */
-    int own_pid_ns;           /* with pid_ns: the way back */
-    int rootfs, root;         /* the overlay, detached; "/" of the container once pivoted */
-    int dev, devpts, proc;    /* our own mounts on /dev, /dev/pts and /proc */
-    int null_file, empty_dir; /* attached sources to mask with, -1 until first needed */
-    int null_tree;            /* detached read-only clone of the host's proven null, when the plan makes none */
-    int console;              /* master of the pty */
+    int pid_ns;                       /* the PID namespace to join by clone, or -1 */
+    int own_pid_ns;                   /* with pid_ns: the way back */
+    pid_t first;                      /* waits to become the container's first process; 0: nobody does */
+    int first_socket, own_namespaces; /* with first */
+    int layers, upper, descriptors;   /* with a user namespace: what the overlay is made of, detached; /proc/self/fd */
+    int lsm_proc;                     /* private procfs to set labels through, -1 without labels */
+    int rootfs, root;                 /* the overlay, detached; "/" of the container once pivoted */
+    int dev, devpts, proc;            /* our own mounts on /dev, /dev/pts and /proc */
+    int null_file, empty_dir;         /* attached sources to mask with, -1 until first needed */
+    int null_tree;                    /* detached read-only clone of the host's proven null, when the plan makes none */
+    int console;                      /* master of the pty */
     struct build_error err;
 };

@@ -169,7 +169,7 @@ static void created(struct container *c) {
         cause_set(&err, errno, "terminal", "terminal of container %s", c->id);
     else if (c->process.pidfd < 0)
         cause_set(&err, ESRCH, "build", "process of container %s", c->id);
-    else if (build_verify(&c->kept, c->filtered, c->process.pid, &err))
+    else if (build_verify(&c->kept, &host->env, c->filtered, c->process.pid, &err))
         good = log_open(&c->log, &err) == 0; /* last, so that a failed creation leaves no file */
     if (!good) {
         c->error = err;

@@ -23,7 +23,7 @@ struct cap_data {
     uint32_t effective, permitted, inheritable;
 };
 
-static uint64_t available;
+static uint64_t available, known;
 static int probed;
 
 void credentials_probe(void) {
@@ -32,8 +32,19 @@ void credentials_probe(void) {
         int held = prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
         if (held < 0) break;
         available |= (uint64_t)held << cap;
+        known |= 1ull << cap;
     }
     probed = 1;
+}
+
+void credentials_probe_again(void) {
+    probed = 0;
+    credentials_probe();
+}
+
+uint64_t credentials_known(uint64_t wanted) {
+    credentials_probe();
+    return wanted & known;
 }
 
 uint64_t credentials_available(uint64_t wanted) {
@@ -51,6 +62,14 @@ static int set_capabilities(uint64_t effective, uint64_t permitted, uint64_t inh
 }
 
 void credentials_keep_only(uint64_t capabilities) { set_capabilities(capabilities, capabilities, 0); }
+
+int credentials_raise_all(void) {
+    struct cap_header header = {CAPABILITY_VERSION_3, 0};
+    struct cap_data data[2];
+    if (syscall(SYS_capget, &header, data) < 0) return -1;
+    for (int i = 0; i < 2; i++) data[i].effective = data[i].permitted;
+    return (int)syscall(SYS_capset, &header, data);
+}
 
 static int drop_bounding(uint64_t keep) {
     for (int cap = 0; cap < 64; cap++)
@@ -111,17 +130,17 @@ int credentials_apply(const struct plan_credentials *c, const struct plan_op *se
     return 0;
 }
 
-int rlimits_apply(const struct plan *plan, struct build_error *err) {
+int rlimits_apply(const struct plan *plan, pid_t pid, struct build_error *err) {
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct plan_op *op = &plan->ops[i];
         if (op->code != PLAN_RLIMIT) continue;
         struct rlimit now, wanted = {op->rlimit.soft, op->rlimit.hard};
-        if (setrlimit((int)op->rlimit.resource, &wanted) == 0) continue;
+        if (prlimit(pid, (int)op->rlimit.resource, &wanted, NULL) == 0) continue;
         /* Without CAP_SYS_RESOURCE nobody can raise a hard limit: the container gets the host's. */
-        if (errno == EPERM && getrlimit((int)op->rlimit.resource, &now) == 0) {
+        if (errno == EPERM && prlimit(pid, (int)op->rlimit.resource, NULL, &now) == 0) {
             wanted.rlim_max = wanted.rlim_max > now.rlim_max ? now.rlim_max : wanted.rlim_max;
             wanted.rlim_cur = wanted.rlim_cur > wanted.rlim_max ? wanted.rlim_max : wanted.rlim_cur;
-            if (setrlimit((int)op->rlimit.resource, &wanted) == 0) continue;
+            if (prlimit(pid, (int)op->rlimit.resource, &wanted, NULL) == 0) continue;
         }
         char which[16];
         snprintf(which, sizeof which, "%u", op->rlimit.resource);

@@ -9,6 +9,7 @@
 #include "fail.h"
 #include "kernel.h"
 #include "path.h"
+#include "userns.h"
 
 /* The name of a destination below /dev, or NULL. */
 static const char *below_dev(const char *path) {
@@ -16,21 +17,21 @@ static const char *below_dev(const char *path) {
     return strncmp(path, "/dev/", 5) == 0 ? path + 5 : NULL;
 }
 
-/* Makes the node; the last of several plans for one name counts. The umask is 0. */
-static int make_node(int dir, const char *name, const struct plan_op *op) {
+/* Makes the node, with owners as the host calls them; the last of several plans for one name counts. The umask is 0. */
+static int make_node(const struct builder *b, int dir, const char *name, const struct plan_op *op) {
     mode_t mode = (op->device.type == 'c' ? S_IFCHR : S_IFBLK) | op->device.mode;
     dev_t number = makedev(op->device.major, op->device.minor);
     if (mknodat(dir, name, mode, number) < 0 &&
         (errno != EEXIST || unlinkat(dir, name, 0) < 0 || mknodat(dir, name, mode, number) < 0))
         return -1;
-    if (op->device.uid == 0 && op->device.gid == 0) return 0;
+    if (op->device.uid == userns_uid(b->env, 0) && op->device.gid == userns_gid(b->env, 0)) return 0;
     return fchownat(dir, name, op->device.uid, op->device.gid, AT_SYMLINK_NOFOLLOW);
 }
 
 /* Outside /dev the node would stay in the writable layer: it is made in our /dev, bound to its place, and its first name removed. */
 static int bind_elsewhere(struct builder *b, const struct plan_op *op) {
     static const char name[] = ".device";
-    if (make_node(b->dev, name, op) < 0) return -1;
+    if (make_node(b, b->dev, name, op) < 0) return -1;
     int tree = k_open_tree(b->dev, name, K_OPEN_TREE_CLONE);
     int target = tree < 0 ? -1 : path_in_root(b->root, op->device.destination, PATH_MAKE_FILE);
     int result = target < 0 ? -1 : k_move_mount(tree, target), error = errno;
@@ -54,7 +55,7 @@ static int apply_one(struct builder *b, const struct plan_op *op) {
     } else {
         name = inside;
     }
-    if (node) return make_node(dir, name, op);
+    if (node) return make_node(b, dir, name, op);
     return symlinkat(op->symlink.target, dir, name) < 0 && errno != EEXIST ? -1 : 0;
 }
 

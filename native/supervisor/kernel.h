@@ -42,6 +42,7 @@ enum { K_FSCONFIG_SET_FLAG, K_FSCONFIG_SET_STRING, K_FSCONFIG_SET_FD = 5, K_FSCO
 #define K_MOUNT_ATTR_NODEV 0x04u
 #define K_MOUNT_ATTR_NOEXEC 0x08u
 #define K_MOUNT_ATTR__ATIME 0x70u
+#define K_MOUNT_ATTR_IDMAP 0x100000u
 
 struct k_mount_attr {
     uint64_t attr_set, attr_clr, propagation, userns_fd;

@@ -47,6 +47,11 @@ static void send_message(struct builder *b, const struct build_message *message,
     if ((fd < 0 ? write(b->sync, message, sizeof *message) : sendmsg(b->sync, &msg, MSG_NOSIGNAL)) < 0) _exit(127);
 }
 
+void launch_name_payload(struct builder *b, pid_t pid) {
+    struct build_message message = {.type = BUILD_PAYLOAD, .pid = pid};
+    send_message(b, &message, -1);
+}
+
 _Noreturn void launch_fail(struct builder *b) {
     struct build_message message = {.type = BUILD_FAILED, .error = b->err.error};
     memcpy(message.step, b->err.step, sizeof message.step);
@@ -94,8 +99,8 @@ void launch_begin(struct builder *b, int keep, int keep2) {
             (void)!sigaction(signal, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     if (!b->io->terminal && place_stdio(b) < 0) launch_fail(b);
-    int kept[] = {b->sync, keep, keep2, b->pid_ns};
-    close_all_but(kept, 4);
+    int kept[] = {b->sync, keep, keep2, b->pid_ns, b->env->userns};
+    close_all_but(kept, 5);
 }
 
 /* A second process, cloned into the namespace that the first one may not be seen in. It waits until its pid has been told, so that the
@@ -118,8 +123,7 @@ static void clone_into_pid_ns(struct builder *b) {
         launch_fail(b);
     }
     if (pid > 0) {
-        struct build_message message = {.type = BUILD_PAYLOAD, .pid = pid};
-        send_message(b, &message, -1);
+        launch_name_payload(b, pid);
         _exit(write(gate[1], "", 1) == 1 ? 0 : 127);
     }
     close(gate[1]);

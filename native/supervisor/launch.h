@@ -6,11 +6,15 @@
 /* In the supervisor: which signals are ignored, asked once, so that a child need not ask. */
 void launch_probe(void);
 
-/* Non-dumpable, own signal state, stdio in place, every other descriptor closed but the sync socket and `keep`, `keep2` (may be -1). */
+/* Non-dumpable, own signal state, stdio in place, every other descriptor closed but the sync socket, the pod's user namespace, and `keep`,
+ * `keep2` (may be -1). */
 void launch_begin(struct builder *b, int keep, int keep2);
 
 /* Joins a PID namespace if there is one to join, takes on the identity, waits to be released (create only), and execs. */
 _Noreturn void launch_finish(struct builder *b, const struct plan_credentials *c, bool wait);
+
+/* Tells the supervisor which process the container's is. */
+void launch_name_payload(struct builder *b, pid_t pid);
 
 /* Reports b->err and ends. */
 _Noreturn void launch_fail(struct builder *b);

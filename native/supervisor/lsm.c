@@ -47,16 +47,18 @@ static int apply(struct builder *b, int proc, const struct plan_op *op, bool app
     return build_fail(&b->err, errno, step, op->label.value, apparmor ? "AppArmor profile" : "SELinux label");
 }
 
-int lsm_apply(struct builder *b) {
+int lsm_open(struct builder *b) {
     const struct plan_op *apparmor = plan_find(b->plan, PLAN_APPARMOR), *selinux = plan_find(b->plan, PLAN_SELINUX);
     if (!apparmor && !selinux) return 0;
     const char *options[] = {"subset=pid", NULL};
     struct plan_strings list = {options, 1};
-    int proc = mount_new("proc", &list, -1, 0);
-    if (proc < 0)
-        return build_fail(&b->err, errno, plan_step(apparmor ? apparmor : selinux), "procfs", "private mount");
-    int result = apparmor ? apply(b, proc, apparmor, true) : 0;
-    if (result == 0 && selinux) result = apply(b, proc, selinux, false);
-    close(proc);
-    return result;
+    b->lsm_proc = mount_new("proc", &list, -1, 0);
+    if (b->lsm_proc >= 0) return 0;
+    return build_fail(&b->err, errno, plan_step(apparmor ? apparmor : selinux), "procfs", "private mount");
+}
+
+int lsm_apply(struct builder *b) {
+    const struct plan_op *apparmor = plan_find(b->plan, PLAN_APPARMOR), *selinux = plan_find(b->plan, PLAN_SELINUX);
+    if (apparmor && apply(b, b->lsm_proc, apparmor, true) < 0) return -1;
+    return selinux ? apply(b, b->lsm_proc, selinux, false) : 0;
 }

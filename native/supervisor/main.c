@@ -1,4 +1,5 @@
-/* jangada-pod: see native/README.md. One program, two roles: `jangada-pod spawner`, and the supervisors that it forks. */
+/* jangada-pod: see native/README.md. One program, two roles: `jangada-pod spawner`, and the supervisors that it forks; and a question
+ * that only it can answer, `jangada-pod probe-user-namespace DIRECTORY`. */
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -8,10 +9,13 @@
 
 #include "harden.h"
 #include "kernel.h"
+#include "mount.h"
 #include "spawner.h"
+#include "userns.h"
 
 static int usage(void) {
-    fputs("usage: jangada-pod spawner    (started by the jangada daemon, with a unix stream socket on descriptor 0)\n",
+    fputs("usage: jangada-pod spawner    (started by the jangada daemon, with a unix stream socket on descriptor 0)\n"
+          "       jangada-pod probe-user-namespace DIRECTORY\n",
           stderr);
     return 2;
 }
@@ -23,7 +27,17 @@ static bool is_stream_socket(int fd) {
            getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
+/* Says on stdout why this host cannot give pods a user namespace whose layers lie in `directory`; nothing when it can. */
+static int probe(const char *directory) {
+    const struct id_map map = {65536, 65536, 65536};
+    struct build_error err;
+    int userns = userns_make(&map, CLONE_NEWIPC, NULL, NULL, &err);
+    if (userns < 0 || mount_can_idmap(userns, directory, &err) < 0) printf("%s", err.detail);
+    return 0;
+}
+
 int main(int argc, char **argv) {
+    if (argc == 3 && strcmp(argv[1], "probe-user-namespace") == 0) return probe(argv[2]);
     if (argc != 2 || strcmp(argv[1], "spawner") != 0 || !is_stream_socket(0)) return usage();
     harden_seal_program(argv);
     harden_remember_title(argv);

@@ -12,16 +12,18 @@
 #include "mount.h"
 
 /* In a private copy of the host's mount namespace: puts the tmpfs over everything and lets the rest go. */
-static int empty_this_namespace(uint64_t shm_bytes) {
-    char size[32];
+static int empty_this_namespace(uint64_t shm_bytes, const struct id_map *map) {
+    char size[32], uid[32], gid[32];
     snprintf(size, sizeof size, "size=%llu", (unsigned long long)shm_bytes);
-    const char *root_options[] = {"mode=755", "size=64k", NULL}, *shm_options[] = {"mode=1777", size, NULL};
-    struct plan_strings root_list = {root_options, 2}, shm_list = {shm_options, 2};
+    snprintf(uid, sizeof uid, "uid=%u", map ? map->uid : 0);
+    snprintf(gid, sizeof gid, "gid=%u", map ? map->gid : 0);
+    const char *root_options[] = {"mode=755", "size=64k", NULL}, *shm_options[] = {"mode=1777", size, uid, gid, NULL};
+    struct plan_strings root_list = {root_options, 2}, shm_list = {shm_options, 4};
     struct k_mount_attr readonly = {.attr_set = K_MOUNT_ATTR_RDONLY | K_MOUNT_ATTR_NODEV | K_MOUNT_ATTR_NOSUID};
     if (mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return -1;
     int root = mount_new("tmpfs", &root_list, -1, 0), base = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0 || base < 0 || k_move_mount(root, base) < 0 || fchdir(root) < 0 || mkdirat(root, "root", 0755) < 0 ||
-        mkdirat(root, "shm", 0755) < 0)
+        mkdirat(root, "shm", 0755) < 0 || mkdirat(root, "upper", 0755) < 0)
         return -1;
     int shm = mount_new("tmpfs", &shm_list, -1, K_MOUNT_ATTR_NODEV | K_MOUNT_ATTR_NOSUID | K_MOUNT_ATTR_NOEXEC);
     int place = openat(root, "shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -35,14 +37,14 @@ static int empty_this_namespace(uint64_t shm_bytes) {
     return 0;
 }
 
-int build_pod_mntns(uint64_t shm_bytes, struct build_error *err) {
+int build_pod_mntns(uint64_t shm_bytes, const struct id_map *map, struct build_error *err) {
     int self = open("/proc/self/ns", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int host = self < 0 ? -1 : openat(self, "mnt", O_RDONLY | O_CLOEXEC);
     int made = -1, error;
     if (host < 0 || unshare(CLONE_NEWNS) < 0) {
         error = errno;
     } else {
-        if (empty_this_namespace(shm_bytes) == 0) made = openat(self, "mnt", O_RDONLY | O_CLOEXEC);
+        if (empty_this_namespace(shm_bytes, map) == 0) made = openat(self, "mnt", O_RDONLY | O_CLOEXEC);
         error = errno;
         /* A supervisor that stayed in there could not see the host any more: nothing it did would be right. */
         if (setns(host, CLONE_NEWNS) < 0) _exit(1);

@@ -72,6 +72,27 @@ static int open_source(struct builder *b, struct plan_op *op) {
     return op->fd < 0 ? build_fail(&b->err, errno, "bind", op->bind.source, "mount source") : 0;
 }
 
+static int idmap(int userns, int fd, const char *step, const char *object, struct build_error *err) {
+    struct k_mount_attr attr = {.attr_set = K_MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns};
+    if (k_mount_setattr(fd, 0, &attr) == 0) return 0;
+    if (errno != EINVAL) return build_fail(err, errno, step, object, "ID-mapped mount");
+    return build_refuse(err, ENOTSUP, "its file system has no ID-mapped mounts", step, object, "ID-mapped mount");
+}
+
+int mount_idmap(struct builder *b, int fd, const char *step, const char *object) {
+    if (b->env->userns < 0)
+        return build_refuse(&b->err, EINVAL, "the pod has no user namespace", step, object, "ID-mapped mount");
+    return idmap(b->env->userns, fd, step, object, &b->err);
+}
+
+int mount_can_idmap(int userns, const char *directory, struct build_error *err) {
+    int fd = k_open_tree(AT_FDCWD, directory, K_OPEN_TREE_CLONE);
+    if (fd < 0) return build_fail(err, errno, "probe", directory, "directory");
+    int result = idmap(userns, fd, "probe", directory, err);
+    close(fd);
+    return result;
+}
+
 int mount_open_sources(struct builder *b) {
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *op = &b->plan->ops[i];
@@ -80,6 +101,7 @@ int mount_open_sources(struct builder *b) {
             if (open_source(b, op) < 0) return -1;
             if (set_attributes(op->fd, op) < 0)
                 return build_fail(&b->err, errno, "bind", op->bind.source, "flags of the mount source");
+            if (op->bind.idmap && mount_idmap(b, op->fd, "bind", op->bind.source) < 0) return -1;
         } else if (strcmp(op->mount.type, "cgroup") == 0 && cgroup_mount_open(b, op->mount.flags) < 0) {
             return -1;
         }
@@ -88,7 +110,7 @@ int mount_open_sources(struct builder *b) {
 }
 
 int mount_open_proc(struct builder *b) {
-    if (b->namespaces->namespaces.pid == PLAN_PID_CONTAINER) return 0;
+    if (b->pid_ns < 0 && b->namespaces->namespaces.pid == PLAN_PID_CONTAINER) return 0;
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *op = &b->plan->ops[i];
         if (op->code != PLAN_MOUNT || op->kind != PLAN_KIND_MOUNT || strcmp(op->mount.type, "proc") != 0) continue;

@@ -18,6 +18,12 @@ int mount_apply_all(struct builder *b);
 /* Is /proc still the procfs that was mounted there? */
 int mount_verify_proc(struct builder *b);
 
+/* Shows what a detached mount holds with the owners it has in the pod's user namespace. */
+int mount_idmap(struct builder *b, int fd, const char *step, const char *object);
+
+/* Whether owners can be mapped in the file system of `directory`; a probe. */
+int mount_can_idmap(int userns, const char *directory, struct build_error *err);
+
 /* Gives options, "key=value" or "key", to a file system under construction. */
 int mount_options(int fs, const struct plan_strings *options);
 

@@ -63,7 +63,8 @@ static const struct op_shape shapes[] = {
       {2, PATH, 0, AT(rootfs.upper)},
       {3, PATH, 0, AT(rootfs.work)},
       {4, U8, 0, AT(rootfs.readonly)},
-      {5, U8, 0, AT(rootfs.propagation)}}},
+      {5, U8, 0, AT(rootfs.propagation)},
+      {10, PATH, 1, AT(rootfs.base)}}},
     {PLAN_MOUNT,
      PLAN_KIND_MOUNT,
      "mount",
@@ -78,7 +79,8 @@ static const struct op_shape shapes[] = {
       {3, PATH, 0, AT(bind.destination)},
       {5, U32, 0, AT(bind.flags)},
       {6, U8, 0, AT(bind.recursive_readonly)},
-      {7, U8, 0, AT(bind.propagation)}}},
+      {7, U8, 0, AT(bind.propagation)},
+      {10, U8, 1, AT(bind.idmap)}}},
     {PLAN_DEVICE,
      PLAN_KIND_NODE,
      "device",
@@ -245,7 +247,7 @@ static unsigned scratch_plans;
 
 static void *take_block(size_t size) {
     size = (size + 15) & ~(size_t)15;
-    if (size > sizeof scratch - scratch_used) return calloc(1, size);
+    if (size > sizeof scratch || scratch_used > sizeof scratch - size) return calloc(1, size);
     char *block = scratch + scratch_used;
     scratch_used += size;
     scratch_plans++;

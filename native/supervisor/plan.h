@@ -80,6 +80,7 @@ struct plan_op {
         struct {
             struct plan_strings lower;
             const char *upper, *work;
+            const char *base; /* with a user namespace: the directory that layers and upper are in; else NULL */
             uint8_t readonly, propagation;
         } rootfs;
         struct {
@@ -90,7 +91,7 @@ struct plan_op {
         struct {
             const char *source, *destination;
             uint32_t flags;
-            uint8_t recursive_readonly, propagation;
+            uint8_t recursive_readonly, propagation, idmap;
         } bind;
         struct {
             const char *destination;

@@ -18,6 +18,12 @@ static bool has_dotdot(const char *path) {
     return false;
 }
 
+/* They are opened by what is left of their names when the base's is taken away. */
+static bool is_below(const char *path, const char *base) {
+    size_t len = base ? strlen(base) : 0;
+    return !base || (strncmp(path, base, len) == 0 && path[len] == '/' && !has_dotdot(path));
+}
+
 static bool known_type(const char *type) {
     static const char *const types[] = {"proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "shm"};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
@@ -52,11 +58,13 @@ bool plan_check_op(const struct plan_op *op) {
         return op->rlimit.resource < 16 && op->rlimit.soft <= op->rlimit.hard;
     case PLAN_ROOTFS:
         for (uint32_t i = 0; i < op->rootfs.lower.count; i++)
-            if (!plan_good_path(op->rootfs.lower.at[i])) return false;
+            if (!plan_good_path(op->rootfs.lower.at[i]) || !is_below(op->rootfs.lower.at[i], op->rootfs.base))
+                return false;
+        if (!is_below(op->rootfs.upper, op->rootfs.base) || !is_below(op->rootfs.work, op->rootfs.base)) return false;
         return op->rootfs.lower.count > 0 && op->rootfs.readonly <= 1 && in(op->rootfs.propagation, 1, 3);
     case PLAN_MOUNT:
         if (op->kind == PLAN_KIND_MOUNT) return known_type(op->mount.type) && (op->mount.flags & ~MOUNT_FLAGS) == 0;
-        return (op->bind.flags & ~MOUNT_FLAGS) == 0 && op->bind.recursive_readonly <= 1 &&
+        return (op->bind.flags & ~MOUNT_FLAGS) == 0 && op->bind.recursive_readonly <= 1 && op->bind.idmap <= 1 &&
                in(op->bind.propagation, 1, 3);
     case PLAN_DEVICE:
         if (op->kind == PLAN_KIND_SYMLINK) return op->symlink.target[0] != 0;

@@ -13,22 +13,22 @@
 #include "cause.h"
 #include "harden.h"
 #include "kernel.h"
+#include "userns.h"
 
 #define NOBODY 65535 /* as the field's pause containers */
 
 #define READY_MS 10000
 
-_Noreturn static void run(int lifeline, int ready, int empty_mntns) {
+_Noreturn static void run(int lifeline, int ready, uint32_t id) {
     char byte = 0;
     harden_set_title("jangada-init");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* Zombies whose parent ignores SIGCHLD are reaped by the kernel; that includes adopted ones. */
     signal(SIGCHLD, SIG_IGN);
-    if (setns(empty_mntns, CLONE_NEWNS) < 0 || chdir("/") < 0) _exit(1);
+    if (chdir("/") < 0) _exit(1);
     if (dup2(lifeline, 0) < 0 || dup2(ready, 1) < 0) _exit(1);
     k_close_range(2, ~0u, 0);
-    if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
-        _exit(1);
+    if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0) _exit(1);
     /* A change of identity clears both. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     prctl(PR_SET_DUMPABLE, 0);
@@ -54,14 +54,20 @@ static bool wait_ready(int ready) {
     return read(ready, &byte, 1) == 1;
 }
 
-static pid_t start(int lifeline, int ready, int empty_mntns) {
+static pid_t start(int lifeline, int ready, const struct build_env *env) {
     struct k_clone_args args = {.flags = CLONE_NEWPID, .exit_signal = SIGCHLD};
+    if (env->userns >= 0) {
+        pid_t pid = userns_first_process(env->userns, env->empty_mntns, false);
+        if (pid == 0) run(lifeline, ready, env->map.length <= NOBODY ? env->map.length - 1 : NOBODY);
+        return pid;
+    }
     pid_t pid = (pid_t)syscall(NR_clone3, &args, sizeof args);
-    if (pid == 0) run(lifeline, ready, empty_mntns);
+    if (pid == 0 && setns(env->empty_mntns, CLONE_NEWNS) < 0) _exit(1);
+    if (pid == 0) run(lifeline, ready, NOBODY);
     return pid;
 }
 
-pid_t pod_init_start(int empty_mntns, int *lifeline, int *pidns, struct build_error *err) {
+pid_t pod_init_start(const struct build_env *env, int *lifeline, int *pidns, struct build_error *err) {
     int life[2], ready[2];
     char path[64];
     if (pipe2(life, O_CLOEXEC) < 0) return cause_set(err, errno, "pod init", "pipe");
@@ -71,7 +77,7 @@ pid_t pod_init_start(int empty_mntns, int *lifeline, int *pidns, struct build_er
         close(life[1]);
         return cause_set(err, error, "pod init", "pipe");
     }
-    pid_t pid = start(life[0], ready[1], empty_mntns);
+    pid_t pid = start(life[0], ready[1], env);
     int error = errno;
     close(life[0]);
     close(ready[1]);

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,41 +12,15 @@
 #include <sys/wait.h>
 
 #include "credentials.h"
+#include "fd_pass.h"
 #include "kernel.h"
 #include "mount.h"
 
 #define CAP_SYS_ADMIN 21
 #define CHILD_MS 5000
 
-/* procfs takes its namespace from whoever calls fsopen; what is done with the descriptor may be done elsewhere. */
-static int send_fd(int to, int fd) {
-    char byte = 0;
-    struct iovec iov = {&byte, 1};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-    return sendmsg(to, &msg, MSG_NOSIGNAL) == 1 ? 0 : -1;
-}
-
-static int receive_fd(int from) {
-    char byte, control[CMSG_SPACE(sizeof(int))];
-    struct iovec iov = {&byte, 1};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    struct pollfd wait = {.fd = from, .events = POLLIN};
-    int fd = -1;
-    errno = ETIMEDOUT;
-    if (poll(&wait, 1, CHILD_MS) <= 0 || recvmsg(from, &msg, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != 1) return -1;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
-    if (header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof fd))
-        memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    errno = EPERM;
-    return fd;
-}
-
-/* In the namespace, where others may look: not dumpable, one descriptor, one capability for one call, and gone. */
+/* procfs takes its namespace from whoever calls fsopen; what is done with the descriptor may be done elsewhere. In the namespace, where
+ * others may look: not dumpable, one descriptor, one capability for one call, and gone. */
 static _Noreturn void open_inside(int to) {
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (dup2(to, 0) < 0) _exit(1);
@@ -55,7 +28,7 @@ static _Noreturn void open_inside(int to) {
     credentials_keep_only(1ull << CAP_SYS_ADMIN);
     int fs = k_fsopen("proc");
     credentials_keep_only(0);
-    _exit(fs >= 0 && send_fd(0, fs) == 0 ? 0 : 1);
+    _exit(fs >= 0 && fd_pass_send(0, &fs, 1) == 0 ? 0 : 1);
 }
 
 /* What came back is procfs, or it is not used. */
@@ -78,7 +51,7 @@ static int by_child(int pid_ns, int own, const struct plan_strings *options, uns
     if (pid == 0) open_inside(pair[1]);
     int error = errno;
     close(pair[1]);
-    if (pid > 0 && setns(own, CLONE_NEWPID) == 0 && (fs = receive_fd(pair[0])) >= 0)
+    if (pid > 0 && setns(own, CLONE_NEWPID) == 0 && fd_pass_receive(pair[0], &fs, 1, CHILD_MS) == 0)
         fd = mount_context(fs, options, flags);
     if (pid > 0) error = errno;
     if (pid > 0 && fd < 0) kill(pid, SIGKILL);

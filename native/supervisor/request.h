@@ -23,7 +23,7 @@ enum request_type {
     MESSAGE_ERROR = 0xffff,
 };
 
-#define REQUEST_FIELDS 7u /* ids 1..6 */
+#define REQUEST_FIELDS 41u /* ids 1..40 */
 #define CONTAINER_ID_MAX 64u
 
 /* A decoded request; it points into the received frame. */

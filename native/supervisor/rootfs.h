@@ -2,8 +2,11 @@
 #pragma once
 #include "builder.h"
 
-/* In the host's mount namespace: b->rootfs becomes the overlay, detached. */
+/* In the host's mount namespace: b->rootfs becomes the overlay, detached. With a user namespace only what it is made of is opened. */
 int rootfs_open(struct builder *b);
+
+/* In an own mount namespace: with a user namespace b->rootfs becomes the overlay here, of layers whose owners are mapped. */
+int rootfs_assemble(struct builder *b);
 
 /* In an own mount namespace whose root holds an empty directory /root: the overlay becomes "/", nothing else is left. */
 int rootfs_pivot(struct builder *b);

@@ -19,30 +19,18 @@
 #include "mntns.h"
 #include "pod_init.h"
 #include "sysctl.h"
+#include "userns.h"
 
 #define INIT_END_MS 2000
 #define SHM_BYTES (64ull << 20) /* the field's default for a pod's /dev/shm */
 
-void sandbox_init(struct sandbox *s) { *s = (struct sandbox){.empty_mntns = -1, .pod_pidns = -1, .init_lifeline = -1}; }
+void sandbox_init(struct sandbox *s) {
+    *s = (struct sandbox){.env = {.empty_mntns = -1, .pod_pidns = -1, .userns = -1}, .init_lifeline = -1};
+}
 
 static bool same_namespace(const char *path, const struct stat *before) {
     struct stat now;
     return stat(path, &now) < 0 || (now.st_ino == before->st_ino && now.st_dev == before->st_dev);
-}
-
-/* New namespaces, proven by their inodes to be others than the host's. */
-static int make_namespaces(const struct request *r, struct own_namespaces *own, struct build_error *err) {
-    struct stat net, ipc;
-    own->network = request_u8(r, 2);
-    own->ipc = request_u8(r, 3);
-    if (stat("/proc/self/ns/net", &net) < 0 || stat("/proc/self/ns/ipc", &ipc) < 0)
-        return cause_set(err, errno, "namespaces", "/proc/self/ns");
-    int flags = CLONE_NEWUTS | (own->network ? CLONE_NEWNET : 0) | (own->ipc ? CLONE_NEWIPC : 0);
-    if (unshare(flags) < 0) return cause_set(err, errno, "namespaces", "new namespaces of the pod");
-    if ((own->network && same_namespace("/proc/self/ns/net", &net)) ||
-        (own->ipc && same_namespace("/proc/self/ns/ipc", &ipc)))
-        return cause_set(err, EPERM, "namespaces", "new namespaces of the pod are not new");
-    return 0;
 }
 
 /* CVE-2020-10749: a neighbour with CAP_NET_RAW must not become the pod's IPv6 router by announcing itself. Before any interface is there,
@@ -58,6 +46,50 @@ static int set_ipv6_defaults(struct build_error *err) {
         struct wire_bytes setting = {(const uint8_t *)settings[i], (uint32_t)strlen(settings[i])};
         if (sysctl_write(&setting, err) < 0) return -1;
     }
+    return 0;
+}
+
+static int set_sysctls(const struct request *r, struct build_error *err) {
+    struct wire_reader reader;
+    struct wire_bytes setting;
+    wire_reader_init(&reader, r->payload.data, r->payload.len);
+    while (request_each(&reader, 6, &setting))
+        if (sysctl_write(&setting, err) < 0) return -1;
+    return 0;
+}
+
+static bool has_user_namespace(const struct request *r) { return r->field[20].len > 0; }
+
+struct inside {
+    const struct request *r;
+    const struct own_namespaces *own;
+};
+
+/* In the new namespaces: a parameter takes its meaning, IDs for example, from the user namespace of whoever writes it. */
+static int set_up_inside(void *arg, struct build_error *err) {
+    const struct inside *inside = arg;
+    if (inside->own->network && set_ipv6_defaults(err) < 0) return -1;
+    return set_sysctls(inside->r, err);
+}
+
+/* New namespaces, proven by their inodes to be others than the host's. */
+static int make_namespaces(struct sandbox *s, const struct request *r, const struct own_namespaces *own,
+                           struct build_error *err) {
+    struct stat net, ipc;
+    if (stat("/proc/self/ns/net", &net) < 0 || stat("/proc/self/ns/ipc", &ipc) < 0)
+        return cause_set(err, errno, "namespaces", "/proc/self/ns");
+    int flags = CLONE_NEWUTS | (own->network ? CLONE_NEWNET : 0) | (own->ipc ? CLONE_NEWIPC : 0);
+    if (has_user_namespace(r)) {
+        s->env.userns = userns_make(&s->env.map, flags, set_up_inside, &(struct inside){r, own}, err);
+        if (s->env.userns < 0) return -1;
+    } else if (unshare(flags) < 0) {
+        return cause_set(err, errno, "namespaces", "new namespaces of the pod");
+    } else if (set_up_inside(&(struct inside){r, own}, err) < 0) {
+        return -1;
+    }
+    if ((own->network && same_namespace("/proc/self/ns/net", &net)) ||
+        (own->ipc && same_namespace("/proc/self/ns/ipc", &ipc)))
+        return cause_set(err, EPERM, "namespaces", "new namespaces of the pod are not new");
     return 0;
 }
 
@@ -95,33 +127,35 @@ static void unpin_network(struct sandbox *s) {
     s->netns_path[0] = 0;
 }
 
-static int set_sysctls(const struct request *r, struct build_error *err) {
-    struct wire_reader reader;
-    struct wire_bytes setting;
-    wire_reader_init(&reader, r->payload.data, r->payload.len);
-    while (request_each(&reader, 6, &setting))
-        if (sysctl_write(&setting, err) < 0) return -1;
-    return 0;
+/* The host's root is nobody in a pod, and the last ID means "none" to the kernel. */
+static bool read_map(const struct request *r, struct id_map *map) {
+    const struct wire_bytes *f = &r->field[20];
+    if (f->len != 12) return false;
+    *map = (struct id_map){wire_load32(f->data), wire_load32(f->data + 4), wire_load32(f->data + 8)};
+    return map->uid > 0 && map->gid > 0 && map->length > 0 && map->uid <= UINT32_MAX - map->length &&
+           map->gid <= UINT32_MAX - map->length;
 }
 
 /* Everything that can be refused is refused before anything is made. */
-static int check(struct sandbox *s, const struct request *r, char hostname[65], struct build_error *err) {
-    const struct own_namespaces own = {.network = request_u8(r, 2), .ipc = request_u8(r, 3)};
+static int check(struct sandbox *s, const struct request *r, const struct own_namespaces *own, char hostname[65],
+                 struct build_error *err) {
     struct wire_reader reader;
     struct wire_bytes setting;
     if (s->ready) return cause_set(err, EEXIST, "sandbox", "the pod's namespaces are made once");
+    if (has_user_namespace(r) && !read_map(r, &s->env.map))
+        return cause_set(err, EINVAL, "namespaces", "ID mapping of the pod's user namespace");
     if (!request_string(r, 1, hostname, 65))
         return cause_set(err, EINVAL, "hostname", "hostname is longer than 64 bytes");
     if (!request_string(r, 5, s->netns_path, sizeof s->netns_path))
         return cause_set(err, ENAMETOOLONG, "network", "path of the network namespace");
-    if (s->netns_path[0] && (s->netns_path[0] != '/' || !own.network)) {
+    if (s->netns_path[0] && (s->netns_path[0] != '/' || !own->network)) {
         s->netns_path[0] = 0;
         return cause_set(err, EINVAL, "network",
                          "only a network namespace of the pod's own is pinned, on an absolute path");
     }
     wire_reader_init(&reader, r->payload.data, r->payload.len);
     while (request_each(&reader, 6, &setting))
-        if (sysctl_check(&setting, &own, err) < 0) {
+        if (sysctl_check(&setting, own, err) < 0) {
             s->netns_path[0] = 0;
             return -1;
         }
@@ -135,7 +169,7 @@ static void init_ended(struct child *child, int status) {
 }
 
 static int start_init(struct sandbox *s, struct build_error *err) {
-    pid_t pid = pod_init_start(s->empty_mntns, &s->init_lifeline, &s->pod_pidns, err);
+    pid_t pid = pod_init_start(&s->env, &s->init_lifeline, &s->env.pod_pidns, err);
     if (pid < 0) return -1;
     child_watch(&s->init, pid, init_ended);
     return 0;
@@ -143,22 +177,19 @@ static int start_init(struct sandbox *s, struct build_error *err) {
 
 int sandbox_make(struct sandbox *s, const struct request *r, struct build_error *err) {
     char hostname[65];
-    struct own_namespaces own;
-    if (check(s, r, hostname, err) < 0) return -1;
-    if (make_namespaces(r, &own, err) < 0) {
+    const struct own_namespaces own = {.network = request_u8(r, 2), .ipc = request_u8(r, 3)};
+    if (check(s, r, &own, hostname, err) < 0) return -1;
+    if (make_namespaces(s, r, &own, err) < 0 || (s->netns_path[0] && pin_network(s, err) < 0)) {
         s->netns_path[0] = 0;
-        return -1;
-    }
-    if (s->netns_path[0] && pin_network(s, err) < 0) {
-        s->netns_path[0] = 0;
+        sandbox_unmake(s);
         return -1;
     }
     bool done = hostname[0] == 0 || sethostname(hostname, strlen(hostname)) == 0 ||
                 cause_set(err, errno, "hostname", "hostname %s", hostname) == 0;
-    done = done && (!own.network || (set_ipv6_defaults(err) == 0 && loopback_up(err) == 0)) && set_sysctls(r, err) == 0;
+    done = done && (!own.network || loopback_up(err) == 0);
     if (done) {
-        s->empty_mntns = build_pod_mntns(SHM_BYTES, err);
-        done = s->empty_mntns >= 0 && (!request_u8(r, 4) || start_init(s, err) == 0);
+        s->env.empty_mntns = build_pod_mntns(SHM_BYTES, s->env.userns < 0 ? NULL : &s->env.map, err);
+        done = s->env.empty_mntns >= 0 && (!request_u8(r, 4) || start_init(s, err) == 0);
     }
     s->ready = done;
     if (!done) sandbox_unmake(s);
@@ -179,8 +210,9 @@ static void end_init(struct sandbox *s) {
 void sandbox_unmake(struct sandbox *s) {
     end_init(s);
     if (s->init_lifeline >= 0) close(s->init_lifeline);
-    if (s->pod_pidns >= 0) close(s->pod_pidns);
-    if (s->empty_mntns >= 0) close(s->empty_mntns);
-    s->init_lifeline = s->pod_pidns = s->empty_mntns = -1;
+    if (s->env.pod_pidns >= 0) close(s->env.pod_pidns);
+    if (s->env.empty_mntns >= 0) close(s->env.empty_mntns);
+    if (s->env.userns >= 0) close(s->env.userns);
+    s->init_lifeline = s->env.pod_pidns = s->env.empty_mntns = s->env.userns = -1;
     unpin_network(s);
 }

@@ -6,10 +6,9 @@
 
 struct sandbox {
     bool ready;
-    int empty_mntns;   /* -1 before SANDBOX */
-    int pod_pidns;     /* -1 when the pod shares no PID namespace */
-    struct child init; /* of the shared PID namespace */
-    int init_lifeline; /* the init ends when this pipe is closed */
+    struct build_env env; /* its namespaces; -1 before SANDBOX, or when the pod has none of that kind */
+    struct child init;    /* of the shared PID namespace */
+    int init_lifeline;    /* the init ends when this pipe is closed */
     char netns_path[4096];
     void (*on_init_ended)(struct sandbox *s);
 };

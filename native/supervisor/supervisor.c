@@ -151,8 +151,9 @@ static void make_sandbox(const struct request *r) {
         reply_error(&connection, r->tag, &err);
         return;
     }
-    host.env.empty_mntns = sandbox.empty_mntns;
-    host.env.pod_pidns = sandbox.pod_pidns;
+    int null_fd = host.env.null_fd;
+    host.env = sandbox.env;
+    host.env.null_fd = null_fd;
     message_begin(&connection, &w, REQUEST_SANDBOX | MESSAGE_REPLY, r->tag);
     wire_put_u32(&w, 1, (uint32_t)sandbox.init.pid);
     message_send(&connection, &w);
@@ -345,7 +346,7 @@ void supervisor_main(int listener, const char *the_directory, int null_fd) {
     snprintf(directory, sizeof directory, "%s", the_directory);
     sandbox_init(&sandbox);
     host = (struct container_host){
-        .env = {.empty_mntns = -1, .null_fd = null_fd, .pod_pidns = -1},
+        .env = {.empty_mntns = -1, .null_fd = null_fd, .pod_pidns = -1, .userns = -1},
         .directory = directory,
         .on_created = on_created,
         .on_started = on_started,

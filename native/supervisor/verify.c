@@ -10,6 +10,7 @@
 #include "fail.h"
 #include "kernel.h"
 #include "plan.h"
+#include "userns.h"
 
 /* The value of `name` in a status text, or NULL. */
 static const char *value_of(const char *status, const char *name) {
@@ -38,7 +39,7 @@ static bool number_matches(const char *status, const char *name, unsigned long n
 }
 
 /* The kernel sorts the groups: each wanted one has to be there, and none besides. */
-static bool groups_match(const char *status, const struct wire_bytes *wanted) {
+static bool groups_match(const char *status, const struct wire_bytes *wanted, const struct build_env *env) {
     const char *at = value_of(status, "Groups:");
     uint32_t listed = 0;
     while (at && *at && *at != '\n') {
@@ -49,7 +50,8 @@ static bool groups_match(const char *status, const struct wire_bytes *wanted) {
             continue;
         }
         bool known = false;
-        for (uint32_t i = 0; i < wanted->len && !known; i += 4) known = wire_load32(wanted->data + i) == gid;
+        for (uint32_t i = 0; i < wanted->len && !known; i += 4)
+            known = userns_gid(env, wire_load32(wanted->data + i)) == gid;
         if (!known) return false;
         listed++;
         at = end;
@@ -57,23 +59,27 @@ static bool groups_match(const char *status, const struct wire_bytes *wanted) {
     return at && listed == wanted->len / 4;
 }
 
-static const char *difference(const char *status, const struct plan_credentials *c, bool has_filter) {
-    uint64_t permitted = credentials_available(c->permitted), inheritable = credentials_available(c->inheritable);
+/* procfs shows the host's ids. A user namespace grants every capability, each good for what belongs to it only. */
+static const char *difference(const char *status, const struct plan_credentials *c, const struct build_env *env,
+                              bool has_filter) {
+    uint64_t (*granted)(uint64_t) = env->userns < 0 ? credentials_available : credentials_known;
+    uint64_t permitted = granted(c->permitted), inheritable = granted(c->inheritable);
     bool filtered = has_filter || prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2;
     bool confined = c->no_new_privileges || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
-    if (!ids_match(status, "Uid:", c->uid)) return "Uid";
-    if (!ids_match(status, "Gid:", c->gid)) return "Gid";
-    if (!groups_match(status, &c->groups)) return "Groups";
+    if (!ids_match(status, "Uid:", userns_uid(env, c->uid))) return "Uid";
+    if (!ids_match(status, "Gid:", userns_gid(env, c->gid))) return "Gid";
+    if (!groups_match(status, &c->groups, env)) return "Groups";
     if (!mask_matches(status, "CapInh:", inheritable)) return "CapInh";
     if (!mask_matches(status, "CapPrm:", permitted)) return "CapPrm";
     if (!mask_matches(status, "CapEff:", permitted & c->effective)) return "CapEff";
-    if (!mask_matches(status, "CapBnd:", credentials_available(c->bounding))) return "CapBnd";
+    if (!mask_matches(status, "CapBnd:", granted(c->bounding))) return "CapBnd";
     if (!mask_matches(status, "CapAmb:", permitted & inheritable & c->ambient)) return "CapAmb";
     if (!number_matches(status, "NoNewPrivs:", confined)) return "NoNewPrivs";
     return number_matches(status, "Seccomp:", filtered ? 2 : 0) ? NULL : "Seccomp";
 }
 
-bool build_verify(const struct wire_bytes *bytes, bool filtered, pid_t pid, struct build_error *err) {
+bool build_verify(const struct wire_bytes *bytes, const struct build_env *env, bool filtered, pid_t pid,
+                  struct build_error *err) {
     /* 65536 groups would not fit: then nothing is released. Aligned, so that small variables stay together (Makefile). */
     static char status[64 * 1024] __attribute__((aligned(4096)));
     char path[32];
@@ -90,7 +96,7 @@ bool build_verify(const struct wire_bytes *bytes, bool filtered, pid_t pid, stru
     const char *wrong = NULL;
     if (fd < 0 || n < 0)
         build_fail(err, errno, "credentials", path, "check of the process");
-    else if ((wrong = identity ? difference(status, &identity->credentials, filtered) : "plan"))
+    else if ((wrong = identity ? difference(status, &identity->credentials, env, filtered) : "plan"))
         build_refuse(err, EPERM, "not what the plan says", "credentials", wrong, "check of the process");
     bool good = fd >= 0 && n >= 0 && !wrong;
     if (fd >= 0) close(fd);

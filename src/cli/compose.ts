@@ -15,6 +15,7 @@ import { SeccompFilters } from '../lifecycle/seccomp-filters.js';
 import { SpawnerService } from '../lifecycle/spawner-service.js';
 import { Supervisors } from '../lifecycle/supervisors.js';
 import { Flights, Turns } from '../lifecycle/turns.js';
+import { UserNamespaces } from '../lifecycle/user-namespaces.js';
 import { Network } from '../network/network.js';
 import { loadAddon, type NativeAddon } from '../native/addon.js';
 import { compileSeccomp } from '../native/seccomp-compile.js';
@@ -45,9 +46,10 @@ export const compose = async (
   const containers = new ObjectStore<Container>('container', journal);
   const exits = new Exits(containers, log);
   const spawner = new SpawnerService(native('jangada-pod'), log);
+  const kernel = kernelParts(config, writable, addon);
   const runtime: Runtime = {
     ...(await openImages(config, log, [native('jangada-unpack')])),
-    ...kernelParts(config, writable, addon),
+    ...kernel,
     sandboxes,
     containers,
     exits,
@@ -55,6 +57,7 @@ export const compose = async (
     spawner,
     supervisors: new Supervisors(exits, log),
     network: openNetwork(config, log, spawner),
+    userNamespaces: new UserNamespaces(spawner, kernel.host, native('jangada-pod'), config.root),
     turns: new Turns(),
     flights: new Flights(),
   };

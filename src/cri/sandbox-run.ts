@@ -3,6 +3,7 @@ import type { RunPodSandboxRequest__Output } from '../gen/runtime/v1/RunPodSandb
 import type { RunPodSandboxResponse } from '../gen/runtime/v1/RunPodSandboxResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { runSandbox } from '../lifecycle/sandbox-run.js';
+import { podUserNamespace } from '../oci/userns.js';
 import { checkSandboxConfig } from './check.js';
 import { checkHandler } from './runtime-handler.js';
 
@@ -13,11 +14,7 @@ export const runPodSandbox = async (
   checkHandler(request.runtimeHandler);
   const config = checkSandboxConfig(request.config);
   const namespaces = config.linux?.securityContext?.namespaceOptions;
-  if (namespaces?.usernsOptions && namespaces.usernsOptions.mode !== 'NODE') {
-    throw invalidArgument(
-      'user namespaces are not available: userns_options must be absent or NODE (Status says user_namespaces: false)',
-    );
-  }
+  podUserNamespace(namespaces);
   if (
     namespaces &&
     (namespaces.network === 'CONTAINER' ||

@@ -5,10 +5,11 @@ import { VERSION } from '../version.js';
 import { HANDLERS } from './runtime-handler.js';
 
 export const status = async (
-  runtime: Pick<Runtime, 'config' | 'network' | 'host' | 'cgroups'>,
+  runtime: Pick<Runtime, 'config' | 'network' | 'host' | 'cgroups' | 'userNamespaces'>,
   request: StatusRequest__Output,
 ): Promise<StatusResponse> => {
   const network = runtime.network.status();
+  const userNamespaces = (await runtime.userNamespaces.missing()) === '';
   return {
     status: {
       conditions: [
@@ -18,9 +19,9 @@ export const status = async (
     },
     runtimeHandlers: HANDLERS.map((name) => ({
       name,
-      features: { recursiveReadOnlyMounts: runtime.host.mountSetattr, userNamespaces: false },
+      features: { recursiveReadOnlyMounts: runtime.host.mountSetattr, userNamespaces },
     })),
-    features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false, mountOptions: false },
+    features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: userNamespaces, mountOptions: false },
     info: request.verbose ? verboseInfo(runtime) : {},
   };
 };

@@ -10,6 +10,7 @@ import { type PidNamespace, pidNamespace } from '../oci/namespaces.js';
 import type { PlanOp } from '../oci/plan.js';
 import { seccompSource } from '../oci/seccomp-profile.js';
 import type { OciSpec } from '../oci/spec.js';
+import { podUserNamespace } from '../oci/userns.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { hostDevices } from './host-devices.js';
 import { mountPointsLayer } from './mount-points.js';
@@ -34,11 +35,13 @@ export const prepareContainer = async (
   id: string,
 ): Promise<PreparedContainer> => {
   const image = requireImage(parts, config.image?.image ?? '');
+  const userns = podUserNamespace(sandbox.config.linux?.securityContext?.namespaceOptions);
   const spec = buildSpec({
     containerId: id,
     sandboxId: sandbox.id,
     sandboxConfig: sandbox.config,
     config,
+    userns,
     image: { config: image.config, identity: requireIdentity(image) },
     hostname: podHostname(sandbox.config, sandbox.netnsPath === ''),
     runtimeFiles: runtimeFiles(parts, sandbox.id),
@@ -56,6 +59,7 @@ export const prepareContainer = async (
     work: join(directory, 'work'),
     seccompFilter: spec.linux.seccomp && parts.filters.get(spec.linux.seccomp),
     pid: checkedPidNamespace(parts, sandbox, config),
+    userns: userns && { map: userns, base: parts.config.root },
   });
   return { image, spec, plan };
 };

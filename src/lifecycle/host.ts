@@ -7,6 +7,8 @@ export interface Host extends HostFacts {
   readonly kernel: string;
   /** mount_setattr(2), Linux 5.12: recursive read-only mounts. */
   readonly mountSetattr: boolean;
+  /** Overlay file systems of ID-mapped layers, Linux 5.19. */
+  readonly mappedOverlay: boolean;
 }
 
 export const readHost = (cgroup: HostFacts['cgroup']): Host => {
@@ -16,6 +18,7 @@ export const readHost = (cgroup: HostFacts['cgroup']): Host => {
   const kernel = release();
   return {
     capabilities: mask('CapBnd') & mask('CapPrm'),
+    knownCapabilities: (2n << BigInt(readOr('/proc/sys/kernel/cap_last_cap', '40').trim())) - 1n,
     lsms: activeModules(),
     cgroup,
     arch: process.arch === 'arm64' ? 'arm64' : 'x64',
@@ -23,6 +26,7 @@ export const readHost = (cgroup: HostFacts['cgroup']): Host => {
     thermalThrottle: thermalThrottle(),
     kernel,
     mountSetattr: atLeast(kernel, 5, 12),
+    mappedOverlay: atLeast(kernel, 5, 19),
   };
 };
 

@@ -17,6 +17,7 @@ import type { SeccompFilters } from './seccomp-filters.js';
 import type { SpawnerService } from './spawner-service.js';
 import type { Supervisors } from './supervisors.js';
 import type { Flights, Turns } from './turns.js';
+import type { UserNamespaces } from './user-namespaces.js';
 
 /** All parts, wired in main.ts. A verb's first parameter picks what it uses, so its signature is its list of dependencies. */
 export interface Runtime extends ImageRuntime {
@@ -32,6 +33,7 @@ export interface Runtime extends ImageRuntime {
   readonly turns: Turns;
   readonly flights: Flights;
   readonly host: Host;
+  readonly userNamespaces: UserNamespaces;
   readonly cgroups: CgroupLayout;
   readonly filters: SeccompFilters;
   readonly execPlans: ExecPlans;

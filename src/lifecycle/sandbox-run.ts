@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sandboxCgroup } from '../cgroup/paths.js';
 import { alreadyExists, failedPrecondition } from '../errors.js';
@@ -7,6 +7,7 @@ import type { NamespaceMode__Output } from '../gen/runtime/v1/NamespaceMode.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
 import type { SandboxPlan } from '../oci/plan.js';
 import { sandboxSysctls } from '../oci/sysctls.js';
+import { podUserNamespace } from '../oci/userns.js';
 import { type Sandbox, sandboxKey } from '../store/sandbox.js';
 import { attachment } from './attachment.js';
 import { now } from './clock.js';
@@ -18,7 +19,7 @@ import { removePodCgroup } from './pod-cgroup.js';
 
 type Parts = Pick<
   Runtime,
-  'config' | 'log' | 'sandboxes' | 'network' | 'spawner' | 'supervisors' | 'flights' | 'cgroups'
+  'config' | 'log' | 'sandboxes' | 'network' | 'spawner' | 'supervisors' | 'flights' | 'cgroups' | 'userNamespaces'
 >;
 
 /** Makes a pod sandbox and returns its ID. A repeat of a running or finished request with the same name and attempt gets the same one. */
@@ -47,7 +48,9 @@ const create = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: 
   withRollback(parts.log, async (rollback) => {
     const sandbox = plan(parts, config, runtimeHandler);
     const { id } = sandbox;
+    const userns = podUserNamespace(config.linux?.securityContext?.namespaceOptions);
     if (sandbox.netnsPath !== '') requireNetwork(parts);
+    if (userns) await requireUserNamespaces(parts);
 
     // Intent first: whatever happens from here on, a restarted daemon knows what to undo.
     parts.sandboxes.put(sandbox);
@@ -89,6 +92,14 @@ const requireNetwork = (parts: Parts): void => {
   if (!ready) throw failedPrecondition(`${message} (pod network): pods on the host's network run all the same`);
 };
 
+const requireUserNamespaces = async (parts: Parts): Promise<void> => {
+  const missing = await parts.userNamespaces.missing();
+  if (missing !== '')
+    throw failedPrecondition(
+      `${missing}: no user namespaces on this node; the pod must use the node's (hostUsers: true)`,
+    );
+};
+
 const startSupervisor = async (
   parts: Parts,
   sandbox: Sandbox,
@@ -110,6 +121,7 @@ const sandboxPlan = (sandbox: Sandbox, config: PodSandboxConfig__Output): Sandbo
   sharedPid: mode(config, 'pid') === 'POD',
   netnsPath: sandbox.netnsPath,
   sysctls: sandboxSysctls(config),
+  userns: podUserNamespace(config.linux?.securityContext?.namespaceOptions),
 });
 
 const attachNetwork = async (parts: Parts, sandbox: Sandbox, rollback: Rollback): Promise<string[]> => {
@@ -128,7 +140,11 @@ const writePodFiles = async (directory: string, sandbox: Sandbox, ips: string[])
     hosts: hostsText(hostname, ips),
     'resolv.conf': config.dnsConfig ? resolvConfText(config.dnsConfig) : await hostResolvConf(),
   };
+  const userns = podUserNamespace(config.linux?.securityContext?.namespaceOptions);
   await Promise.all(
-    Object.entries(files).map(([name, text]) => writeFile(join(directory, name), text, { mode: 0o644 })),
+    Object.entries(files).map(async ([name, text]) => {
+      await writeFile(join(directory, name), text, { mode: 0o644 });
+      if (userns) await chown(join(directory, name), userns.uid, userns.gid);
+    }),
   );
 };

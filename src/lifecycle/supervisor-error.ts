@@ -11,6 +11,8 @@ import {
 import { SupervisorError } from '../supervisor/supervisor.js';
 
 const EXHAUSTED = new Set(['ENOSPC', 'EDQUOT', 'ENOMEM', 'EMFILE', 'ENFILE', 'EAGAIN']);
+/** Right as a request, but not here or not now. ECANCELED: somebody killed it while it was being made or started. */
+const UNFIT = new Set(['EBUSY', 'ENOTSUP', 'EOPNOTSUPP', 'ECANCELED']);
 const REQUEST = new Set([
   'ENOENT',
   'ENOTDIR',
@@ -32,8 +34,7 @@ export const asRuntimeError = (error: unknown, object: string): RuntimeError => 
   if (error.code === 'ESRCH') return notFound(message);
   if (error.code === 'ETIMEDOUT') return deadlineExceeded(message);
   if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return unavailable(message, error);
-  // ECANCELED: somebody killed it while it was being made or started.
-  if (error.code === 'EBUSY' || error.code === 'ECANCELED') return failedPrecondition(message);
+  if (UNFIT.has(error.code)) return failedPrecondition(message);
   if (EXHAUSTED.has(error.code)) return resourceExhausted(message, error);
   if (REQUEST.has(error.code)) return invalidArgument(message, error);
   return internal(message, error);

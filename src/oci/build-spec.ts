@@ -15,6 +15,7 @@ import { selinuxLabel } from './selinux.js';
 import type { OciLinux, OciProcess, OciSeccomp, OciSpec } from './spec.js';
 import type { SpecInput } from './spec-input.js';
 import { resolveUser } from './user.js';
+import { checkMapped, idMappings } from './userns.js';
 
 /**
  * The OCI runtime specification of a container: a pure function of its input, of which it changes and shares nothing (CVE-2021-21334).
@@ -39,6 +40,8 @@ function ociProcess(input: SpecInput, privileged: boolean): OciProcess {
   const { config, host, image } = input;
   const context = config.linux?.securityContext;
   const { home, ...user } = resolveUser(context, image.config, image.identity);
+  checkMapped(user.uid, 'user', input.userns);
+  for (const gid of user.additionalGids) checkMapped(gid, 'group', input.userns);
   const oom = oomScoreAdj(config.linux?.resources);
   const apparmor = apparmorProfile(context, host);
   const selinux = selinuxLabel(context, host);
@@ -52,7 +55,7 @@ function ociProcess(input: SpecInput, privileged: boolean): OciProcess {
       capabilities: context?.capabilities,
       privileged,
       uid: user.uid,
-      available: host.capabilities,
+      available: input.userns ? host.knownCapabilities : host.capabilities,
     }),
     rlimits: defaultRlimits(host.maxOpenFiles),
     noNewPrivileges: context?.noNewPrivs ?? false,
@@ -69,7 +72,8 @@ function ociLinux(input: SpecInput, privileged: boolean, process: OciProcess): O
   const paths = guardedPaths(context, privileged, host);
   const seccomp = seccompProfile(input, process);
   return {
-    namespaces: containerNamespaces(config, privileged),
+    namespaces: containerNamespaces(config, privileged, input.userns),
+    ...(input.userns && idMappings(input.userns)),
     devices: nodes,
     cgroupsPath: input.cgroupsPath,
     resources: { ...linuxResources(config.linux?.resources, input.pidsLimit), devices: rules },

@@ -4,6 +4,8 @@ import type { PidNamespace } from './namespaces.js';
 import type { MountFlag, PlanOp, Propagation } from './plan.js';
 import { PLAN_ORDER } from './plan.js';
 import { RLIMIT_NUMBERS } from './rlimits.js';
+import { DEFAULT_DEVICES } from './devices.js';
+import type { IdMap } from './userns.js';
 import type { OciMount, OciProcess, OciSpec, SeccompFlag } from './spec.js';
 
 /** What a plan needs beyond the specification: where things are on this host. */
@@ -14,6 +16,8 @@ export interface PlanContext {
   readonly upper: string;
   readonly work: string;
   readonly pid: PidNamespace;
+  /** Of the pod, and the directory that layers, upper and work are in. */
+  readonly userns?: { readonly map: IdMap; readonly base: string } | undefined;
   /** Compiled from `spec.linux.seccomp`; required exactly when the specification has a profile. */
   readonly seccompFilter?: Uint8Array;
 }
@@ -55,9 +59,10 @@ export function compilePlan(spec: OciSpec, context: PlanContext): PlanOp[] {
       work: context.work,
       readonly: spec.root.readonly,
       propagation: ROOT_PROPAGATION[spec.linux.rootfsPropagation],
+      ...(context.userns && { base: context.userns.base }),
     },
-    ...spec.mounts.map(mountOp),
-    ...devOps(spec),
+    ...spec.mounts.map((mount) => mountOp(mount, context.userns?.map)),
+    ...devOps(spec, context.userns?.map),
     ...spec.linux.maskedPaths.map((destination): PlanOp => ({ op: 'mask', destination })),
     ...spec.linux.readonlyPaths.map((destination): PlanOp => ({ op: 'readonly', destination })),
     ...processOps(spec, { argv: spec.process.args, tty: spec.process.terminal, seccompFilter: context.seccompFilter }),
@@ -134,14 +139,20 @@ function seccompOps(spec: OciSpec, filter: Uint8Array | undefined): PlanOp[] {
 }
 
 /** With a host directory over /dev, that directory is used as it is: nothing is made in it. */
-function devOps(spec: OciSpec): PlanOp[] {
+function devOps(spec: OciSpec, userns: IdMap | undefined): PlanOp[] {
   const ownDev = spec.mounts.some(({ destination, type }) => destination === '/dev' && type === 'tmpfs');
   const isMounted = new Set(spec.mounts.map(({ destination }) => destination));
   const nodes = spec.linux.devices.filter(({ path }) => (ownDev || !path.startsWith('/dev/')) && !isMounted.has(path));
   const links = ownDev ? DEV_LINKS.filter(([path]) => !isMounted.has(path)) : [];
   return [
     ...nodes.map(
-      ({ path, fileMode, ...device }): PlanOp => ({ op: 'device', destination: path, mode: fileMode, ...device }),
+      ({ path, fileMode, ...device }): PlanOp => ({
+        op: 'device',
+        destination: path,
+        mode: fileMode,
+        ...device,
+        ...(userns && DEFAULT_DEVICES.has(path) && { uid: userns.uid, gid: userns.gid }),
+      }),
     ),
     ...links.map(([destination, target]): PlanOp => ({ op: 'symlink', destination, target })),
   ];
@@ -160,7 +171,7 @@ const FLAGS: ReadonlySet<string> = new Set([
 /** Words of a mount's options that are neither flags nor for the file system. */
 const BIND_WORDS: ReadonlySet<string> = new Set(['rbind', 'bind', 'rw', 'rro', 'rprivate', 'rslave', 'rshared']);
 
-function mountOp({ destination, type, source, options }: OciMount): PlanOp {
+function mountOp({ destination, type, source, options, uidMappings }: OciMount, userns: IdMap | undefined): PlanOp {
   const flags = options.filter((option): option is MountFlag => FLAGS.has(option));
   if (type !== 'bind')
     return {
@@ -168,7 +179,9 @@ function mountOp({ destination, type, source, options }: OciMount): PlanOp {
       type,
       destination,
       flags,
-      options: options.filter((word) => !FLAGS.has(word) && !BIND_WORDS.has(word)),
+      options: options
+        .filter((word) => !FLAGS.has(word) && !BIND_WORDS.has(word))
+        .flatMap((word) => onHost(word, userns)),
     };
   const stranger = options.find((word) => !FLAGS.has(word) && !BIND_WORDS.has(word));
   if (stranger !== undefined) throw internal(`unknown option ${stranger} of the bind mount on ${destination}`);
@@ -180,5 +193,13 @@ function mountOp({ destination, type, source, options }: OciMount): PlanOp {
     flags: recursiveReadonly ? ['ro', ...flags] : flags,
     recursiveReadonly,
     propagation: options.includes('rshared') ? 'shared' : options.includes('rslave') ? 'slave' : 'private',
+    idmap: uidMappings !== undefined,
   };
+}
+
+/** File systems are made outside of the user namespace, by the host's IDs. A group that is not mapped is left to the kernel. */
+function onHost(option: string, userns: IdMap | undefined): string[] {
+  const gid = /^gid=(\d+)$/.exec(option)?.[1];
+  if (!userns || gid === undefined) return [option];
+  return Number(gid) < userns.length ? [`gid=${userns.gid + Number(gid)}`] : [];
 }

@@ -14,6 +14,9 @@ const DEFAULTS: readonly Readonly<OciDevice>[] = [
   node('/dev/tty', 5, 0),
 ];
 
+/** They belong to the container's root; every other node keeps its owner on the host, who says what it is good for. */
+export const DEFAULT_DEVICES: ReadonlySet<string> = new Set(DEFAULTS.map(({ path }) => path));
+
 function node(path: string, major: number, minor: number): OciDevice {
   return { path, type: 'c', major, minor, fileMode: 0o666, uid: 0, gid: 0 };
 }

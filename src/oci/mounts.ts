@@ -4,6 +4,7 @@ import type { MountPropagation__Output } from '../gen/runtime/v1/MountPropagatio
 import { containerPath } from './container-path.js';
 import type { OciLinux, OciMount } from './spec.js';
 import type { SpecInput } from './spec-input.js';
+import { idMappings, isIdMapped } from './userns.js';
 
 const PROPAGATION: Readonly<Record<MountPropagation__Output, 'rprivate' | 'rslave' | 'rshared'>> = {
   PROPAGATION_PRIVATE: 'rprivate',
@@ -92,19 +93,27 @@ function runtimeFiles({ runtimeFiles: files }: SpecInput): OciMount[] {
   ];
 }
 
-function requestedMount(mount: Mount__Output, { host }: SpecInput): OciMount {
+function requestedMount(mount: Mount__Output, { host, userns }: SpecInput): OciMount {
   const destination = containerPath(mount.containerPath, 'container_path');
   checkDestination(destination);
   if (mount.image?.image) throw unimplemented(`image mounts are not supported: ${destination}; use a host_path`);
   if (!mount.hostPath.startsWith('/') || mount.hostPath.includes('\0'))
     throw invalidArgument(`not an absolute path: host_path ${JSON.stringify(mount.hostPath)} of mount ${destination}`);
-  if (mount.uidMappings.length > 0 || mount.gidMappings.length > 0)
-    throw unimplemented(`ID-mapped mounts are not supported: ${destination}; leave the mappings out`);
   if (mount.selinuxRelabel && host.lsms.includes('selinux'))
     throw failedPrecondition(
       `SELinux relabelling is not supported: mount ${destination}; label ${mount.hostPath} beforehand`,
     );
-  return { destination, type: 'bind', source: mount.hostPath, options: bindOptions(mount, destination) };
+  if (userns && mount.propagation === 'PROPAGATION_BIDIRECTIONAL')
+    throw invalidArgument(
+      `mounts do not leave a user namespace: propagation BIDIRECTIONAL of mount ${destination}; use HOST_TO_CONTAINER`,
+    );
+  return {
+    destination,
+    type: 'bind',
+    source: mount.hostPath,
+    options: bindOptions(mount, destination),
+    ...(isIdMapped(mount, userns, destination) && userns ? idMappings(userns) : {}),
+  };
 }
 
 function checkDestination(destination: string): void {

@@ -2,6 +2,7 @@ import { invalidArgument } from '../errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import type { PlanOp } from './plan.js';
 import type { OciNamespace } from './spec.js';
+import { checkSameUserNamespace, type IdMap } from './userns.js';
 
 export type PidNamespace = Pick<Extract<PlanOp, { op: 'namespaces' }>, 'pid' | 'targetId'>;
 
@@ -23,8 +24,15 @@ export function pidNamespace(config: Pick<ContainerConfig__Output, 'linux'>): Pi
   }
 }
 
-/** Namespaces other than the host's. A privileged container sees the host's cgroup tree, as in containerd. */
-export function containerNamespaces(config: ContainerConfig__Output, privileged: boolean): OciNamespace[] {
+/**
+ * Namespaces other than the host's. A privileged container sees the host's cgroup tree, as in containerd; in a user namespace it could
+ * do nothing with it, and gets its own.
+ */
+export function containerNamespaces(
+  config: ContainerConfig__Output,
+  privileged: boolean,
+  userns?: IdMap,
+): OciNamespace[] {
   const options = config.linux?.securityContext?.namespaceOptions;
   const types: OciNamespace['type'][] = ['mount'];
   if (pidNamespace(config).pid !== 'node') types.push('pid');
@@ -34,9 +42,13 @@ export function containerNamespaces(config: ContainerConfig__Output, privileged:
       throw invalidArgument(`unusable ${kind} namespace mode: ${mode}; use POD or NODE`);
     if (mode === 'POD') types.push(kind);
   }
-  if (options?.usernsOptions && options.usernsOptions.mode !== 'NODE')
-    throw invalidArgument(`unsupported user namespace mode: ${options.usernsOptions.mode}; use NODE`);
+  checkSameUserNamespace(userns, options?.usernsOptions);
+  if (userns) {
+    if (options?.pid === 'NODE')
+      throw invalidArgument("the node's pid namespace in a pod with a user namespace: pid NODE; use POD");
+    types.push('user');
+  }
   if ((options?.network ?? 'POD') === 'POD') types.push('uts');
-  if (!privileged) types.push('cgroup');
+  if (!privileged || userns) types.push('cgroup');
   return types.map((type) => ({ type }));
 }

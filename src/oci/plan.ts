@@ -1,3 +1,5 @@
+import type { IdMap } from './userns.js';
+
 /**
  * The plan of a container: what the supervisor carries out, in this order. Operations are sorted by kind in the order of
  * `PLAN_ORDER`; the supervisor refuses a plan in any other order, so the order in which a container is locked down is fixed in two
@@ -24,8 +26,19 @@ export type PlanOp =
   /** PID namespace: a new one, the pod's, that of `targetId`'s container, or the host's. Every container has its own cgroup namespace unless `hostCgroup`. */
   | { op: 'namespaces'; pid: 'container' | 'pod' | 'target' | 'node'; targetId?: string; hostCgroup: boolean }
   | { op: 'rlimit'; resource: number; soft: bigint; hard: bigint }
-  /** Overlay root file system; `lower` lists layer directories from the topmost down. `upper`, `work` and what `upper` is in are made. */
-  | { op: 'rootfs'; lower: string[]; upper: string; work: string; readonly: boolean; propagation: Propagation }
+  /**
+   * Overlay root file system; `lower` lists layer directories from the topmost down. `upper`, `work` and what `upper` is in are made.
+   * `base`, given in pods with a user namespace: the directory that all of them are in.
+   */
+  | {
+      op: 'rootfs';
+      lower: string[];
+      upper: string;
+      work: string;
+      readonly: boolean;
+      propagation: Propagation;
+      base?: string;
+    }
   /** A file system of the container's own: proc, sysfs, tmpfs, devpts, mqueue, cgroup, cgroup2. */
   | { op: 'mount'; type: string; destination: string; options: string[]; flags: MountFlag[] }
   /** A host file or directory; the destination is made when missing. `copyUpFrom` is not supported: volumes are prepared by their own plan. */
@@ -36,8 +49,10 @@ export type PlanOp =
       flags: MountFlag[];
       recursiveReadonly: boolean;
       propagation: Propagation;
+      /** Shown with the owners that the pod's user namespace gives it. */
+      idmap?: boolean;
     }
-  /** A device node in the container's /dev (or elsewhere, then bound from the host). */
+  /** A device node in the container's /dev (or elsewhere, then bound from the host). Owners are the host's, whatever the pod calls them. */
   | {
       op: 'device';
       destination: string;
@@ -114,4 +129,6 @@ export interface SandboxPlan {
   netnsPath: string;
   /** Written inside the fresh namespaces; the supervisor refuses a key whose namespace is the host's. */
   sysctls: Array<{ key: string; value: string }>;
+  /** A user namespace of the pod's own; it owns the others. */
+  userns?: IdMap | undefined;
 }

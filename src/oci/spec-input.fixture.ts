@@ -105,6 +105,7 @@ export const sandboxConfig = (over: Partial<PodSandboxConfig__Output> = {}): Pod
 
 export const hostFacts = (over: Partial<HostFacts> = {}): HostFacts => ({
   capabilities: (1n << 41n) - 1n,
+  knownCapabilities: (1n << 41n) - 1n,
   lsms: [],
   cgroup: 'v2',
   arch: 'x64',

@@ -1,5 +1,6 @@
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
+import type { IdMap } from './userns.js';
 
 /** Everything `buildSpec` looks at. It reads nothing else and changes nothing here: inputs may be frozen and shared between containers. */
 export interface SpecInput {
@@ -7,6 +8,8 @@ export interface SpecInput {
   readonly sandboxId: string;
   readonly sandboxConfig: PodSandboxConfig__Output;
   readonly config: ContainerConfig__Output;
+  /** The pod's user namespace; undefined for the node's. */
+  readonly userns?: IdMap | undefined;
   readonly image: {
     readonly config: ImageConfig;
     readonly identity: ImageIdentity;
@@ -46,6 +49,8 @@ export interface ImageIdentity {
 export interface HostFacts {
   /** Capabilities that a container can be given: the daemon's bounding set, one bit per capability number. */
   readonly capabilities: bigint;
+  /** Capabilities that the kernel knows: what a user namespace gives to those in it. */
+  readonly knownCapabilities: bigint;
   /** Active security modules: the words of /sys/kernel/security/lsm. */
   readonly lsms: readonly string[];
   /** AppArmor profile for RuntimeDefault, when one is loaded. */

@@ -50,10 +50,20 @@ export interface OciMount {
   type: string;
   source: string;
   options: string[];
+  uidMappings?: OciIdMapping[];
+  gidMappings?: OciIdMapping[];
+}
+
+export interface OciIdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
 }
 
 export interface OciLinux {
   namespaces: OciNamespace[];
+  uidMappings?: OciIdMapping[];
+  gidMappings?: OciIdMapping[];
   devices: OciDevice[];
   cgroupsPath: string;
   resources: OciResources;
@@ -64,7 +74,7 @@ export interface OciLinux {
 }
 
 export interface OciNamespace {
-  type: 'pid' | 'network' | 'ipc' | 'uts' | 'mount' | 'cgroup';
+  type: 'pid' | 'network' | 'ipc' | 'uts' | 'mount' | 'cgroup' | 'user';
 }
 
 export interface OciDevice {

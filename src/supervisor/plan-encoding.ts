@@ -68,6 +68,7 @@ const ENCODERS: Encoders = {
     path(3, op.work, 'work directory'),
     bool(4, op.readonly),
     integer(5, PROPAGATIONS[op.propagation], 1, 'rootfs propagation'),
+    ...(op.base === undefined ? [] : [path(10, op.base, 'directory of the layers')]),
   ],
   mount: (op) => [
     integer(1, 1, 1, 'kind'),
@@ -83,6 +84,7 @@ const ENCODERS: Encoders = {
     mountFlags(5, op.flags),
     bool(6, op.recursiveReadonly),
     integer(7, PROPAGATIONS[op.propagation], 1, `propagation of the mount on ${op.destination}`),
+    ...(op.idmap ? [bool(10, true)] : []),
   ],
   device: (op) => [
     integer(1, 1, 1, 'kind'),

@@ -85,6 +85,13 @@ const decodeContainer = (bytes: Buffer): SupervisorContainer => {
   };
 };
 
+const idMap = (map: SandboxPlan['userns']): Buffer => {
+  if (!map) return Buffer.alloc(0);
+  const bytes = Buffer.alloc(12);
+  [map.uid, map.gid, map.length].forEach((value, index) => bytes.writeUInt32LE(value, 4 * index));
+  return bytes;
+};
+
 /** The process that holds one pod. */
 export class Supervisor {
   constructor(
@@ -100,6 +107,7 @@ export class Supervisor {
       bool(4, plan.sharedPid),
       plan.netnsPath === '' ? bytesField(5, '') : path(5, plan.netnsPath, 'path of the network namespace'),
       ...plan.sysctls.map(({ key, value }) => string(6, `${key}=${value}`, 'sysctl')),
+      bytesField(20, idMap(plan.userns)),
     ];
     const reply = await this.#request(Message.SANDBOX, fields, 'sandbox', SANDBOX_MS);
     return { podInitPid: reply.u32(1) };

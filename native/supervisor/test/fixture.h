@@ -53,6 +53,9 @@ __attribute__((unused)) static void has(const char *text, const char *part, cons
     if (!ok(strstr(text, part) != NULL, "%s", name)) printf("# found:  %s\n# wanted: …%s…\n", text, part);
 }
 
+static struct build_env fixture_env = {.userns = -1};
+static bool fixture_idmap_binds; /* of the plans that are drafted from now on */
+
 /* A plan under construction. */
 struct draft {
     uint8_t data[65536];
@@ -98,6 +101,7 @@ __attribute__((unused)) static void put_bind_as(struct draft *d, const char *sou
     wire_put_u32(&d->w, 5, flags);
     wire_put_u8(&d->w, 6, recursive);
     wire_put_u8(&d->w, 7, propagation);
+    wire_put_u8(&d->w, 10, fixture_idmap_binds);
     op_end(d);
 }
 
@@ -114,8 +118,8 @@ __attribute__((unused)) static void put_device(struct draft *d, const char *path
     wire_put_u32(&d->w, 4, major);
     wire_put_u32(&d->w, 5, minor);
     wire_put_u32(&d->w, 6, 0666);
-    wire_put_u32(&d->w, 7, 0);
-    wire_put_u32(&d->w, 8, 0);
+    wire_put_u32(&d->w, 7, fixture_env.map.uid); /* as the host calls the container's root */
+    wire_put_u32(&d->w, 8, fixture_env.map.gid);
     op_end(d);
 }
 
@@ -205,7 +209,6 @@ struct wish {
 };
 
 static char fixture_dir[64];
-static struct build_env fixture_env;
 static const struct identity root_identity = {
     .bounding = CAPS_DEFAULT, .permitted = CAPS_DEFAULT, .effective = CAPS_DEFAULT, .group_count = 1};
 
@@ -282,6 +285,7 @@ __attribute__((unused)) static void draft_container(struct draft *d, const char 
     wire_put_string(&d->w, 3, at("%s.work", name));
     wire_put_u8(&d->w, 4, w->readonly_root);
     wire_put_u8(&d->w, 5, PLAN_PRIVATE);
+    if (fixture_env.userns >= 0) wire_put_string(&d->w, 10, fixture_dir);
     op_end(d);
     mkdir(at("%s.upper", name), 0755);
     mkdir(at("%s.work", name), 0755);
@@ -461,9 +465,9 @@ __attribute__((unused)) static bool fixture_open(void) {
     strcpy(fixture_dir, "/tmp/jangada-test-XXXXXX");
     if (!mkdtemp(fixture_dir)) return false;
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    fixture_env.pod_pidns = -1;
+    fixture_env.pod_pidns = fixture_env.userns = -1;
     fixture_env.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    fixture_env.empty_mntns = build_pod_mntns(1 << 20, &err);
+    fixture_env.empty_mntns = build_pod_mntns(1 << 20, NULL, &err);
     if (fixture_env.empty_mntns < 0) printf("Bail out! %s %s\n", err.step, err.detail);
     return fixture_env.empty_mntns >= 0;
 }
