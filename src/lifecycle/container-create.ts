@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { containerCgroup } from '../cgroup/paths.js';
 import { alreadyExists, failedPrecondition } from '../errors.js';
@@ -86,19 +86,17 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
 
     const supervisor = parts.supervisors.require(sandbox.id);
     rollback.defer('end container', () => dropContainer(parts, supervisor, id));
-    // Only exec and people read it, so it is written beside the creation and not before it.
-    const kept = keepSpec(specPath(parts.config, sandbox.id, id), prepared.spec);
-    const settled = kept.catch(() => undefined);
-    rollback.defer('remove specification', async () => {
-      await settled;
-      await removeSpec(parts, sandbox.id, id);
-    });
+    rollback.defer('remove specification', () => removeSpec(parts, sandbox.id, id));
     const { logPath } = container;
-    const { pid } = await supervisor
+    const created = supervisor
       .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: encodePlan(prepared.plan) })
       .catch((error: unknown) => {
         throw asRuntimeError(error, `container ${config.metadata?.name} of sandbox ${sandbox.id}`);
       });
+    // Only exec and people read it, so it is written while the supervisor works.
+    const kept = keepSpec(specPath(parts.config, sandbox.id, id), prepared.spec);
+    kept.catch(() => undefined); // looked at when the container is there, or not to be
+    const { pid } = await created;
     await kept;
     // StopPodSandbox may have come in between: it must not leave a container behind that it never saw.
     requireReady(parts, sandbox.id);
@@ -152,6 +150,6 @@ const record = (
 
 /** For exec, for people, and for whoever else reads OCI. */
 const keepSpec = async (path: string, spec: OciSpec): Promise<void> => {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await writeFile(path, JSON.stringify(spec), { mode: 0o600 });
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  writeFileSync(path, JSON.stringify(spec), { mode: 0o600 });
 };

@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { hostname as hostName } from 'node:os';
 import { invalidArgument } from '../errors.js';
 import type { DNSConfig__Output } from '../gen/runtime/v1/DNSConfig.js';
@@ -45,18 +45,18 @@ export const resolvConfText = (dns: DNSConfig__Output): string => {
 };
 
 /** The host's resolver configuration, for pods that bring none. */
-export const hostResolvConf = async (path = '/etc/resolv.conf'): Promise<string> => {
-  let file: Awaited<ReturnType<typeof open>>;
+export const hostResolvConf = (path = '/etc/resolv.conf'): string => {
+  let file: number;
   try {
-    file = await open(path, 'r');
+    file = openSync(path, 'r');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
     throw error;
   }
   try {
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(MAX_RESOLV_CONF), 0, MAX_RESOLV_CONF, 0);
-    return buffer.subarray(0, bytesRead).toString();
+    const buffer = Buffer.allocUnsafe(MAX_RESOLV_CONF);
+    return buffer.toString('utf8', 0, readSync(file, buffer, 0, MAX_RESOLV_CONF, 0));
   } finally {
-    await file.close();
+    closeSync(file);
   }
 };

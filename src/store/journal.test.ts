@@ -24,10 +24,32 @@ t.test('what was put is there after reopening, what was deleted is not', async (
   again.close();
 });
 
+t.test('changes are put together with what was put before, also after a compaction', async (t) => {
+  const path = temporary(t);
+  const journal = Journal.open(path);
+  journal.put('sandbox', 'a', { stage: 'creating', ips: ['10.0.0.1'] });
+  journal.change('sandbox', 'a', { stage: 'ready' }, { stage: 'ready', ips: ['10.0.0.1'] });
+  t.same(journal.all('sandbox').get('a'), { stage: 'ready', ips: ['10.0.0.1'] });
+  journal.close();
+  for (const what of ['replayed', 'compacted']) {
+    const again = Journal.open(path);
+    t.same([...again.all('sandbox')], [['a', { stage: 'ready', ips: ['10.0.0.1'] }]], what);
+    again.close();
+  }
+});
+
+t.test('a change of an object that is gone does not bring a piece of it back', async (t) => {
+  const path = temporary(t);
+  writeFileSync(path, encodeEntry({ kind: 'k', id: '1', change: { n: 1 } }));
+  const journal = Journal.open(path);
+  t.same([...journal.all('k')], []);
+  journal.close();
+});
+
 t.test('a journal cut at any byte yields a prefix of its entries and never more', async (t) => {
   const entries = [
     { kind: 'sandbox', id: 'a', value: { text: 'ä'.repeat(30) } },
-    { kind: 'sandbox', id: 'b', value: { n: 2 } },
+    { kind: 'sandbox', id: 'b', change: { n: 2 } },
     { kind: 'sandbox', id: 'a' },
   ];
   const frames = entries.map(encodeEntry);
@@ -46,8 +68,8 @@ t.test('a journal cut at any byte yields a prefix of its entries and never more'
 });
 
 t.test('a flipped bit ends what is believed', async (t) => {
-  const first = encodeEntry({ kind: 'k', id: '1', value: 1 });
-  const whole = Buffer.concat([first, encodeEntry({ kind: 'k', id: '2', value: 2 })]);
+  const first = encodeEntry({ kind: 'k', id: '1', value: { n: 1 } });
+  const whole = Buffer.concat([first, encodeEntry({ kind: 'k', id: '2', value: { n: 2 } })]);
   for (let at = first.length; at < whole.length; at++) {
     const damaged = Buffer.from(whole);
     damaged[at] = (damaged[at] as number) ^ 0x10;
@@ -57,9 +79,9 @@ t.test('a flipped bit ends what is believed', async (t) => {
 
 t.test('appending after a torn write starts from the last whole entry', async (t) => {
   const path = temporary(t);
-  writeFileSync(path, Buffer.concat([encodeEntry({ kind: 'k', id: '1', value: 1 }), Buffer.from([9, 0, 0])]));
+  writeFileSync(path, Buffer.concat([encodeEntry({ kind: 'k', id: '1', value: { n: 1 } }), Buffer.from([9, 0, 0])]));
   const journal = Journal.open(path);
-  journal.put('k', '2', 2);
+  journal.put('k', '2', { n: 2 });
   journal.close();
   t.same(
     decodeEntries(readFileSync(path)).entries.map((entry) => entry.id),

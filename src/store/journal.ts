@@ -2,8 +2,8 @@ import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 
-/** One journalled fact: the newest value of an object, or that it is gone. */
-export type JournalEntry = { kind: string; id: string; value?: unknown };
+/** One journalled fact: the newest value of an object, fields of it that are new, or, with neither, that it is gone. */
+export type JournalEntry = { kind: string; id: string; value?: object; change?: object };
 
 const HEADER = 8; // u32 length, u32 crc32 of the payload, both little-endian
 const MAX_ENTRY = 8 << 20;
@@ -37,7 +37,7 @@ export const decodeEntries = (data: Buffer): { entries: JournalEntry[]; end: num
 export class Journal {
   #fd: number;
   #size: number;
-  #live = new Map<string, Map<string, unknown>>();
+  #live = new Map<string, Map<string, object>>();
   #compactAt: number;
 
   private constructor(
@@ -57,12 +57,17 @@ export class Journal {
   }
 
   /** Live objects of a kind, as they were last put. */
-  all(kind: string): Map<string, unknown> {
+  all(kind: string): Map<string, object> {
     return new Map(this.#live.get(kind));
   }
 
-  put(kind: string, id: string, value: unknown): void {
+  put(kind: string, id: string, value: object): void {
     this.#append({ kind, id, value });
+  }
+
+  /** New values for some fields of an object that has been put; `value` is what that makes of it. */
+  change(kind: string, id: string, change: object, value: object): void {
+    this.#append({ kind, id, change }, value);
   }
 
   delete(kind: string, id: string): void {
@@ -73,7 +78,7 @@ export class Journal {
     closeSync(this.#fd);
   }
 
-  #append(entry: JournalEntry): void {
+  #append(entry: JournalEntry, value = entry.value): void {
     const frame = encodeEntry(entry);
     try {
       writeAll(this.#fd, frame);
@@ -83,15 +88,17 @@ export class Journal {
       throw error;
     }
     this.#size += frame.length;
-    this.#apply(entry);
+    this.#apply({ kind: entry.kind, id: entry.id, value });
     if (this.#size > this.#compactAt) this.#compact();
   }
 
-  #apply({ kind, id, value }: JournalEntry): void {
+  #apply({ kind, id, value, change }: JournalEntry): void {
     let objects = this.#live.get(kind);
     if (!objects) this.#live.set(kind, (objects = new Map()));
-    if (value === undefined) objects.delete(id);
-    else objects.set(id, value);
+    const old = objects.get(id);
+    if (value) objects.set(id, value);
+    else if (!change) objects.delete(id);
+    else if (old) objects.set(id, { ...old, ...change });
   }
 
   #compact(): void {

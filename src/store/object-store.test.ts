@@ -48,3 +48,11 @@ t.test('a reader keeps the record it read: updates replace, they do not mutate',
   t.equal(before?.n, 1);
   t.equal(store.get(A)?.n, 2);
 });
+
+t.test('an update is journalled as what it changes, and found again whole', async (t) => {
+  const { store, journal } = open(t);
+  store.put({ id: A, n: 1 });
+  store.update(A, { n: 2 });
+  t.same([...journal.all('container')], [[A, { id: A, n: 2 }]]);
+  t.same(new ObjectStore<{ id: string; n: number }>('container', journal).get(A), { id: A, n: 2 });
+});

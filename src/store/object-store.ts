@@ -65,7 +65,9 @@ export class ObjectStore<T extends StoredObject> {
     const old = this.#objects.get(id);
     if (!old) return undefined;
     const updated = { ...old, ...change };
-    this.put(updated);
+    this.journal.change(this.kind, id, change, updated);
+    this.#objects.set(id, updated);
+    this.onChange(old, updated);
     return updated;
   }
 

@@ -157,7 +157,7 @@ function checkExec(ops: PlanOp[]): void {
 
 function encodeOp<K extends PlanOp['op']>(op: Extract<PlanOp, { op: K }>): Buffer {
   const encoder = ENCODERS[op.op] as (op: Extract<PlanOp, { op: K }>) => Buffer[];
-  return field(PLAN_ORDER[op.op], Buffer.concat(encoder(op)));
+  return field(PLAN_ORDER[op.op], ...encoder(op));
 }
 
 /** Array.prototype.sort is stable: operations of one kind keep the order they were given in. */
@@ -198,7 +198,7 @@ export class ExecPlanTemplate {
 
   plan(argv: string[]): Uint8Array {
     if (!argv[0]) throw invalidArgument('command to execute is empty');
-    const exec = field(PLAN_ORDER.exec, Buffer.concat([...argumentsOf(argv), this.#env]));
+    const exec = field(PLAN_ORDER.exec, ...argumentsOf(argv), this.#env);
     return Buffer.concat([this.#before, exec]);
   }
 }

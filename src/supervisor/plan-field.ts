@@ -1,11 +1,27 @@
 import { invalidArgument } from '../errors.js';
 
-/** One field: u16 id | u32 length | bytes, little-endian (proto/supervisor.md). */
-export function field(id: number, bytes: Uint8Array): Buffer {
-  const head = Buffer.allocUnsafe(6);
-  head.writeUInt16LE(id, 0);
-  head.writeUInt32LE(bytes.length, 2);
-  return Buffer.concat([head, bytes]);
+const HEADER = 6;
+
+/** Room for one field, its header written: u16 id | u32 length | bytes, little-endian (proto/supervisor.md). */
+function room(id: number, length: number): Buffer {
+  const whole = Buffer.allocUnsafe(HEADER + length);
+  whole.writeUInt16LE(id, 0);
+  whole.writeUInt32LE(length, 2);
+  return whole;
+}
+
+/** One field whose bytes are `parts`, one after the other. */
+export function field(id: number, ...parts: Uint8Array[]): Buffer {
+  const whole = room(
+    id,
+    parts.reduce((sum, { length }) => sum + length, 0),
+  );
+  let at = HEADER;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 /** The largest string the supervisor takes: execve's own limit for one argument (MAX_ARG_STRLEN). */
@@ -13,10 +29,11 @@ const STRING_MAX = 128 * 1024 - 1;
 
 export function string(id: number, value: string, what: string): Buffer {
   if (value.includes('\0')) throw invalidArgument(`${what} contains a NUL character: ${JSON.stringify(value)}`);
-  const bytes = Buffer.from(value, 'utf8');
-  if (bytes.length > STRING_MAX)
-    throw invalidArgument(`${what} is longer than ${STRING_MAX} bytes: ${value.slice(0, 64)}…`);
-  return field(id, bytes);
+  const length = Buffer.byteLength(value);
+  if (length > STRING_MAX) throw invalidArgument(`${what} is longer than ${STRING_MAX} bytes: ${value.slice(0, 64)}…`);
+  const whole = room(id, length);
+  whole.write(value, HEADER);
+  return whole;
 }
 
 export function path(id: number, value: string, what: string): Buffer {
@@ -36,17 +53,17 @@ export function integer(
 ): Buffer {
   if (!Number.isInteger(value) || value < min || value > max)
     throw invalidArgument(`${what} is not an integer of ${min} to ${max}: ${value}`);
-  const bytes = Buffer.allocUnsafe(width);
-  if (min < 0) bytes.writeIntLE(value, 0, width);
-  else bytes.writeUIntLE(value, 0, width);
-  return field(id, bytes);
+  const whole = room(id, width);
+  if (min < 0) whole.writeIntLE(value, HEADER, width);
+  else whole.writeUIntLE(value, HEADER, width);
+  return whole;
 }
 
 export function u64(id: number, value: bigint, what: string): Buffer {
   if (value < 0n || value > 0xffff_ffff_ffff_ffffn) throw invalidArgument(`${what} does not fit 64 bits: ${value}`);
-  const bytes = Buffer.allocUnsafe(8);
-  bytes.writeBigUInt64LE(value);
-  return field(id, bytes);
+  const whole = room(id, 8);
+  whole.writeBigUInt64LE(value, HEADER);
+  return whole;
 }
 
 export const bool = (id: number, value: boolean): Buffer => field(id, Buffer.of(value ? 1 : 0));
