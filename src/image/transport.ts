@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createSecureContext, rootCertificates } from 'node:tls';
-import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { Agent, buildConnector, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import type { HostTls } from './hosts.js';
 
 /** Nothing heard for this long means that the peer is gone; a slow but living transfer has no limit. */
@@ -41,20 +41,32 @@ export class Transport {
 }
 
 const makeAgent = (tls: HostTls, patience: Patience): Dispatcher => {
-  const trust = {
-    secureContext: createSecureContext({ ca: [...systemRoots(), ...tls.ca], ...tls.client }),
-    rejectUnauthorized: !tls.skipVerify,
-  };
   const options: Agent.Options = {
-    connect: { ...trust, timeout: patience.connectMs },
+    connect: connectorOf(tls, patience),
     headersTimeout: patience.headersMs,
     bodyTimeout: patience.stallMs,
     maxHeaderSize: MAX_HEADER_BYTES,
   };
   // HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as every other tool on a node.
   const proxied = ['http_proxy', 'https_proxy'].some((name) => process.env[name] || process.env[name.toUpperCase()]);
-  return proxied ? new EnvHttpProxyAgent({ ...options, requestTls: { ...trust } }) : new Agent(options);
+  return proxied ? new EnvHttpProxyAgent({ ...options, requestTls: trustOf(tls) }) : new Agent(options);
 };
+
+/** Reading a machine's certificates takes tens of milliseconds, so it is done at the first connection that shows one. */
+const connectorOf = (tls: HostTls, { connectMs: timeout }: Patience): buildConnector.connector => {
+  const plain = buildConnector({ timeout });
+  let secure: buildConnector.connector | undefined;
+  return (options, callback) => {
+    if (options.protocol !== 'https:') return plain(options, callback);
+    secure ??= buildConnector({ ...trustOf(tls), timeout });
+    return secure(options, callback);
+  };
+};
+
+const trustOf = (tls: HostTls) => ({
+  secureContext: createSecureContext({ ca: [...systemRoots(), ...tls.ca], ...tls.client }),
+  rejectUnauthorized: !tls.skipVerify,
+});
 
 const systemRoots = (): readonly string[] => {
   try {
