@@ -1,12 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { containerInfo } from '../harness/cgroup.js';
 import { waitForIdle } from './cpu.js';
 import { type Memory, memoryOf, processesBelow } from './memory.js';
 import type { Metric, Results } from './results.js';
 import type { Service } from './service.js';
+import { Wire } from './wire.js';
 import { type RunningPod, removePod, startPod } from './workload.js';
 
 const CONCURRENCY = 2;
-const LISTS = 20;
+const LISTS = 50;
+const PROBE_PERIOD_MS = 10_000;
 
 const less = (name: string, unit: string): Metric => ({ name, unit, better: 'less' });
 const more = (name: string, unit: string): Metric => ({ name, unit, better: 'more' });
@@ -41,6 +44,7 @@ export const measureDensity = async (
   add(less(`Daemon, ${pods} pods: RSS`, 'MiB'), sum([...before]).rss / 1024);
   add(less(`Daemon, ${pods} pods: private dirty`, 'MiB'), sum([...before]).privateDirty / 1024);
   await lists(service, pods, add);
+  add(less(`${pods} exec probes in ${PROBE_PERIOD_MS / 1000} s: CPU`, '% of a core'), await probes(service, running));
   await inParallel(pods, (i) => removePod(service, running[i]?.podSandboxId ?? ''));
 };
 
@@ -56,7 +60,7 @@ const supervisors = async (
 };
 
 const lists = async (
-  { cri, account }: Service,
+  { socket, account }: Service,
   pods: number,
   add: (metric: Metric, value: number, cpuMs?: number) => void,
 ): Promise<void> => {
@@ -69,11 +73,25 @@ const lists = async (
       add(less(`${name}, ${pods} pods`, 'ms'), performance.now() - begin, account.ms() - cpu);
     }
   };
+  const wire = new Wire(socket);
   await time('ListPodSandbox + ListContainers', async () => {
-    await cri.listPodSandbox({});
-    await cri.listContainers({});
+    await wire.call('ListPodSandbox');
+    await wire.call('ListContainers');
   });
-  await time('ListContainerStats', () => cri.listContainerStats({}));
+  await time('ListContainerStats', () => wire.call('ListContainerStats'));
+  wire.close();
+};
+
+/** A probe each in every pod within ten seconds, one after the other: what of a core the runtime and the probes take. */
+const probes = async ({ cri, account }: Service, running: RunningPod[]): Promise<number> => {
+  const cpu = account.ms();
+  const begin = performance.now();
+  for (const [i, { containerId }] of running.entries()) {
+    const { exitCode } = await cri.execSync({ containerId, cmd: ['/true'], timeout: 10 });
+    if (exitCode !== 0) throw new Error(`/true ended with ${exitCode}`);
+    await sleep(begin + ((i + 1) * PROBE_PERIOD_MS) / running.length - performance.now());
+  }
+  return ((account.ms() - cpu) / (performance.now() - begin)) * 100;
 };
 
 const inParallel = async <T>(count: number, run: (index: number) => Promise<T>): Promise<T[]> => {

@@ -47,6 +47,10 @@ export class Service {
     this.podCgroup = `${options.cgroup}/pods`;
   }
 
+  get socket(): string {
+    return this.#options.socket;
+  }
+
   get pid(): number {
     if (!this.#child?.pid) throw new Error(`${this.name} is not running`);
     return this.#child.pid;
