@@ -11,7 +11,7 @@ const layers = [
   ['cri/'],
   ['lifecycle/'],
   ['store/', 'oci/', 'image/', 'layer/', 'network/', 'stats/', 'cgroup/'],
-  ['supervisor/', 'native/'],
+  ['supervisor/', 'native/', 'systemd/'],
 ];
 const parts = layers[4].map((name) => name.slice(0, -1));
 const under = (names) => `^src/(${names.join('|')})`;

@@ -37,11 +37,16 @@ export const ConfigSchema = z.strictObject({
     .strictObject({
       /** Most processes and threads in one container; 0 leaves it to the node. */
       pids_limit: z.number().int().min(0).max(4_194_304).default(0),
-      /** cgroup under which pods without a cgroup parent live. */
+      /** Who makes cgroups; auto: systemd where it runs the host and cgroup v2 is the only hierarchy. */
+      cgroup_driver: z.enum(['auto', 'cgroupfs', 'systemd']).default('auto'),
+      /** cgroup under which pods without a cgroup parent live: by default /jangada, with the systemd driver jangada.slice. */
       default_cgroup_parent: z
         .string()
-        .regex(/^(\/[A-Za-z0-9._-]+)+$/, 'must be an absolute cgroup path')
-        .default('/jangada'),
+        .regex(
+          /^(\/[A-Za-z0-9._-]+)+$|^[A-Za-z0-9:_.-]+\.slice$/,
+          'must be an absolute cgroup path or the name of a slice',
+        )
+        .optional(),
     })
     .prefault({}),
 });

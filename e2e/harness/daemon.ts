@@ -23,6 +23,8 @@ const TRASH_MS = 60_000;
 
 export interface DaemonOptions {
   pidsLimit?: number;
+  /** Who makes cgroups; by default the daemon itself, whatever host this is. */
+  cgroupDriver?: 'cgroupfs' | 'systemd';
   /** false: no CNI configuration at all. */
   network?: boolean;
   /** Environment of the daemon besides PATH. */
@@ -73,7 +75,9 @@ export class Daemon {
   }
 
   get cgroupParent(): string {
-    return `${this.cgroup}/pods`;
+    return this.options.cgroupDriver === 'systemd'
+      ? `${this.cgroup.replaceAll('-', '_')}.slice`
+      : `${this.cgroup}/pods`;
   }
 
   get pid(): number {
@@ -207,7 +211,8 @@ config_path = "${this.certs}"
 
 [containers]
 pids_limit = ${this.options.pidsLimit ?? 0}
-default_cgroup_parent = "${this.cgroupParent}"
+cgroup_driver = "${this.options.cgroupDriver ?? 'cgroupfs'}"
+default_cgroup_parent = "${this.cgroupParent.replace(/^\/(.*\.slice)$/, '$1')}"
 `;
   }
 }

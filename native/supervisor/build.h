@@ -78,7 +78,9 @@ bool build_verify(const struct wire_bytes *plan, const struct build_env *env, bo
 
 /* cgroup questions the supervisor asks about a container. */
 struct build_cgroup_report {
-    uint64_t oom_kills; /* v2 memory.events oom_kill; v1 memory.oom_control oom_kill */
+    uint64_t oom_kills;    /* v2 memory.events oom_kill; v1 memory.oom_control oom_kill */
+    uint64_t parent_kills; /* the same of the parent, for a scope */
+    bool own, scope;       /* the first could be read; systemd made the cgroup, and may have removed it */
 };
 void build_cgroup_report(const struct wire_bytes *plan, struct build_cgroup_report *out);
 
@@ -88,7 +90,8 @@ void build_cgroup_kill(const struct wire_bytes *plan);
 /* Lets a container that somebody has frozen run again. */
 void build_cgroup_thaw(const struct wire_bytes *plan);
 
-/* Removes the container's cgroup directories; 0 when they are gone, -1 while the kernel still holds one (EBUSY). */
+/* Removes the container's cgroup directories; 0 when they are gone, -1 while the kernel still holds one (EBUSY). A scope is systemd's to
+ * remove: 0 as soon as nothing is in it. */
 int build_cgroup_remove(const struct wire_bytes *plan);
 
 /* Carries out the CGROUP_WRITE operations of `ops` (an update of resources): all or none are validated first; on a failed write the

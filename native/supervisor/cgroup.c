@@ -138,7 +138,10 @@ static int make_dir(const struct plan_op *op, struct build_error *err) {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s", op->cgroup_dir.path);
     for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--) path[len - 1] = 0;
-    if (make_path(path, op->cgroup_dir.version) == 0) {
+    bool scope = op->cgroup_dir.role == PLAN_CGROUP_SCOPE;
+    if (scope && !is_cgroup(path, op->cgroup_dir.version))
+        return build_refuse(err, ENOENT, "no such scope, systemd has removed it", "cgroup-dir", path, "cgroup");
+    if (scope || make_path(path, op->cgroup_dir.version) == 0) {
         if (op->cgroup_dir.controllers) enable_controllers(path, op->cgroup_dir.controllers);
         return op->cgroup_dir.version == PLAN_CGROUP_V2 ? check_domain(path, err) : 0;
     }
@@ -190,16 +193,15 @@ int cgroup_make(const struct plan *plan, struct build_error *err) {
     return done;
 }
 
-static bool is_leaf(const struct plan_op *op, bool v2) {
-    return op->code == PLAN_CGROUP_DIR && op->cgroup_dir.role == PLAN_CGROUP_LEAF &&
-           (op->cgroup_dir.version == PLAN_CGROUP_V2) == v2;
+static bool is_own(const struct plan_op *op, bool v2) {
+    return plan_is_own_cgroup(op) && (op->cgroup_dir.version == PLAN_CGROUP_V2) == v2;
 }
 
 int cgroup_join_v1(const struct plan *plan, struct build_error *err) {
     char path[PATH_SIZE + 16];
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct plan_op *op = &plan->ops[i];
-        if (!is_leaf(op, false)) continue;
+        if (!is_own(op, false)) continue;
         /* A thread that moves itself by "tasks" is spared the global lock that cgroup.procs takes, whose first taker after a pause
          * waits for an RCU grace period (some 10 ms). A child that has just been cloned is one thread. */
         snprintf(path, sizeof path, "%s/tasks", op->cgroup_dir.path);
@@ -210,38 +212,9 @@ int cgroup_join_v1(const struct plan *plan, struct build_error *err) {
 
 int cgroup_open_v2(const struct plan *plan) {
     for (uint32_t i = 0; i < plan->count; i++)
-        if (is_leaf(&plan->ops[i], true)) return open_file(plan->ops[i].cgroup_dir.path, O_PATH | O_DIRECTORY);
+        if (is_own(&plan->ops[i], true)) return open_file(plan->ops[i].cgroup_dir.path, O_PATH | O_DIRECTORY);
     errno = 0;
     return -1;
-}
-
-/* The number after `key` in a flat keyed file. */
-static bool read_key(const char *path, const char *key, uint64_t *out) {
-    char text[4096];
-    if (read_file(path, text, sizeof text) < 0) return false;
-    size_t len = strlen(key);
-    for (char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-        if (strncmp(line, key, len) == 0 && line[len] == ' ') {
-            *out = strtoull(line + len + 1, NULL, 10);
-            return true;
-        }
-    return false;
-}
-
-void build_cgroup_report(const struct wire_bytes *bytes, struct build_cgroup_report *out) {
-    struct plan plan;
-    struct build_error err;
-    char path[PATH_SIZE + 32];
-    *out = (struct build_cgroup_report){0};
-    if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0) return;
-    for (uint32_t i = 0; i < plan.count; i++) {
-        const struct plan_op *op = &plan.ops[i];
-        if (op->code != PLAN_CGROUP_DIR || op->cgroup_dir.role != PLAN_CGROUP_LEAF) continue;
-        bool v2 = op->cgroup_dir.version == PLAN_CGROUP_V2;
-        snprintf(path, sizeof path, "%s/%s", op->cgroup_dir.path, v2 ? "memory.events" : "memory.oom_control");
-        if (read_key(path, "oom_kill", &out->oom_kills)) break;
-    }
-    plan_free(&plan);
 }
 
 #define UPDATE_MAX 64 /* plan.c allows no more writes in an update */

@@ -13,5 +13,8 @@ int cgroup_open_v2(const struct plan *plan);
 
 int cgroup_remove(const struct plan *plan);
 
+/* False also when there is no such directory. */
+bool cgroup_is_populated(const char *directory);
+
 /* Attaches a device program to a v2 directory. */
 int cgroup_guard_devices(const struct plan_op *op, struct build_error *err);

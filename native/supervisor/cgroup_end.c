@@ -112,7 +112,7 @@ void build_cgroup_kill(const struct wire_bytes *bytes) {
     if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0) return;
     for (uint32_t i = 0; i < plan.count; i++) {
         const struct plan_op *op = &plan.ops[i];
-        if (op->code != PLAN_CGROUP_DIR || op->cgroup_dir.role != PLAN_CGROUP_LEAF) continue;
+        if (!plan_is_own_cgroup(op)) continue;
         int dir = open_dir(AT_FDCWD, op->cgroup_dir.path);
         if (dir < 0) continue;
         if (op->cgroup_dir.version == PLAN_CGROUP_V2)
@@ -140,7 +140,7 @@ void build_cgroup_thaw(const struct wire_bytes *bytes) {
     if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0) return;
     for (uint32_t i = 0; i < plan.count; i++) {
         const struct plan_op *op = &plan.ops[i];
-        if (op->code != PLAN_CGROUP_DIR || op->cgroup_dir.role != PLAN_CGROUP_LEAF) continue;
+        if (!plan_is_own_cgroup(op)) continue;
         int dir = open_dir(AT_FDCWD, op->cgroup_dir.path);
         if (dir < 0) continue;
         if (op->cgroup_dir.version == PLAN_CGROUP_V2)
@@ -164,10 +164,13 @@ static int remove_leaf(const char *path) {
 
 int cgroup_remove(const struct plan *plan) {
     int result = 0;
-    for (uint32_t i = plan->count; i-- > 0;)
-        if (plan->ops[i].code == PLAN_CGROUP_DIR && plan->ops[i].cgroup_dir.role == PLAN_CGROUP_LEAF &&
-            remove_leaf(plan->ops[i].cgroup_dir.path) < 0)
-            result = -1;
+    for (uint32_t i = plan->count; i-- > 0;) {
+        const struct plan_op *op = &plan->ops[i];
+        if (!plan_is_own_cgroup(op)) continue;
+        /* systemd looks at an empty scope itself: one that vanished under it would stay in its books. */
+        bool scope = op->cgroup_dir.role == PLAN_CGROUP_SCOPE;
+        if (scope ? cgroup_is_populated(op->cgroup_dir.path) : remove_leaf(op->cgroup_dir.path) < 0) result = -1;
+    }
     return result;
 }
 

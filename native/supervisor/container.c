@@ -12,6 +12,7 @@
 #include "exit_record.h"
 #include "kept_plan.h"
 #include "kernel.h"
+#include "placeholder.h"
 
 #define DRAIN_MS 2000
 #define REMOVE_MS 5000
@@ -99,10 +100,7 @@ static void finish(struct container *c) {
 }
 
 static void remove_cgroup(struct container *c) {
-    struct build_cgroup_report report = {0};
     if (c->remove_until == 0) {
-        build_cgroup_report(&c->kept, &report);
-        c->oom = report.oom_kills > 0;
         c->remove_until = loop_now_ms() + REMOVE_MS;
     }
     if (build_cgroup_remove(&c->kept) == 0 || loop_now_ms() >= c->remove_until) {
@@ -122,6 +120,7 @@ static void ending_step(struct container *c) {
     }
     if (!c->killed) {
         c->killed = true;
+        c->oom = oom_end(c); /* first: systemd removes what the kill empties */
         build_cgroup_kill(&c->kept);
         c->drain_until = loop_now_ms() + DRAIN_MS;
     }
@@ -180,6 +179,7 @@ static void created(struct container *c) {
     timer_clear(&c->timer);
     c->state = CONTAINER_CREATED;
     c->created_at = clock_now_ns();
+    oom_begin(c);
     host->on_created(c, c->create_tag);
     c->create_tag = 0;
 }
@@ -291,6 +291,7 @@ int container_create(const struct request *r, const char *id, struct build_error
     if (done == 0 && kept_plan_live(&r->field[4], &c->kept) < 0)
         done = cause_set(err, ENOMEM, "create", "plan of container %s", id);
     if (done == 0) done = build(c, &r->field[4], &facts, request_u8(r, 3), err);
+    placeholder_end(id); /* the container is in its cgroup now, or never will be */
     if (done < 0) {
         discard(c);
         return -1;

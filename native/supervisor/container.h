@@ -11,6 +11,7 @@
 #include "build.h"
 #include "log.h"
 #include "loop.h"
+#include "oom.h"
 #include "process.h"
 #include "request.h"
 
@@ -52,6 +53,7 @@ struct container {
     uint64_t created_at, started_at, exited_at;
     int32_t exit_code;
     bool oom;
+    struct oom oom_kills;
     struct build_error error; /* why creation or start failed; error 0: they did not */
     struct log_file log;      /* last: the rest of its path is never touched */
 };

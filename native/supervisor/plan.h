@@ -30,7 +30,7 @@ enum plan_code {
 };
 
 enum plan_cgroup_version { PLAN_CGROUP_V1 = 1, PLAN_CGROUP_V1_CPUSET, PLAN_CGROUP_V2 };
-enum plan_cgroup_role { PLAN_CGROUP_LEAF = 1, PLAN_CGROUP_PARENT };
+enum plan_cgroup_role { PLAN_CGROUP_LEAF = 1, PLAN_CGROUP_PARENT, PLAN_CGROUP_SCOPE };
 enum plan_pid_mode { PLAN_PID_CONTAINER = 1, PLAN_PID_POD, PLAN_PID_TARGET, PLAN_PID_NODE };
 enum plan_mount_kind { PLAN_KIND_MOUNT = 1, PLAN_KIND_BIND };
 enum plan_device_kind { PLAN_KIND_NODE = 1, PLAN_KIND_SYMLINK };
@@ -138,6 +138,11 @@ void plan_idle(void);
 
 /* The first operation with this code, or NULL. */
 struct plan_op *plan_find(const struct plan *plan, uint16_t code);
+
+/* True for a directory that the container is in. */
+static inline bool plan_is_own_cgroup(const struct plan_op *op) {
+    return op->code == PLAN_CGROUP_DIR && op->cgroup_dir.role != PLAN_CGROUP_PARENT;
+}
 
 /* "mount", "cgroup-write", …: the `step` of an error. */
 const char *plan_step(const struct plan_op *op);

@@ -44,7 +44,7 @@ static bool check_credentials(const struct plan_credentials *c) {
 bool plan_check_op(const struct plan_op *op) {
     switch (op->code) {
     case PLAN_CGROUP_DIR:
-        return in(op->cgroup_dir.version, 1, 3) && in(op->cgroup_dir.role, 1, 2) && !has_dotdot(op->cgroup_dir.path);
+        return in(op->cgroup_dir.version, 1, 3) && in(op->cgroup_dir.role, 1, 3) && !has_dotdot(op->cgroup_dir.path);
     case PLAN_CGROUP_WRITE:
         return op->cgroup_write.optional <= 1 && !has_dotdot(op->cgroup_write.path);
     case PLAN_CGROUP_DEVICES:

@@ -23,6 +23,8 @@ static const struct {
     {REQUEST_REMOVE, {STRING}},
     {REQUEST_LIST, {NONE}},
     {REQUEST_SHUTDOWN, {NONE}},
+    {REQUEST_HOLD, {STRING}},
+    {REQUEST_RELEASE, {STRING}},
 };
 
 static const uint8_t *kinds_of(uint16_t type) {

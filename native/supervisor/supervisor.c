@@ -15,6 +15,7 @@
 #include "connection.h"
 #include "container.h"
 #include "exec.h"
+#include "placeholder.h"
 #include "plan.h"
 #include "sandbox.h"
 
@@ -171,6 +172,30 @@ static void create(const struct request *r) {
     reply_error(&connection, r->tag, &err);
 }
 
+static void hold(const struct request *r) {
+    struct build_error err = {0};
+    struct wire_writer w;
+    char id[CONTAINER_ID_MAX + 1];
+    pid_t pid = -1;
+    if (!request_container_id(r, id))
+        cause_set(&err, EINVAL, "hold", "container id");
+    else
+        pid = placeholder_begin(id, &err);
+    if (pid < 0) {
+        reply_error(&connection, r->tag, &err);
+        return;
+    }
+    message_begin(&connection, &w, REQUEST_HOLD | MESSAGE_REPLY, r->tag);
+    wire_put_u32(&w, 1, (uint32_t)pid);
+    message_send(&connection, &w);
+}
+
+static void release(const struct request *r) {
+    char id[CONTAINER_ID_MAX + 1];
+    if (request_container_id(r, id)) placeholder_end(id);
+    reply_empty(&connection, r->type, r->tag);
+}
+
 /* Requests about one container. 0: done, answer at once; 1: answered later; -1: *err. */
 static int start(const struct request *r, struct container *c, struct build_error *err) {
     return container_start(c, r->tag, err) < 0 ? -1 : 1;
@@ -289,6 +314,7 @@ static const struct {
     {REQUEST_EXEC, NULL, exec},          {REQUEST_REOPEN_LOG, NULL, reopen_log},
     {REQUEST_UPDATE, NULL, update},      {REQUEST_REMOVE, NULL, remove_container},
     {REQUEST_LIST, list, NULL},          {REQUEST_SHUTDOWN, shut_down, NULL},
+    {REQUEST_HOLD, hold, NULL},          {REQUEST_RELEASE, release, NULL},
 };
 
 static void on_request(struct connection *c, const struct request *r) {
@@ -316,6 +342,7 @@ static void on_closed(struct connection *c) {
     (void)c;
     shutdown_tag = 0;
     container_forget_tags();
+    placeholder_end_all();
     exec_abandon_all();
     leave_if_unreachable();
 }

@@ -72,13 +72,15 @@ const wanted: fc.Arbitrary<DeviceAccess> = fc.record({
   access,
 });
 
-t.test('any rules decide as the rules say', async () => {
-  fc.assert(
-    fc.property(fc.array(rule, { maxLength: 8 }), wanted, (rules, ask) => {
-      const bytes = deviceProgram(rules);
-      if (bytes && unreachable(bytes).length > 0) return false;
-      return (bytes ? allows(bytes, ask) : true) === reference(rules, ask);
-    }),
-    { numRuns: 3000 },
-  );
+t.test('any rules decide as the rules say', async (t) => {
+  const all = () =>
+    fc.assert(
+      fc.property(fc.array(rule, { maxLength: 8 }), wanted, (rules, ask) => {
+        const bytes = deviceProgram(rules);
+        if (bytes && unreachable(bytes).length > 0) return false;
+        return (bytes ? allows(bytes, ask) : true) === reference(rules, ask);
+      }),
+      { numRuns: 3000 },
+    );
+  t.doesNotThrow(all);
 });

@@ -4,6 +4,7 @@ import { deadlineExceeded } from '../errors.js';
 import { thaw } from './freezer.js';
 import type { CgroupLayout } from './layout.js';
 import { cgroupDirectories } from './paths.js';
+import { scopeOf } from './slice.js';
 
 const DEADLINE_MS = 10_000;
 const ROUND_MS = 10;
@@ -19,7 +20,8 @@ export const killCgroup = async (layout: CgroupLayout, path: string): Promise<vo
     const directories = roots.flatMap(subtree);
     const alive = new Set(directories.flatMap(processesOf));
     if (alive.size === 0) {
-      for (const directory of directories) rmdirSync(directory);
+      // An empty scope is systemd's to remove; it would not notice if we did.
+      if (!scopeOf(path)) for (const directory of directories) rmdirSync(directory);
       return;
     }
     if (performance.now() > deadline)

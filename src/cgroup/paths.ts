@@ -7,19 +7,10 @@ const MAX_NAME = 255;
 const MAX_DEPTH = 32;
 
 /**
- * The cgroup that a pod's containers live under: the kubelet's when it names one (LinuxPodSandboxConfig.cgroup_parent),
- * else one of its own below `defaultParent`.
- */
-export const sandboxCgroup = (defaultParent: string, requested: string, sandboxId: string): string =>
-  requested === '' ? `${defaultParent}/${sandboxId}` : checkCgroupPath(requested);
-
-export const containerCgroup = (parent: string, id: string): string => `${parent}/${id}`;
-
-/**
  * With the cgroupfs driver any name is a directory's, that of a systemd slice too; but it must stay inside the
  * hierarchy.
  */
-const checkCgroupPath = (path: string): string => {
+export const checkCgroupPath = (path: string): string => {
   const refuse = (why: string) =>
     invalidArgument(
       `${why}: cgroup_parent "${path}"; the cgroupfs driver takes an absolute path such as "/kubepods/burstable/pod1"`,
@@ -43,19 +34,6 @@ export const cgroupDirectories = (layout: CgroupLayout, path: string): string[] 
   const mountPoints = new Set(Object.values(layout.v1));
   if (layout.v2) mountPoints.add(layout.v2.mountPoint);
   return [...mountPoints].map((mountPoint) => `${mountPoint}${path}`);
-};
-
-/**
- * Removes what is left of a sandbox's cgroup after its containers are gone. One that the kubelet named is the kubelet's
- * to remove.
- */
-export const removeSandboxCgroup = (
-  layout: CgroupLayout,
-  defaultParent: string,
-  parent: string,
-  sandboxId: string,
-): void => {
-  if (parent === `${defaultParent}/${sandboxId}`) removeCgroup(layout, parent);
 };
 
 /** Only for cgroups in which nobody is about to make another. */

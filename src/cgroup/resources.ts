@@ -1,7 +1,10 @@
 import type { PlanOp } from '../oci/plan.js';
+import type { UnitProperty } from '../systemd/systemd.js';
 import { deviceProgram } from './device-program.js';
 import { type CgroupLayout, v1Mount, v2Mount } from './layout.js';
 import { checkResources, type Resources } from './limits.js';
+import { scopeOf } from './slice.js';
+import { limitProperties } from './unit-properties.js';
 import { splitUnified } from './unified.js';
 import { v1Writes } from './v1.js';
 import { usedControllers, v2Writes } from './v2.js';
@@ -16,6 +19,13 @@ export const cgroupOps = (layout: CgroupLayout, path: string, resources: Resourc
     ...v2Writes(layout, path, rest, keys),
     ...deviceOps(layout, path, rest),
   ];
+};
+
+/** The same limits for the unit that systemd makes of the cgroup, as far as systemd knows them. */
+export const unitLimits = (layout: CgroupLayout, resources: Resources): UnitProperty[] => {
+  checkResources(resources);
+  const { keys, resources: rest } = splitUnified(layout, resources);
+  return limitProperties(rest, keys);
 };
 
 /** Where no v1 controller guards devices, a program does. */
@@ -42,9 +52,10 @@ export const missingControllers = (
 };
 
 const directories = (layout: CgroupLayout, path: string): PlanOp[] => {
+  const role = scopeOf(path) ? 'scope' : 'leaf';
   const v1 = [...new Set(Object.values(layout.v1))].map((mountPoint): PlanOp => {
     const version = layout.v1['cpuset'] === mountPoint ? 'v1-cpuset' : 'v1';
-    return { op: 'cgroup-dir', path: `${mountPoint}${path}`, version, role: 'leaf' };
+    return { op: 'cgroup-dir', path: `${mountPoint}${path}`, version, role };
   });
   if (!layout.v2) return v1;
   const { mountPoint, controllers } = layout.v2;
@@ -55,7 +66,7 @@ const directories = (layout: CgroupLayout, path: string): PlanOp[] => {
       op: 'cgroup-dir',
       path: `${mountPoint}${path}`,
       version: 'v2',
-      role: 'leaf',
+      role,
       ...(wanted.length > 0 && { controllers: wanted }),
     },
   ];

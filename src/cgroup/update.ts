@@ -38,6 +38,10 @@ export const updateOps = (layout: CgroupLayout, path: string, old: Resources, ch
   return writes;
 };
 
+/** What an update changes, for the properties of a unit. */
+export const changedResources = (old: Resources, change: Resources): Resources =>
+  changedOf(mergeResources(old, change), change);
+
 /**
  * Refuses a memory limit below `inUse`, what the container holds and the kernel cannot drop: on v2 it would kill the
  * container instead, on v1 answer with a bare EBUSY.

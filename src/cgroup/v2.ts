@@ -64,10 +64,10 @@ const orMax = (limit: number | undefined): string | number | undefined =>
   limit ? (limit < 0 ? 'max' : limit) : undefined;
 
 /** v2 counts swap alone where OCI counts memory and swap together. */
-const swapMax = ({ limit = 0, swap = 0 }: { limit?: number; swap?: number }): string | undefined => {
+export const swapMax = ({ limit = 0, swap = 0 }: { limit?: number; swap?: number }): string | undefined => {
   if (swap === 0) return undefined;
   return swap < 0 ? 'max' : String(swap - limit);
 };
 
 /** blkio.weight (10…1000) as io.weight (1…10000). */
-const ioWeight = (weight: number): number => 1 + Math.trunc(((weight - 10) * 9999) / 990);
+export const ioWeight = (weight: number): number => 1 + Math.trunc(((weight - 10) * 9999) / 990);

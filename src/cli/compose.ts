@@ -8,6 +8,7 @@ import { Events } from '../lifecycle/events.js';
 import { Exits } from '../lifecycle/exits.js';
 import { readHost } from '../lifecycle/host.js';
 import { openImages } from '../lifecycle/image-runtime.js';
+import { openCgroupDriver } from '../lifecycle/open-driver.js';
 import { supervisorLost } from '../lifecycle/lost.js';
 import { containersDirectory, journalPath } from '../lifecycle/paths.js';
 import type { Runtime } from '../lifecycle/runtime.js';
@@ -27,6 +28,7 @@ import { Filesystem } from '../stats/filesystem.js';
 import { PodMetricsReader } from '../stats/pod-metrics.js';
 import { SandboxStatsReader } from '../stats/sandbox-stats.js';
 import type { Container } from '../store/container.js';
+import { Systemd } from '../systemd/systemd.js';
 import { Journal } from '../store/journal.js';
 import { ObjectStore } from '../store/object-store.js';
 import type { Sandbox } from '../store/sandbox.js';
@@ -46,7 +48,7 @@ export const compose = async (
   const containers = new ObjectStore<Container>('container', journal);
   const exits = new Exits(containers, log);
   const spawner = new SpawnerService(native('jangada-pod'), log);
-  const kernel = kernelParts(config, writable, addon);
+  const kernel = await kernelParts(config, writable, addon);
   const runtime: Runtime = {
     ...(await openImages(config, log, [native('jangada-unpack')])),
     ...kernel,
@@ -71,6 +73,7 @@ export const compose = async (
   const close = async () => {
     runtime.network.close();
     runtime.supervisors.closeAll();
+    runtime.systemd.close();
     await Promise.all([spawner.close(), writable.close(), runtime.pulls.close().then(() => runtime.layers.close())]);
     journal.close();
   };
@@ -97,13 +100,17 @@ const markTopDirectories = (runtime: Pick<Runtime, 'config' | 'layers'>, addon: 
 };
 
 /** What depends on this machine's kernel. */
-const kernelParts = (config: Config, writable: DirectoryUsage, addon: NativeAddon) => {
+const kernelParts = async (config: Config, writable: DirectoryUsage, addon: NativeAddon) => {
   const cgroups = readLayout();
+  const systemd = new Systemd();
+  const cgroupDriver = await openCgroupDriver(config, cgroups, systemd);
   const filters = new SeccompFilters((profile) => compileSeccomp(profile, addon));
   const measuring = { layout: cgroups, files: new CgroupFiles(), rates: new CpuRates() };
   const writableLayer = (directory: string) => writable.get(directory);
   return {
     cgroups,
+    cgroupDriver,
+    systemd,
     host: readHost(cgroups.mode),
     filters,
     execPlans: new ExecPlans(config, filters),

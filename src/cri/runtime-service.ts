@@ -30,7 +30,7 @@ export const runtimeService = (runtime: Runtime): Rpcs => ({
   unary: {
     Version: version,
     Status: (request) => status(runtime, request),
-    RuntimeConfig: runtimeConfig,
+    RuntimeConfig: () => runtimeConfig(runtime),
     RunPodSandbox: (request) => runPodSandbox(runtime, request),
     StopPodSandbox: (request) => stopPodSandbox(runtime, request),
     RemovePodSandbox: (request) => removePodSandbox(runtime, request),

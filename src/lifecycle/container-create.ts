@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { containerCgroup } from '../cgroup/paths.js';
 import { alreadyExists, failedPrecondition } from '../errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { layersOf } from '../image/image-record.js';
@@ -14,6 +13,7 @@ import { now } from './clock.js';
 import { dropContainer } from './container-kill.js';
 import { removeSpec } from './container-remove.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';
+import { makeScope } from './container-scope.js';
 import { containerDirectory, specPath } from './paths.js';
 import { withRollback } from './rollback.js';
 import type { Runtime } from './runtime.js';
@@ -33,6 +33,8 @@ export type CreateParts = Pick<
   | 'turns'
   | 'host'
   | 'cgroups'
+  | 'cgroupDriver'
+  | 'systemd'
   | 'filters'
   | 'execPlans'
 >;
@@ -85,6 +87,7 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     rollback.defer('discard writable layer', () => parts.layers.discard(directory));
 
     const supervisor = parts.supervisors.require(sandbox.id);
+    await makeScope(parts, supervisor, container, prepared.spec.linux.resources, rollback);
     rollback.defer('end container', () => dropContainer(parts, supervisor, id));
     rollback.defer('remove specification', () => removeSpec(parts, sandbox.id, id));
     const { logPath } = container;
@@ -143,7 +146,7 @@ const record = (
   },
   stopSignal: stopSignal(config.stopSignal, prepared.image.config.stopSignal),
   logPath: sandbox.config.logDirectory && config.logPath ? join(sandbox.config.logDirectory, config.logPath) : '',
-  cgroupPath: containerCgroup(sandbox.cgroupParent, id),
+  cgroupPath: parts.cgroupDriver.containerCgroup(sandbox.cgroupParent, id),
   upperDir: join(containerDirectory(parts.config, id), 'upper'),
   resources: config.linux?.resources ?? null,
 });

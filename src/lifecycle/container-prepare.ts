@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { containerCgroup } from '../cgroup/paths.js';
 import { cgroupOps } from '../cgroup/resources.js';
 import { failedPrecondition, notFound } from '../errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
@@ -25,7 +24,10 @@ export interface PreparedContainer {
   plan: PlanOp[];
 }
 
-type Parts = Pick<Runtime, 'config' | 'containers' | 'images' | 'layers' | 'host' | 'cgroups' | 'filters'>;
+type Parts = Pick<
+  Runtime,
+  'config' | 'containers' | 'images' | 'layers' | 'host' | 'cgroups' | 'cgroupDriver' | 'filters'
+>;
 
 /** Request and image → OCI spec → plan. It reads a few files of the host and changes nothing. */
 export const prepareContainer = async (
@@ -34,6 +36,7 @@ export const prepareContainer = async (
   config: ContainerConfig__Output,
   id: string,
 ): Promise<PreparedContainer> => {
+  const cgroup = parts.cgroupDriver.containerCgroup(sandbox.cgroupParent, id);
   const image = requireImage(parts, config.image?.image ?? '');
   const userns = podUserNamespace(sandbox.config.linux?.securityContext?.namespaceOptions);
   const spec = buildSpec({
@@ -46,14 +49,14 @@ export const prepareContainer = async (
     hostname: podHostname(sandbox.config, sandbox.netnsPath === ''),
     runtimeFiles: runtimeFiles(parts, sandbox.id),
     host: parts.host,
-    cgroupsPath: containerCgroup(sandbox.cgroupParent, id),
+    cgroupsPath: cgroup,
     pidsLimit: parts.config.containers.pids_limit,
     localhostSeccomp: await localhostSeccomp(config),
     hostDevices: await hostDevices(config),
   });
   const directory = containerDirectory(parts.config, id);
   const plan = compilePlan(spec, {
-    cgroupOps: cgroupOps(parts.cgroups, spec.linux.cgroupsPath, spec.linux.resources),
+    cgroupOps: cgroupOps(parts.cgroups, cgroup, spec.linux.resources),
     lowerDirs: [...parts.layers.lowerDirs(layersOf(image)), mountPointsLayer(parts.config)],
     upper: join(directory, 'upper'),
     work: join(directory, 'work'),

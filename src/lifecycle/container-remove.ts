@@ -3,11 +3,21 @@ import { dirname } from 'node:path';
 import type { Container } from '../store/container.js';
 import { killContainer } from './container-kill.js';
 import { containerDirectory, specPath } from './paths.js';
+import { endScope } from './container-scope.js';
 import type { Runtime } from './runtime.js';
 
 type Parts = Pick<
   Runtime,
-  'config' | 'containers' | 'supervisors' | 'exits' | 'turns' | 'layers' | 'cgroups' | 'containerStats' | 'execPlans'
+  | 'config'
+  | 'containers'
+  | 'supervisors'
+  | 'exits'
+  | 'turns'
+  | 'layers'
+  | 'cgroups'
+  | 'systemd'
+  | 'containerStats'
+  | 'execPlans'
 >;
 
 /** Removes a container and everything it wrote; a running one is killed first (api.proto, RemoveContainer). */
@@ -18,6 +28,7 @@ export const removeContainer = async (parts: Parts, { id }: Container): Promise<
     const container = parts.containers.update(id, { stage: 'removing' });
     if (!container) return;
     await parts.supervisors.get(container.sandboxId)?.remove(id);
+    await endScope(parts, container);
     await discardContainer(parts, container);
     parts.containerStats.forget(container);
     parts.execPlans.forget(id);

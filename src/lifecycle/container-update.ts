@@ -5,12 +5,13 @@ import { linuxResources } from '../oci/resources.js';
 import { memoryInUse } from '../stats/cgroup-stats.js';
 import { type Container, containerState } from '../store/container.js';
 import { encodeUpdatePlan } from '../supervisor/plan-encoding.js';
+import { updateScope } from './container-scope.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
 
 /** Changes the limits of a created or running container; zero and empty values leave a limit as it is. */
 export const updateContainer = (
-  parts: Pick<Runtime, 'containers' | 'supervisors' | 'cgroups' | 'turns' | 'host'>,
+  parts: Pick<Runtime, 'containers' | 'supervisors' | 'cgroups' | 'systemd' | 'turns' | 'host'>,
   { id }: Container,
   resources: LinuxContainerResources__Output,
 ): Promise<void> =>
@@ -22,8 +23,11 @@ export const updateContainer = (
     const change = linuxResources(resources);
     refuseBelowUsage(memoryInUse(parts.cgroups, container.cgroupPath) ?? 0, change);
     const ops = updateOps(parts.cgroups, container.cgroupPath, linuxResources(old), change);
+    const write = () => parts.supervisors.require(container.sandboxId).update(id, encodeUpdatePlan(ops));
     try {
-      await parts.supervisors.require(container.sandboxId).update(id, encodeUpdatePlan(ops));
+      // The kernel judges first, and takes all of it or nothing. systemd rounds what it is told, so the exact values are written again.
+      await write();
+      if (await updateScope(parts, container, linuxResources(old), change)) await write();
     } catch (error) {
       throw asRuntimeError(error, `limits of container ${id}`);
     }

@@ -1,11 +1,12 @@
 import { killCgroup } from '../cgroup/kill.js';
 import type { Container } from '../store/container.js';
 import { now } from './clock.js';
+import { endScope } from './container-scope.js';
 import type { Runtime } from './runtime.js';
 import { readExitRecords } from '../supervisor/exit-record.js';
 import { podDirectory } from './paths.js';
 
-type Parts = Pick<Runtime, 'config' | 'log' | 'sandboxes' | 'containers' | 'exits' | 'cgroups'>;
+type Parts = Pick<Runtime, 'config' | 'log' | 'sandboxes' | 'containers' | 'exits' | 'cgroups' | 'systemd'>;
 
 /** Exit code of a container whose end nobody saw; the kubelet uses 137 for the same (SIGKILL). */
 const UNSEEN_EXIT_CODE = 137;
@@ -40,6 +41,7 @@ export const supervisorLost = async (parts: Parts, sandboxId: string): Promise<v
 const endUnseen = async (parts: Parts, container: Container): Promise<void> => {
   try {
     await killCgroup(parts.cgroups, container.cgroupPath);
+    await endScope(parts, container);
   } catch (error) {
     parts.log.error({ err: error, container: container.id }, 'cannot kill what is left of a container');
   }

@@ -6,6 +6,7 @@ import type { Sandbox } from '../store/sandbox.js';
 import type { Supervisor } from '../supervisor/supervisor.js';
 import { attachment } from './attachment.js';
 import { dropContainer } from './container-kill.js';
+import { endScope } from './container-scope.js';
 import { discardContainer } from './container-remove.js';
 import { resumeStop } from './container-stop.js';
 import { supervisorLost } from './lost.js';
@@ -93,7 +94,7 @@ const rollBack = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
   if (sandbox.netnsPath !== '') await runtime.network.remove(attachment(sandbox));
   await runtime.supervisors.shutdown(sandbox.id);
   await unpinNetns(runtime, sandbox.netnsPath);
-  removePodCgroup(runtime, sandbox);
+  await removePodCgroup(runtime, sandbox);
   await rm(podDirectory(runtime.config, sandbox.id), { recursive: true, force: true });
   runtime.sandboxes.delete(sandbox.id);
   runtime.log.info({ sandbox: sandbox.id }, 'rolled back a sandbox that was being made');
@@ -102,6 +103,7 @@ const rollBack = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
 const rollBackContainer = async (runtime: Runtime, container: Container): Promise<void> => {
   const supervisor = runtime.supervisors.get(container.sandboxId);
   if (supervisor) await dropContainer(runtime, supervisor, container.id);
+  await endScope(runtime, container);
   await discardContainer(runtime, container);
 };
 
@@ -123,6 +125,7 @@ const dropUnknownContainers = async (runtime: Runtime): Promise<void> => {
   for (const container of runtime.containers.list()) {
     if (runtime.sandboxes.get(container.sandboxId)) continue;
     await killCgroup(runtime.cgroups, container.cgroupPath);
+    await endScope(runtime, container);
     await discardContainer(runtime, container);
   }
   for (const id of await readdir(containersDirectory(runtime.config))) {

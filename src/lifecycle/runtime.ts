@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { CgroupDriver } from '../cgroup/driver.js';
 import type { CgroupLayout } from '../cgroup/layout.js';
 import type { Config } from '../config.js';
 import type { Network } from '../network/network.js';
@@ -8,6 +9,7 @@ import type { ContainerStatsReader } from '../stats/container-stats.js';
 import type { PodMetricsReader } from '../stats/pod-metrics.js';
 import type { SandboxStatsReader } from '../stats/sandbox-stats.js';
 import type { Sandbox } from '../store/sandbox.js';
+import type { Systemd } from '../systemd/systemd.js';
 import type { ExecPlans } from './exec-plans.js';
 import type { Events } from './events.js';
 import type { Exits } from './exits.js';
@@ -35,6 +37,8 @@ export interface Runtime extends ImageRuntime {
   readonly host: Host;
   readonly userNamespaces: UserNamespaces;
   readonly cgroups: CgroupLayout;
+  readonly cgroupDriver: CgroupDriver;
+  readonly systemd: Systemd;
   readonly filters: SeccompFilters;
   readonly execPlans: ExecPlans;
   readonly containerStats: ContainerStatsReader;

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sandboxCgroup } from '../cgroup/paths.js';
 import { alreadyExists, failedPrecondition } from '../errors.js';
 import type { NamespaceMode__Output } from '../gen/runtime/v1/NamespaceMode.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
@@ -20,7 +19,17 @@ import { removePodCgroup } from './pod-cgroup.js';
 
 type Parts = Pick<
   Runtime,
-  'config' | 'log' | 'sandboxes' | 'network' | 'spawner' | 'supervisors' | 'flights' | 'cgroups' | 'userNamespaces'
+  | 'config'
+  | 'log'
+  | 'sandboxes'
+  | 'network'
+  | 'spawner'
+  | 'supervisors'
+  | 'flights'
+  | 'cgroups'
+  | 'cgroupDriver'
+  | 'systemd'
+  | 'userNamespaces'
 >;
 
 /** Makes a pod sandbox and returns its ID. A repeat of a running or finished request with the same name and attempt gets the same one. */
@@ -81,7 +90,7 @@ const plan = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: st
     createdAt: now(),
     netnsPath: mode(config, 'network') === 'NODE' ? '' : netnsPath(parts.config, id),
     ips: [],
-    cgroupParent: sandboxCgroup(parts.config.containers.default_cgroup_parent, config.linux?.cgroupParent ?? '', id),
+    cgroupParent: parts.cgroupDriver.podCgroup(config.linux?.cgroupParent ?? '', id),
     supervisorPid: 0,
   };
 };

@@ -10,7 +10,16 @@ import type { Runtime } from './runtime.js';
 
 type Parts = Pick<
   Runtime,
-  'config' | 'sandboxes' | 'containers' | 'supervisors' | 'exits' | 'turns' | 'network' | 'cgroups' | 'spawner'
+  | 'config'
+  | 'sandboxes'
+  | 'containers'
+  | 'supervisors'
+  | 'exits'
+  | 'turns'
+  | 'network'
+  | 'cgroups'
+  | 'systemd'
+  | 'spawner'
 >;
 
 /**
@@ -30,7 +39,7 @@ export const stopSandbox = async (parts: Parts, { id }: Sandbox): Promise<void> 
     if (sandbox.netnsPath !== '') await parts.network.remove(attachment(sandbox));
     await parts.supervisors.shutdown(id);
     await unpinNetns(parts, sandbox.netnsPath);
-    removePodCgroup(parts, sandbox);
+    await removePodCgroup(parts, sandbox);
     await rm(join(podDirectory(parts.config, id), 'supervisor.sock'), { force: true });
     if (sandbox.stage !== 'removing') parts.sandboxes.update(id, { stage: 'stopped', supervisorPid: 0 });
   });

@@ -9,13 +9,13 @@ import type { IdMap } from './userns.js';
 export type PlanOp =
   /**
    * Makes one cgroup directory (parents too). `v1-cpuset` also copies cpus and mems from the parent, without which v1 refuses tasks.
-   * `controllers` of v2 are passed on by every ancestor that does not do so yet, as far as the kernel lets it.
+   * A `scope` has been made by systemd, and is systemd's to remove. `controllers` of v2 are passed on by every ancestor that does not do so yet, as far as the kernel lets it.
    */
   | {
       op: 'cgroup-dir';
       path: string;
       version: 'v1' | 'v1-cpuset' | 'v2';
-      role: 'leaf' | 'parent';
+      role: 'leaf' | 'parent' | 'scope';
       controllers?: readonly string[];
     }
   /** Writes one cgroup file. `optional`: a kernel without this file is no error. */

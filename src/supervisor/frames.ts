@@ -27,6 +27,8 @@ export const Message = {
   SHUTDOWN: 0x002a,
   EXEC_OUTPUT: 0x0040,
   EXITED: 0x0041,
+  HOLD: 0x0070,
+  RELEASE: 0x0071,
   ERROR: 0xffff,
 } as const;
 

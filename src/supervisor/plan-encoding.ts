@@ -3,7 +3,7 @@ import { type MountFlag, PLAN_ORDER, type PlanOp, type Propagation } from '../oc
 import { bool, field, groupList, ID_MAX, integer, path, string, u64 } from './plan-field.js';
 
 const VERSIONS = { v1: 1, 'v1-cpuset': 2, v2: 3 } as const;
-const ROLES = { leaf: 1, parent: 2 } as const;
+const ROLES = { leaf: 1, parent: 2, scope: 3 } as const;
 const PID_MODES = { container: 1, pod: 2, target: 3, node: 4 } as const;
 const PROPAGATIONS = {
   private: 1,

@@ -121,6 +121,17 @@ export class Supervisor {
     return { pid: reply.u32(1) };
   }
 
+  /** The pid of a process that stands for a container until CREATE has made its first one, or until `release`. */
+  async hold(id: string): Promise<number> {
+    const reply = await this.#request(Message.HOLD, [containerId(id)], 'hold', REQUEST_MS);
+    return reply.u32(1);
+  }
+
+  /** Ends that process; one that has ended is no error. */
+  async release(id: string): Promise<void> {
+    await this.#request(Message.RELEASE, [containerId(id)], 'release', REQUEST_MS);
+  }
+
   async start(id: string): Promise<{ startedAt: bigint }> {
     const reply = await this.#request(Message.START, [containerId(id)], 'start', START_MS);
     return { startedAt: reply.u64(1) };

@@ -1,0 +1,61 @@
+import { unitLimits } from '../cgroup/resources.js';
+import { scopeOf, sliceOf } from '../cgroup/slice.js';
+import { scopeProperties } from '../cgroup/unit-properties.js';
+import { changedResources } from '../cgroup/update.js';
+import type { Resources } from '../cgroup/limits.js';
+import { unavailable } from '../errors.js';
+import type { Container } from '../store/container.js';
+import type { Supervisor } from '../supervisor/supervisor.js';
+import type { Rollback } from './rollback.js';
+import type { Runtime } from './runtime.js';
+
+type Parts = Pick<Runtime, 'cgroups' | 'systemd'>;
+type Place = Pick<Container, 'id' | 'cgroupPath'>;
+
+/**
+ * Has systemd make the scope that a container is to be born in. systemd makes one around a process only, and there is none yet: the
+ * supervisor lends one until CREATE (native/README.md draws it). A container whose cgroup is a plain directory needs nothing of this.
+ */
+export const makeScope = async (
+  parts: Parts,
+  supervisor: Supervisor,
+  { id, cgroupPath }: Place,
+  resources: Resources,
+  rollback: Rollback,
+): Promise<void> => {
+  const scope = scopeOf(cgroupPath);
+  const slice = sliceOf(cgroupPath.slice(0, cgroupPath.lastIndexOf('/')));
+  if (!scope || !slice) return;
+  rollback.defer('end scope', () => parts.systemd.stop(scope));
+  const pid = await supervisor.hold(id);
+  rollback.defer('release place', () => supervisor.release(id));
+  await asked(scope, parts.systemd.start(scope, scopeProperties(id, slice, pid, unitLimits(parts.cgroups, resources))));
+};
+
+/** Has systemd remember changed limits, so that it does not write the old ones again. True when it may have written files itself. */
+export const updateScope = async (
+  parts: Parts,
+  { cgroupPath }: Place,
+  old: Resources,
+  change: Resources,
+): Promise<boolean> => {
+  const scope = scopeOf(cgroupPath);
+  const limits = scope ? unitLimits(parts.cgroups, changedResources(old, change)) : [];
+  if (!scope || limits.length === 0) return false;
+  await asked(scope, parts.systemd.setProperties(scope, limits));
+  return true;
+};
+
+/** Ends the scope of a container that is gone. systemd does so by itself as a rule: it collects what is empty. */
+export const endScope = async (parts: Pick<Runtime, 'systemd'>, { cgroupPath }: Pick<Container, 'cgroupPath'>) => {
+  const scope = scopeOf(cgroupPath);
+  if (scope) await asked(scope, parts.systemd.stop(scope));
+};
+
+const asked = async (unit: string, work: Promise<void>): Promise<void> => {
+  try {
+    await work;
+  } catch (error) {
+    throw unavailable(`${(error as Error).message}: systemd unit ${unit}; see systemctl status ${unit}`, error);
+  }
+};

@@ -1,0 +1,23 @@
+import { type CgroupDriver, cgroupfsDriver, chooseDriver, systemdDriver } from '../cgroup/driver.js';
+import type { CgroupLayout } from '../cgroup/layout.js';
+import type { Config } from '../config.js';
+import { failedPrecondition } from '../errors.js';
+import { isSystemdHost, type Systemd } from '../systemd/systemd.js';
+
+/** The first systemd that knows every property we set: AllowedCPUs came last. */
+const OLDEST_SYSTEMD = 244;
+
+/** The cgroup driver of this configuration on this host. */
+export const openCgroupDriver = async (
+  { containers: { cgroup_driver: configured, default_cgroup_parent: parent } }: Pick<Config, 'containers'>,
+  layout: CgroupLayout,
+  systemd: Systemd,
+): Promise<CgroupDriver> => {
+  if (chooseDriver(configured, layout.mode, isSystemdHost()) === 'cgroupfs') return cgroupfsDriver(parent);
+  const version = Number.parseInt(String(await systemd.property('Version')), 10);
+  if (version < OLDEST_SYSTEMD)
+    throw failedPrecondition(
+      `systemd ${version} is too old for its cgroup driver, which needs ${OLDEST_SYSTEMD}; set containers.cgroup_driver = "cgroupfs"`,
+    );
+  return systemdDriver(String(await systemd.property('ControlGroup')).replace(/\/$/, ''), parent);
+};

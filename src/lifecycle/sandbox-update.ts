@@ -1,0 +1,32 @@
+import { failedPrecondition } from '../errors.js';
+import type { LinuxPodSandboxConfig__Output } from '../gen/runtime/v1/LinuxPodSandboxConfig.js';
+import { linuxResources } from '../oci/resources.js';
+import type { Sandbox } from '../store/sandbox.js';
+import type { Runtime } from './runtime.js';
+
+type Change = Pick<LinuxPodSandboxConfig__Output, 'overhead' | 'resources'>;
+
+/**
+ * Records what a pod may use in all; what the request leaves out stays. The pod's cgroup is not written: it is the kubelet's, who has
+ * changed it before this call (api.proto, UpdatePodSandboxResources), and a second writer could only write something older.
+ */
+export const updateSandbox = (
+  parts: Pick<Runtime, 'sandboxes' | 'turns'>,
+  { id }: Sandbox,
+  { overhead, resources }: Change,
+): Promise<void> =>
+  parts.turns.run(id, async () => {
+    const { config, stage } = parts.sandboxes.require(id);
+    if (stage !== 'ready') throw failedPrecondition(`not READY: pod sandbox ${id}; its resources are given back`);
+    for (const given of [overhead, resources]) linuxResources(given);
+    const linux = { ...NO_LINUX, ...config.linux, ...(overhead && { overhead }), ...(resources && { resources }) };
+    parts.sandboxes.update(id, { config: { ...config, linux } });
+  });
+
+const NO_LINUX: LinuxPodSandboxConfig__Output = {
+  cgroupParent: '',
+  securityContext: null,
+  sysctls: {},
+  overhead: null,
+  resources: null,
+};
