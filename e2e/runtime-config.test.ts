@@ -43,7 +43,9 @@ t.test('the resources of a pod are recorded', async (t) => {
   const pod = await Pod.run(node.daemon);
   const recorded = async () => {
     const { info } = await cri.podSandboxStatus({ podSandboxId: pod.id, verbose: true });
-    const { config } = JSON.parse(info['info'] ?? '{}') as { config: { linux: { overhead: object; resources: object } } };
+    const { config } = JSON.parse(info['info'] ?? '{}') as {
+      config: { linux: { overhead: object; resources: object } };
+    };
     return config.linux;
   };
   await cri.updatePodSandboxResources({

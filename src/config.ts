@@ -23,6 +23,8 @@ export const ConfigSchema = z.strictObject({
       conf_dir: path.default('/etc/cni/net.d'),
       bin_dirs: z.array(path).min(1).default(['/opt/cni/bin', '/usr/lib/cni']),
       cache_dir: path.default('/var/lib/jangada/cni'),
+      /** Template of the CNI configuration that is made when the kubelet tells the pods' address range. */
+      conf_template: path.optional(),
     })
     .prefault({}),
   registry: z

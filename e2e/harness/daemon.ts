@@ -25,6 +25,8 @@ export interface DaemonOptions {
   pidsLimit?: number;
   /** Who makes cgroups; by default the daemon itself, whatever host this is. */
   cgroupDriver?: 'cgroupfs' | 'systemd';
+  /** Text of the CNI template, if there is to be one. */
+  cniTemplate?: string;
   /** false: no CNI configuration at all. */
   network?: boolean;
   /** Environment of the daemon besides PATH. */
@@ -68,6 +70,7 @@ export class Daemon {
     const network = options.network === false ? undefined : await makeNetwork(home);
     const daemon = new Daemon(home, await mkdtemp(`/run/jg-${SUITE}-`), network, options);
     t.teardown(() => daemon.destroy());
+    if (options.cniTemplate) await writeFile(join(home, 'cni-template.json'), options.cniTemplate);
     await writeFile(join(home, 'config.toml'), daemon.#configuration());
     await daemon.up();
     daemon.#fresh = await daemon.stored();
@@ -205,6 +208,7 @@ level = "debug"
 conf_dir = "${join(this.home, 'cni')}"
 bin_dirs = ["/usr/lib/cni"]
 cache_dir = "${join(this.home, 'cni-cache')}"
+${this.options.cniTemplate ? `conf_template = "${join(this.home, 'cni-template.json')}"` : ''}
 
 [registry]
 config_path = "${this.certs}"

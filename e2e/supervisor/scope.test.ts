@@ -45,7 +45,7 @@ t.test('it ends when it is released, when the creation fails, and with the daemo
   await gone(released);
   await t.resolves(pod.supervisor.release('box'), 'again');
   const unused = await pod.supervisor.hold('box');
-  await t.rejects(pod.create('box', ['/bin/true'], [{ ...scope, path: '/sys/fs/cgroup/nowhere' } as PlanOp]), {
+  await t.rejects(pod.create('box', ['/bin/true'], [{ ...scope, path: '/sys/fs/cgroup/nowhere' }]), {
     code: 'ENOENT',
     message: /^no such scope/,
   });

@@ -32,7 +32,6 @@ export const checkSandboxConfig = (config: PodSandboxConfig__Output | null): Pod
   checkName(metadata.uid, 'metadata.uid');
   if (config.hostname !== '') checkHostname(config.hostname);
   if (config.logDirectory !== '') checkPath(config.logDirectory, 'log_directory');
-  if (config.linux?.cgroupParent) checkPath(config.linux.cgroupParent, 'linux.cgroup_parent');
   return config;
 };
 

@@ -14,6 +14,7 @@ import { execSyncRpc } from './exec-sync.js';
 import { listMetricDescriptors } from './metric-descriptors-list.js';
 import type { Rpcs } from './rpc.js';
 import { runtimeConfig } from './runtime-config.js';
+import { updateRuntimeConfigRpc } from './runtime-config-update.js';
 import { listPodSandbox, streamPodSandboxes } from './sandbox-list.js';
 import { removePodSandbox } from './sandbox-remove.js';
 import { runPodSandbox } from './sandbox-run.js';
@@ -22,6 +23,7 @@ import { podSandboxStats } from './sandbox-stats.js';
 import { listPodSandboxStats, streamPodSandboxStats } from './sandbox-stats-list.js';
 import { podSandboxStatus } from './sandbox-status.js';
 import { stopPodSandbox } from './sandbox-stop.js';
+import { updatePodSandboxResources } from './sandbox-update.js';
 import { status } from './status.js';
 import { version } from './version.js';
 
@@ -31,6 +33,7 @@ export const runtimeService = (runtime: Runtime): Rpcs => ({
     Version: version,
     Status: (request) => status(runtime, request),
     RuntimeConfig: () => runtimeConfig(runtime),
+    UpdateRuntimeConfig: (request) => updateRuntimeConfigRpc(runtime, request),
     RunPodSandbox: (request) => runPodSandbox(runtime, request),
     StopPodSandbox: (request) => stopPodSandbox(runtime, request),
     RemovePodSandbox: (request) => removePodSandbox(runtime, request),
@@ -42,6 +45,7 @@ export const runtimeService = (runtime: Runtime): Rpcs => ({
     RemoveContainer: (request) => removeContainerRpc(runtime, request),
     ContainerStatus: (request) => containerStatus(runtime, request),
     ListContainers: (request) => listContainers(runtime, request),
+    UpdatePodSandboxResources: (request) => updatePodSandboxResources(runtime, request),
     UpdateContainerResources: (request) => updateContainerResources(runtime, request),
     ReopenContainerLog: (request) => reopenContainerLog(runtime, request),
     ExecSync: (request) => execSyncRpc(runtime, request),

@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { failedPrecondition, invalidArgument } from '../errors.js';
@@ -32,15 +32,22 @@ export const renderTemplate = (template: string, ranges: readonly string[]): str
 };
 
 /** Makes the CNI configuration for these ranges from a template; the network takes it up by itself. True when it is another one now. */
-export const writePodNetwork = async (confDir: string, template: string, ranges: readonly string[]): Promise<boolean> => {
+export const writePodNetwork = async (
+  confDir: string,
+  template: string,
+  ranges: readonly string[],
+): Promise<boolean> => {
   const text = renderTemplate(await readTemplate(template), ranges);
   try {
     JSON.parse(text);
   } catch (error) {
-    throw failedPrecondition(`not JSON: CNI template ${template}: ${(error as Error).message}; correct cni.conf_template`);
+    throw failedPrecondition(
+      `not JSON: CNI template ${template}: ${(error as Error).message}; correct cni.conf_template`,
+    );
   }
   const path = join(confDir, FILE);
   if ((await readFile(path, 'utf8').catch(() => undefined)) === text) return false;
+  await mkdir(confDir, { recursive: true, mode: 0o755 });
   // Not *.conflist while it is being written: the directory is watched.
   await writeFile(`${path}.new`, text, { mode: 0o600 });
   await rename(`${path}.new`, path);
