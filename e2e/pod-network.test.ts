@@ -1,0 +1,107 @@
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import t from 'tap';
+import { type Node, startNode } from './harness/node.js';
+import { OWN_NETWORK, Pod } from './harness/pod.js';
+import { until } from './harness/wait.js';
+
+// A pod's network as its containers and its neighbours see it.
+let node: Node;
+
+t.before(async () => {
+  node = await startNode(t);
+  const file = join(node.daemon.home, 'cni', '10-bridge.conflist');
+  const list = JSON.parse(await readFile(file, 'utf8')) as { plugins: object[] };
+  list.plugins.push({ type: 'portmap', capabilities: { portMappings: true }, snat: true });
+  await writeFile(file, JSON.stringify(list));
+  await node.daemon.restart();
+});
+
+/** What a server says, as soon as there is one. */
+const answerOf = (host: string, port: number): Promise<string> =>
+  until(`an answer of ${host}:${port}`, async () => {
+    const socket = connect({ host, port, timeout: 5000 });
+    const chunks: Buffer[] = [];
+    socket.on('data', (data: Buffer) => chunks.push(data));
+    socket.on('timeout', () => socket.destroy());
+    await once(socket, 'close').catch(() => undefined); // nobody listens yet
+    return chunks.length > 0 && Buffer.concat(chunks).toString();
+  });
+
+const server = (text: string, port = 80) => ({ command: ['nc', '-ll', '-p', String(port), '-e', 'echo', text] });
+
+const ipOf = async (pod: Pod): Promise<string> => {
+  const { status } = await node.daemon.cri.podSandboxStatus({ podSandboxId: pod.id });
+  return status?.network?.ip ?? '';
+};
+
+t.test('DNS as asked, to the letter; host name and hosts too', async (t) => {
+  const pod = await Pod.run(node.daemon, {
+    hostname: 'mast',
+    linux: OWN_NETWORK,
+    dnsConfig: { servers: ['10.10.10.10', 'fd00::53'], searches: ['google.com', 'b.example'], options: ['ndots:8'] },
+  });
+  const id = await pod.start(node.busybox);
+  t.equal(
+    (await pod.exec(id, 'cat', '/etc/resolv.conf')).stdout,
+    'nameserver 10.10.10.10\nnameserver fd00::53\nsearch google.com b.example\noptions ndots:8\n',
+  );
+  t.equal((await pod.exec(id, 'hostname')).stdout, 'mast\n');
+  t.equal((await pod.exec(id, 'cat', '/etc/hostname')).stdout, 'mast\n');
+  t.match((await pod.exec(id, 'cat', '/etc/hosts')).stdout, new RegExp(`^${await ipOf(pod)}\tmast$`, 'm'));
+  await pod.remove();
+
+  const plain = await Pod.run(node.daemon, { linux: OWN_NETWORK });
+  const other = await plain.start(node.busybox);
+  const resolver = await readFile('/etc/resolv.conf', 'utf8').catch(() => '');
+  t.equal((await plain.exec(other, 'cat', '/etc/resolv.conf')).stdout, resolver, "without one, the host's");
+  await plain.remove();
+});
+
+t.test('a host port leads to the pod, from 127.0.0.1 as well; host port 0 is none', async (t) => {
+  const pod = await Pod.run(node.daemon, {
+    linux: OWN_NETWORK,
+    portMappings: [
+      { protocol: 'TCP', containerPort: 80, hostPort: 12_000, hostIp: '' },
+      { protocol: 'TCP', containerPort: 81, hostPort: 0, hostIp: '' },
+    ],
+  });
+  await pod.start(node.busybox, server('first'));
+  await pod.start(node.busybox, server('second', 81));
+  const ip = await ipOf(pod);
+  t.equal(await answerOf('127.0.0.1', 12_000), 'first\n');
+  t.equal(await answerOf(ip, 80), 'first\n');
+  t.equal(await answerOf(ip, 81), 'second\n', 'the address of the pod needs no mapping');
+  await pod.remove();
+});
+
+t.test('containers of a pod share its network, and other pods do not', async (t) => {
+  const [pod, neighbour] = await Promise.all([1, 2].map(() => Pod.run(node.daemon, { linux: OWN_NETWORK })));
+  if (!pod || !neighbour) throw new Error('no pods');
+  const ip = await ipOf(pod);
+  t.not(ip, await ipOf(neighbour));
+  await pod.start(node.busybox, server('here', 7070));
+  const beside = await pod.start(node.busybox);
+  const away = await neighbour.start(node.busybox);
+  await answerOf(ip, 7070);
+  t.equal((await pod.exec(beside, 'nc', '127.0.0.1', '7070')).stdout, 'here\n', 'by the loopback of the pod');
+  t.not((await neighbour.exec(away, 'nc', '127.0.0.1', '7070')).code, 0, 'which is not that of another pod');
+  t.equal((await neighbour.exec(away, 'nc', ip, '7070')).stdout, 'here\n', 'but its address leads to it');
+  await Promise.all([pod.remove(), neighbour.remove()]);
+});
+
+t.test("a pod on the host's network has the host's interfaces and listens on its ports", async (t) => {
+  const pod = await Pod.run(node.daemon);
+  t.equal(await ipOf(pod), '', 'and no address of its own');
+  const id = await pod.start(node.busybox, server('host', 12_003));
+  t.equal(await answerOf('127.0.0.1', 12_003), 'host\n');
+  t.match((await pod.exec(id, 'netstat', '-ln')).stdout, /:12003 /);
+  const [inside, outside] = [await pod.exec(id, 'cat', '/proc/net/dev'), await readFile('/proc/net/dev', 'utf8')];
+  const names = (text: string) => text.match(/^ *\S+(?=:)/gm)?.map((name) => name.trim());
+  t.same(names(inside.stdout), names(outside));
+  await pod.remove();
+});
+
+t.test('nothing is left', (t) => node.daemon.assertNothingLeft(t));
