@@ -41,5 +41,15 @@ t.test('mistakes name the file, the line and the way out', async (t) => {
     message: /^unknown key "containers\.pid_limit": .*:2; did you mean "pids_limit"\?$/,
   });
   t.throws(() => loadConfig(write(t, '[log]\nlevel = "loud"\n')), { message: /^bad value of "log\.level": .*:2: / });
+  t.throws(() => loadConfig(write(t, '[runtimes.runc]\npath = "runc"\n')), {
+    message: /^bad value of "runtimes\.runc\.path": .*:2: must be an absolute path/,
+  });
+  t.throws(() => loadConfig(write(t, '[runtimes.runc]\npath = "/r"\nroot = "/x"\n')), {
+    message: /^unknown key "runtimes\.runc\.root": .*:3$/,
+  });
+  t.throws(() => loadConfig(write(t, 'version = 1\n[runtimes.Kata]\npath = "/r"\n')), {
+    message: /^bad name "runtimes\.Kata": .*:2: a handler is named as a DNS label/,
+  });
+  t.throws(() => loadConfig(write(t, '[runtimes.native]\npath = "/r"\n')), { message: /"native" is built in/ });
   t.throws(() => loadConfig(write(t, 'root = \n')), { message: /^not TOML: .*config\.toml:1/ });
 });

@@ -35,6 +35,19 @@ export const ConfigSchema = z.strictObject({
       docker_config: path.optional(),
     })
     .prefault({}),
+  /** External OCI runtimes, by the name that a RuntimeClass uses as its handler. */
+  runtimes: z
+    .record(
+      z
+        .string()
+        .regex(
+          /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
+          'a handler is named as a DNS label: lower-case letters, digits, "-"',
+        )
+        .refine((name) => name !== 'native', 'the handler "native" is built in'),
+      z.strictObject({ path }),
+    )
+    .default({}),
   containers: z
     .strictObject({
       /** Most processes and threads in one container; 0 leaves it to the node. */
@@ -108,6 +121,10 @@ const checkFile = (file: string, text: string, part: Record<string, unknown>): v
     );
   }
   const key = String(issue.path.at(-1) ?? '');
+  if (issue.code === 'invalid_key')
+    throw new ConfigError(
+      `bad name "${issue.path.join('.')}": ${file}:${lineOf(text, `[${issue.path.join('.')}`)}: ${issue.issues[0]?.message}`,
+    );
   throw new ConfigError(`bad value of "${issue.path.join('.')}": ${file}:${lineOf(text, key)}: ${issue.message}`);
 };
 
@@ -118,8 +135,8 @@ const lineOf = (text: string, key: string): number => {
 
 const knownKeys = (at: PropertyKey[]): string[] => {
   let value: unknown = defaultConfig();
-  for (const step of at) value = (value as Record<PropertyKey, unknown>)[step];
-  return Object.keys(value as object);
+  for (const step of at) value = (value as Record<PropertyKey, unknown> | undefined)?.[step];
+  return Object.keys(value ?? {});
 };
 
 /** The known name at the smallest edit distance, when that is small enough to be a typing slip. */

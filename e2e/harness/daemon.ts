@@ -27,6 +27,8 @@ export interface DaemonOptions {
   cgroupDriver?: 'cgroupfs' | 'systemd';
   /** Text of the CNI template, if there is to be one. */
   cniTemplate?: string;
+  /** External OCI runtimes: handler → program. */
+  runtimes?: Record<string, string>;
   /** false: no CNI configuration at all. */
   network?: boolean;
   /** Environment of the daemon besides PATH. */
@@ -213,6 +215,9 @@ ${this.options.cniTemplate ? `conf_template = "${join(this.home, 'cni-template.j
 [registry]
 config_path = "${this.certs}"
 
+${Object.entries(this.options.runtimes ?? {})
+  .map(([name, path]) => `[runtimes.${name}]\npath = "${path}"\n`)
+  .join('\n')}
 [containers]
 pids_limit = ${this.options.pidsLimit ?? 0}
 cgroup_driver = "${this.options.cgroupDriver ?? 'cgroupfs'}"

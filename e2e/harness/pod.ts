@@ -71,9 +71,9 @@ export class Pod {
     this.#cri = daemon.cri;
   }
 
-  static async run(daemon: Daemon, over: Partial<PodSandboxConfig> = {}): Promise<Pod> {
+  static async run(daemon: Daemon, over: Partial<PodSandboxConfig> = {}, runtimeHandler = ''): Promise<Pod> {
     const config = podConfig(daemon, over);
-    const { podSandboxId } = await daemon.cri.runPodSandbox({ config });
+    const { podSandboxId } = await daemon.cri.runPodSandbox({ config, runtimeHandler });
     return new Pod(daemon, podSandboxId, config);
   }
 

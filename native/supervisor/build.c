@@ -24,6 +24,7 @@
 #include "mount.h"
 #include "path.h"
 #include "rootfs.h"
+#include "runtime.h"
 #include "seccomp.h"
 #include "terminal.h"
 #include "userns.h"
@@ -42,7 +43,7 @@ static int enter_cwd(struct builder *b, enum path_make make) {
     return 0;
 }
 
-static int adjust_oom_score(struct builder *b) {
+int build_oom_score(struct builder *b) {
     const struct plan_op *op = plan_find(b->plan, PLAN_OOM_SCORE_ADJ);
     char value[16];
     if (!op) return 0;
@@ -67,7 +68,7 @@ static int own_stdio(struct builder *b, const struct plan_credentials *c) {
 
 /* The process's own cgroups and score, which what it starts inherits. */
 static int join(struct builder *b, const struct plan *container) {
-    return cgroup_join_v1(container, &b->err) < 0 || adjust_oom_score(b) < 0 ? -1 : lsm_open(b);
+    return cgroup_join_v1(container, &b->err) < 0 || build_oom_score(b) < 0 ? -1 : lsm_open(b);
 }
 
 /* In the host's mount namespace, in the container's (own) PID namespace or none: what has to be seen from outside is opened. */
@@ -210,9 +211,35 @@ static int target_pid_ns(int target_pidfd) {
     return ns >= 0 ? ns : fcntl(target_pidfd, F_DUPFD_CLOEXEC, 3);
 }
 
+/* By an external runtime. Only where it cannot see version 2 is the builder in the container's cgroup of that version: a runtime takes no
+ * cgroup that is in use. */
+static int start_runtime(const struct plan *container, const struct plan_op *runtime, struct build_process *out,
+                         struct build_error *err) {
+    static const struct plan nowhere = {0};
+    return start(runtime->runtime.hidden ? container : &nowhere, false, out, err);
+}
+
+static int build_bundle(const struct wire_bytes *bytes, const struct build_env *env, const struct build_io *io,
+                        struct build_process *out, struct build_error *err) {
+    struct plan plan;
+    if (plan_decode(bytes, PLAN_OF_BUNDLE, &plan, err) < 0) return -1;
+    struct builder b = fresh_builder(&plan, env, io);
+    launch_probe();
+    int result = check_terminal(&plan, io, err);
+    if (result == 0) result = cgroup_make(&plan, err);
+    if (result == 0) {
+        result = start_runtime(&plan, plan_find(&plan, PLAN_RUNTIME), out, err);
+        if (result == 0) runtime_create_child(&b);
+        if (result < 0) cgroup_remove(&plan);
+    }
+    plan_free(&plan);
+    return result < 0 ? -1 : 0;
+}
+
 int build_container(const struct wire_bytes *bytes, const struct build_env *env, const struct build_io *io,
                     int target_pidfd, struct build_process *out, struct build_error *err) {
     struct plan plan;
+    if (plan_has(bytes, PLAN_RUNTIME)) return build_bundle(bytes, env, io, out, err);
     if (plan_decode(bytes, PLAN_OF_CONTAINER, &plan, err) < 0) return -1;
     struct builder b = fresh_builder(&plan, env, io);
     b.namespaces = plan_find(&plan, PLAN_NAMESPACES);
@@ -245,7 +272,8 @@ int build_exec(const struct wire_bytes *container_bytes, const struct wire_bytes
                struct build_error *err) {
     struct plan container, plan;
     if (plan_decode(container_bytes, PLAN_OF_KEPT, &container, err) < 0) return -1;
-    if (plan_decode(exec_bytes, PLAN_OF_PROCESS, &plan, err) < 0) {
+    const struct plan_op *runtime = plan_find(&container, PLAN_RUNTIME);
+    if (plan_decode(exec_bytes, runtime ? PLAN_OF_RUNTIME_PROCESS : PLAN_OF_PROCESS, &plan, err) < 0) {
         plan_free(&container);
         return -1;
     }
@@ -254,7 +282,10 @@ int build_exec(const struct wire_bytes *container_bytes, const struct wire_bytes
     credentials_probe();
     launch_probe();
     int result = check_terminal(&plan, io, err);
-    if (result == 0) {
+    if (result == 0 && runtime) {
+        result = start_runtime(&container, runtime, out, err);
+        if (result == 0) runtime_exec_child(&b, &container);
+    } else if (result == 0) {
         if (b.namespaces->namespaces.pid != PLAN_PID_NODE) b.pid_ns = init_pidfd;
         result = start(&container, false, out, err);
         if (result == 0) build_exec_child(&b, &container, init_pidfd);

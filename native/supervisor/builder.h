@@ -21,3 +21,6 @@ struct builder {
     int console;                      /* master of the pty */
     struct build_error err;
 };
+
+/* OOM score adjustment of this process, which what it starts inherits. */
+int build_oom_score(struct builder *b);

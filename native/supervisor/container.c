@@ -13,8 +13,10 @@
 #include "kept_plan.h"
 #include "kernel.h"
 #include "placeholder.h"
+#include "runtime.h"
 
 #define DRAIN_MS 2000
+#define DELETE_MS 10000
 #define REMOVE_MS 5000
 #define REMOVE_RETRY_MS 10
 #define EXIT_START_FAILED 128
@@ -100,15 +102,33 @@ static void finish(struct container *c) {
 }
 
 static void remove_cgroup(struct container *c) {
-    if (c->remove_until == 0) {
-        c->remove_until = loop_now_ms() + REMOVE_MS;
-    }
+    if (c->remove_until == 0) c->remove_until = loop_now_ms() + REMOVE_MS;
     if (build_cgroup_remove(&c->kept) == 0 || loop_now_ms() >= c->remove_until) {
         finish(c);
         return;
     }
     build_cgroup_kill(&c->kept); /* a process that forked while it was being killed */
     timer_set(&c->timer, REMOVE_RETRY_MS, on_timer);
+}
+
+static void deleted(struct child *child, int status) {
+    (void)status; /* what it leaves behind lies in the pod's directory and goes with it */
+    dispatch((struct container *)((char *)child - offsetof(struct container, deletion)), EVENT_ENDED);
+}
+
+/* True when an external runtime has forgotten the container, or there is none. */
+static bool runtime_is_done(struct container *c) {
+    if (c->deleting) {
+        if (c->deletion.pid > 0 && loop_now_ms() >= c->delete_until) kill(c->deletion.pid, SIGKILL);
+        return c->deletion.pid == 0;
+    }
+    c->deleting = true;
+    pid_t pid = runtime_delete(&c->kept, host->env.null_fd);
+    if (pid <= 0) return true;
+    child_watch(&c->deletion, pid, deleted);
+    c->delete_until = loop_now_ms() + DELETE_MS;
+    timer_set(&c->timer, DELETE_MS, on_timer);
+    return false;
 }
 
 /* Goes as far as it can; called again by whatever it waits for. */
@@ -130,12 +150,12 @@ static void ending_step(struct container *c) {
         return;
     }
     container_io_finish(c);
-    remove_cgroup(c);
+    if (runtime_is_done(c)) remove_cgroup(c);
 }
 
 static void begin_ending(struct container *c) {
     c->state = CONTAINER_ENDING;
-    c->killed = false;
+    c->killed = c->deleting = false;
     c->drain_until = c->remove_until = 0;
     c->exited_at = clock_now_ns();
     if (c->process.ended) c->exit_code = child_exit_code(c->process.status);

@@ -15,7 +15,7 @@ static uint8_t *pages(size_t size) {
 }
 
 static bool is_kept(uint16_t code) {
-    return code == PLAN_CGROUP_DIR || code == PLAN_NAMESPACES || code == PLAN_CREDENTIALS;
+    return code == PLAN_CGROUP_DIR || code == PLAN_NAMESPACES || code == PLAN_CREDENTIALS || code == PLAN_RUNTIME;
 }
 
 int kept_plan_live(const struct wire_bytes *plan, struct wire_bytes *out) {

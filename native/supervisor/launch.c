@@ -52,6 +52,19 @@ void launch_name_payload(struct builder *b, pid_t pid) {
     send_message(b, &message, -1);
 }
 
+void launch_hand_over_console(struct builder *b) {
+    struct build_message message = {.type = BUILD_CONSOLE};
+    send_message(b, &message, b->console);
+    close(b->console);
+}
+
+void launch_wait(struct builder *b) {
+    struct build_message message = {.type = BUILD_READY};
+    char go;
+    send_message(b, &message, -1);
+    if (read(b->sync, &go, 1) != 1) _exit(127);
+}
+
 _Noreturn void launch_fail(struct builder *b) {
     struct build_message message = {.type = BUILD_FAILED, .error = b->err.error};
     memcpy(message.step, b->err.step, sizeof message.step);
@@ -161,8 +174,6 @@ static void exec_program(struct builder *b) {
 
 _Noreturn void launch_finish(struct builder *b, const struct plan_credentials *c, bool wait) {
     const struct plan_op *filter = plan_find(b->plan, PLAN_SECCOMP);
-    struct build_message message = {.type = BUILD_CONSOLE};
-    char go;
     if (b->pid_ns >= 0 && setns(b->pid_ns, CLONE_NEWPID) < 0) {
         build_fail(&b->err, errno, "namespaces", "pid", "PID namespace");
         launch_fail(b);
@@ -178,15 +189,10 @@ _Noreturn void launch_finish(struct builder *b, const struct plan_credentials *c
     setsid();
     if (b->io->terminal) {
         if (terminal_control(&b->err) < 0) launch_fail(b);
-        send_message(b, &message, b->console);
-        close(b->console);
+        launch_hand_over_console(b);
     }
     if (filter && c->no_new_privileges && seccomp_load(filter, &b->err) < 0) launch_fail(b);
-    if (wait) {
-        message.type = BUILD_READY;
-        send_message(b, &message, -1);
-        if (read(b->sync, &go, 1) != 1) _exit(127);
-    }
+    if (wait) launch_wait(b);
     exec_program(b);
     launch_fail(b);
 }

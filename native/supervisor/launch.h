@@ -13,8 +13,10 @@ void launch_begin(struct builder *b, int keep, int keep2);
 /* Joins a PID namespace if there is one to join, takes on the identity, waits to be released (create only), and execs. */
 _Noreturn void launch_finish(struct builder *b, const struct plan_credentials *c, bool wait);
 
-/* Tells the supervisor which process the container's is. */
+/* What a builder says, in this order (build.h): which process it is, its terminal, that it waits for GO. */
 void launch_name_payload(struct builder *b, pid_t pid);
+void launch_hand_over_console(struct builder *b);
+void launch_wait(struct builder *b);
 
 /* Reports b->err and ends. */
 _Noreturn void launch_fail(struct builder *b);

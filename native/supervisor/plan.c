@@ -56,6 +56,13 @@ static const struct op_shape shapes[] = {
      0,
      "rlimit",
      {{1, U32, 0, AT(rlimit.resource)}, {2, U64, 0, AT(rlimit.soft)}, {3, U64, 0, AT(rlimit.hard)}}},
+    {PLAN_RUNTIME,
+     0,
+     "runtime",
+     {{1, PATH, 0, AT(runtime.path)},
+      {2, PATH, 0, AT(runtime.bundle)},
+      {3, PATH, 0, AT(runtime.root)},
+      {4, PATH, 1, AT(runtime.hidden)}}},
     {PLAN_ROOTFS,
      0,
      "rootfs",
@@ -115,6 +122,7 @@ static const struct op_shape shapes[] = {
       {9, U8, 0, AT(credentials.no_new_privileges)},
       {10, U32, 0, AT(credentials.umask)}}},
     {PLAN_SECCOMP, 0, "seccomp", {{1, BYTES, 0, AT(seccomp.filter)}, {2, U32, 0, AT(seccomp.flags)}}},
+    {PLAN_RUNTIME_PROCESS, 0, "runtime", {{1, BYTES, 0, AT(runtime_process.json)}}},
     {PLAN_EXEC, 0, "exec", {{1, STRINGS, 0, AT(exec.argv)}, {2, STRINGS, 0, AT(exec.env)}}},
 };
 
@@ -305,4 +313,13 @@ struct plan_op *plan_find(const struct plan *plan, uint16_t code) {
     for (uint32_t i = 0; i < plan->count; i++)
         if (plan->ops[i].code == code) return &plan->ops[i];
     return NULL;
+}
+
+bool plan_has(const struct wire_bytes *bytes, uint16_t code) {
+    struct wire_reader reader;
+    struct wire_field op;
+    wire_reader_init(&reader, bytes->data, bytes->len);
+    while (wire_next(&reader, &op) > 0)
+        if (op.id == code) return true;
+    return false;
 }

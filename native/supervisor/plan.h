@@ -15,6 +15,7 @@ enum plan_code {
     PLAN_OOM_SCORE_ADJ = 30,
     PLAN_NAMESPACES = 40,
     PLAN_RLIMIT = 50,
+    PLAN_RUNTIME = 55,
     PLAN_ROOTFS = 60,
     PLAN_MOUNT = 70,
     PLAN_DEVICE = 80,
@@ -26,6 +27,7 @@ enum plan_code {
     PLAN_SELINUX = 140,
     PLAN_CREDENTIALS = 150,
     PLAN_SECCOMP = 160,
+    PLAN_RUNTIME_PROCESS = 165,
     PLAN_EXEC = 170,
 };
 
@@ -112,6 +114,13 @@ struct plan_op {
         } label; /* apparmor, selinux */
         struct plan_credentials credentials;
         struct {
+            const char *path, *bundle, *root;
+            const char *hidden; /* a mount of the host that the runtime shall not see, or NULL */
+        } runtime;
+        struct {
+            struct wire_bytes json;
+        } runtime_process;
+        struct {
             struct wire_bytes filter;
             uint32_t flags;
         } seccomp;
@@ -121,8 +130,16 @@ struct plan_op {
     };
 };
 
-/* PLAN_OF_KEPT: what the supervisor remembers of a live container (kept_plan.h), checked in full when it was made. */
-enum plan_purpose { PLAN_OF_CONTAINER, PLAN_OF_PROCESS, PLAN_OF_UPDATE, PLAN_OF_KEPT };
+/* PLAN_OF_BUNDLE, PLAN_OF_RUNTIME_PROCESS: of a container that an external runtime makes, and of a further process in one.
+ * PLAN_OF_KEPT: what the supervisor remembers of a live container (kept_plan.h), checked in full when it was made. */
+enum plan_purpose {
+    PLAN_OF_CONTAINER,
+    PLAN_OF_PROCESS,
+    PLAN_OF_UPDATE,
+    PLAN_OF_BUNDLE,
+    PLAN_OF_RUNTIME_PROCESS,
+    PLAN_OF_KEPT
+};
 
 struct plan {
     struct plan_op *ops;
@@ -135,6 +152,9 @@ int plan_decode(const struct wire_bytes *bytes, enum plan_purpose purpose, struc
 void plan_free(struct plan *plan);
 /* Gives back the memory that plans were decoded in. */
 void plan_idle(void);
+
+/* True when an operation with this code is in a plan that has not been decoded. */
+bool plan_has(const struct wire_bytes *bytes, uint16_t code);
 
 /* The first operation with this code, or NULL. */
 struct plan_op *plan_find(const struct plan *plan, uint16_t code);

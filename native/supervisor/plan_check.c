@@ -24,6 +24,9 @@ static bool is_below(const char *path, const char *base) {
     return !base || (strncmp(path, base, len) == 0 && path[len] == '/' && !has_dotdot(path));
 }
 
+/* The last component of a bundle's path is the container's name to its runtime. */
+static bool ends_in_slash(const char *path) { return path[strlen(path) - 1] == '/'; }
+
 static bool known_type(const char *type) {
     static const char *const types[] = {"proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2", "shm"};
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
@@ -71,6 +74,8 @@ bool plan_check_op(const struct plan_op *op) {
         return (op->device.type == 'c' || op->device.type == 'b') && op->device.major <= 0xfff &&
                op->device.minor <= 0xfffff && op->device.mode <= 07777 && op->device.uid != ID_INVALID &&
                op->device.gid != ID_INVALID;
+    case PLAN_RUNTIME:
+        return !has_dotdot(op->runtime.bundle) && !ends_in_slash(op->runtime.bundle);
     case PLAN_APPARMOR:
     case PLAN_SELINUX:
         return op->label.value[0] != 0;
@@ -86,30 +91,33 @@ bool plan_check_op(const struct plan_op *op) {
     }
 }
 
-/* How often an operation may be there: in a container's plan, in a further process's, in an update's. */
+/* How often an operation may be there: in a container's plan, in a further process's, in an update's; and where an external runtime does
+ * the work, in a container's and in a further process's. */
 static const struct {
     uint16_t code;
     struct {
         uint16_t min, max;
-    } times[3];
+    } times[PLAN_OF_KEPT];
 } counts[] = {
-    {PLAN_CGROUP_DIR, {{0, 64}, {0, 0}, {0, 0}}},
-    {PLAN_CGROUP_WRITE, {{0, 4096}, {0, 0}, {0, 64}}},
-    {PLAN_CGROUP_DEVICES, {{0, 1}, {0, 0}, {0, 0}}},
-    {PLAN_OOM_SCORE_ADJ, {{0, 1}, {0, 1}, {0, 0}}},
+    {PLAN_CGROUP_DIR, {{0, 64}, {0, 0}, {0, 0}, {0, 64}}},
+    {PLAN_CGROUP_WRITE, {{0, 4096}, {0, 0}, {0, 64}, {0, 4096}}},
+    {PLAN_CGROUP_DEVICES, {{0, 1}, {0, 0}, {0, 0}, {0, 1}}},
+    {PLAN_OOM_SCORE_ADJ, {{0, 1}, {0, 1}, {0, 0}, {0, 1}, {0, 1}}},
     {PLAN_NAMESPACES, {{1, 1}, {0, 0}, {0, 0}}},
     {PLAN_RLIMIT, {{0, 16}, {0, 16}, {0, 0}}},
-    {PLAN_ROOTFS, {{1, 1}, {0, 0}, {0, 0}}},
+    {PLAN_RUNTIME, {{0, 0}, {0, 0}, {0, 0}, {1, 1}}},
+    {PLAN_ROOTFS, {{1, 1}, {0, 0}, {0, 0}, {1, 1}}},
     {PLAN_MOUNT, {{0, 4096}, {0, 0}, {0, 0}}},
     {PLAN_DEVICE, {{0, 4096}, {0, 0}, {0, 0}}},
     {PLAN_MASK, {{0, 4096}, {0, 0}, {0, 0}}},
     {PLAN_READONLY, {{0, 4096}, {0, 0}, {0, 0}}},
-    {PLAN_TERMINAL, {{0, 1}, {0, 1}, {0, 0}}},
+    {PLAN_TERMINAL, {{0, 1}, {0, 1}, {0, 0}, {0, 1}, {0, 1}}},
     {PLAN_CWD, {{1, 1}, {1, 1}, {0, 0}}},
     {PLAN_APPARMOR, {{0, 1}, {0, 1}, {0, 0}}},
     {PLAN_SELINUX, {{0, 1}, {0, 1}, {0, 0}}},
     {PLAN_CREDENTIALS, {{1, 1}, {1, 1}, {0, 0}}},
     {PLAN_SECCOMP, {{0, 1}, {0, 1}, {0, 0}}},
+    {PLAN_RUNTIME_PROCESS, {{0, 0}, {0, 0}, {0, 0}, {0, 0}, {1, 1}}},
     {PLAN_EXEC, {{1, 1}, {1, 1}, {0, 0}}},
 };
 

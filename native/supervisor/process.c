@@ -22,19 +22,29 @@ static void end(struct process *p, int status) {
     p->on_ended(p);
 }
 
+/* A builder that lets an external runtime start the process is still at it when a short process has ended: its word comes first. */
+static bool is_still_being_started(const struct process *p) {
+    return p->builder.pid > 0 && handshake_is_open(&p->handshake) && (p->handshake.released || !p->handshake.create);
+}
+
 static void payload_ended(struct child *child, int status) {
     struct process *p = OF(child, payload);
     handshake_drain(&p->handshake); /* what it said comes before its end */
-    end(p, status);
+    p->payload_ended = true;
+    p->status = status;
+    if (!is_still_being_started(p)) end(p, status);
 }
 
 static void builder_ended(struct child *child, int status) {
     struct process *p = OF(child, builder);
+    bool ended = p->ended;
     handshake_drain(&p->handshake);
     if (!p->handshake.payload)
         end(p, status);
-    else if (p->ended)
+    else if (ended)
         p->on_ended(p);
+    else if (p->payload_ended)
+        end(p, p->status);
 }
 
 static void payload_named(struct handshake *h) {

@@ -11,7 +11,8 @@ struct process {
     pid_t pid;            /* valid until `ended`: nobody else reaps it */
     int pidfd;
     bool ended;
-    int status; /* as waitpid */
+    bool payload_ended; /* but its builder has not spoken its last word yet */
+    int status;         /* as waitpid */
     void (*on_ready)(struct process *p);
     void (*on_executed)(struct process *p);
     void (*on_failed)(struct process *p, const struct build_error *err);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -385,8 +386,9 @@ void supervisor_main(int listener, const char *the_directory, int null_fd) {
     connection.on_request = on_request;
     connection.on_room = on_room;
     connection.on_closed = on_closed;
-    if (loop_init() < 0 || child_init() < 0 || connection_init(&connection) < 0 ||
-        loop_add(&listening, listener, EPOLLIN, on_connect) < 0)
+    /* Not inherited from the spawner, prctl(2). */
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || loop_init() < 0 || child_init() < 0 ||
+        connection_init(&connection) < 0 || loop_add(&listening, listener, EPOLLIN, on_connect) < 0)
         _exit(1);
     watch_directory();
     loop_on_idle(on_idle);

@@ -12,6 +12,7 @@ import { openCgroupDriver } from '../lifecycle/open-driver.js';
 import { supervisorLost } from '../lifecycle/lost.js';
 import { containersDirectory, journalPath } from '../lifecycle/paths.js';
 import type { Runtime } from '../lifecycle/runtime.js';
+import { openHandlers } from '../lifecycle/runtime-handlers.js';
 import { SeccompFilters } from '../lifecycle/seccomp-filters.js';
 import { SpawnerService } from '../lifecycle/spawner-service.js';
 import { Supervisors } from '../lifecycle/supervisors.js';
@@ -52,6 +53,7 @@ export const compose = async (
   const runtime: Runtime = {
     ...(await openImages(config, log, [native('jangada-unpack')])),
     ...kernel,
+    handlers: await openHandlers(config, kernel.host, spawner, log),
     sandboxes,
     containers,
     exits,

@@ -2,10 +2,9 @@ import type { StatusRequest__Output } from '../gen/runtime/v1/StatusRequest.js';
 import type { StatusResponse } from '../gen/runtime/v1/StatusResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { VERSION } from '../version.js';
-import { HANDLERS } from './runtime-handler.js';
 
 export const status = async (
-  runtime: Pick<Runtime, 'config' | 'network' | 'host' | 'cgroups' | 'userNamespaces'>,
+  runtime: Pick<Runtime, 'config' | 'network' | 'host' | 'handlers' | 'cgroups' | 'userNamespaces'>,
   request: StatusRequest__Output,
 ): Promise<StatusResponse> => {
   const network = runtime.network.status();
@@ -17,9 +16,9 @@ export const status = async (
         { type: 'NetworkReady', status: network.ready, reason: network.reason, message: network.message },
       ],
     },
-    runtimeHandlers: HANDLERS.map((name) => ({
+    runtimeHandlers: runtime.handlers.list().map(({ name, path, recursiveReadOnlyMounts }) => ({
       name,
-      features: { recursiveReadOnlyMounts: runtime.host.mountSetattr, userNamespaces },
+      features: { recursiveReadOnlyMounts, userNamespaces: userNamespaces && path === undefined },
     })),
     features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: userNamespaces, mountOptions: false },
     info: request.verbose ? verboseInfo(runtime) : {},

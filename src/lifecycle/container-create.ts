@@ -4,11 +4,9 @@ import { dirname, join } from 'node:path';
 import { alreadyExists, failedPrecondition } from '../errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { layersOf } from '../image/image-record.js';
-import type { OciSpec } from '../oci/spec.js';
 import { stopSignal } from '../oci/stop-signal.js';
 import { type Container, containerKey } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
-import { encodePlan } from '../supervisor/plan-encoding.js';
 import { now } from './clock.js';
 import { dropContainer } from './container-kill.js';
 import { removeSpec } from './container-remove.js';
@@ -32,6 +30,7 @@ export type CreateParts = Pick<
   | 'flights'
   | 'turns'
   | 'host'
+  | 'handlers'
   | 'cgroups'
   | 'cgroupDriver'
   | 'systemd'
@@ -90,14 +89,17 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     await makeScope(parts, supervisor, container, prepared.spec.linux.resources, rollback);
     rollback.defer('end container', () => dropContainer(parts, supervisor, id));
     rollback.defer('remove specification', () => removeSpec(parts, sandbox.id, id));
+    const keep = () => keepSpec(specPath(parts.config, sandbox.id, id), prepared.specText());
+    // An external runtime reads it at once.
+    if (container.external) await keep();
     const { logPath } = container;
     const created = supervisor
-      .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: encodePlan(prepared.plan) })
+      .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: prepared.plan })
       .catch((error: unknown) => {
         throw asRuntimeError(error, `container ${config.metadata?.name} of sandbox ${sandbox.id}`);
       });
-    // Only exec and people read it, so it is written while the supervisor works.
-    const kept = keepSpec(specPath(parts.config, sandbox.id, id), prepared.spec);
+    // Otherwise only exec and people read it, so it is written while the supervisor works.
+    const kept = container.external ? Promise.resolve() : keep();
     kept.catch(() => undefined); // looked at when the container is there, or not to be
     const { pid } = await created;
     await kept;
@@ -139,6 +141,7 @@ const record = (
   reason: '',
   message: '',
   pid: 0,
+  external: parts.handlers.require(sandbox.runtimeHandler).path !== undefined,
   user: {
     uid: prepared.spec.process.user.uid,
     gid: prepared.spec.process.user.gid,
@@ -152,7 +155,7 @@ const record = (
 });
 
 /** For exec, for people, and for whoever else reads OCI. */
-const keepSpec = async (path: string, spec: OciSpec): Promise<void> => {
+const keepSpec = async (path: string, text: string): Promise<void> => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  writeFileSync(path, JSON.stringify(spec), { mode: 0o600 });
+  writeFileSync(path, text, { mode: 0o600 });
 };

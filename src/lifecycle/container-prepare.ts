@@ -1,32 +1,46 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { cgroupOps } from '../cgroup/resources.js';
-import { failedPrecondition, notFound } from '../errors.js';
+import { failedPrecondition, invalidArgument, notFound } from '../errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { type ImageRecord, layersOf } from '../image/image-record.js';
 import { buildSpec } from '../oci/build-spec.js';
+import { type BundleContext, bundlePlan, bundleSpec, specText } from '../oci/bundle.js';
 import { compilePlan } from '../oci/compile-plan.js';
 import { type PidNamespace, pidNamespace } from '../oci/namespaces.js';
-import type { PlanOp } from '../oci/plan.js';
 import { seccompSource } from '../oci/seccomp-profile.js';
 import type { OciSpec } from '../oci/spec.js';
 import { podUserNamespace } from '../oci/userns.js';
 import type { Sandbox } from '../store/sandbox.js';
+import { encodeBundlePlan, encodePlan } from '../supervisor/plan-encoding.js';
 import { hostDevices } from './host-devices.js';
 import { mountPointsLayer } from './mount-points.js';
-import { containerDirectory, podDirectory } from './paths.js';
+import { containerDirectory, podDirectory, runtimeStatePath, specPath } from './paths.js';
 import { podHostname } from './pod-files.js';
 import type { Runtime } from './runtime.js';
+import type { RuntimeHandler } from './runtime-handlers.js';
 import { readLocalhostProfile } from './seccomp-filters.js';
 
 export interface PreparedContainer {
   image: ImageRecord;
   spec: OciSpec;
-  plan: PlanOp[];
+  /** Text of config.json. */
+  specText: () => string;
+  /** As the supervisor gets it. */
+  plan: Uint8Array;
 }
 
 type Parts = Pick<
   Runtime,
-  'config' | 'containers' | 'images' | 'layers' | 'host' | 'cgroups' | 'cgroupDriver' | 'filters'
+  | 'config'
+  | 'containers'
+  | 'images'
+  | 'layers'
+  | 'supervisors'
+  | 'host'
+  | 'handlers'
+  | 'cgroups'
+  | 'cgroupDriver'
+  | 'filters'
 >;
 
 /** Request and image → OCI spec → plan. It reads a few files of the host and changes nothing. */
@@ -55,16 +69,59 @@ export const prepareContainer = async (
     hostDevices: await hostDevices(config),
   });
   const directory = containerDirectory(parts.config, id);
-  const plan = compilePlan(spec, {
+  const context = {
     cgroupOps: cgroupOps(parts.cgroups, cgroup, spec.linux.resources),
     lowerDirs: [...parts.layers.lowerDirs(layersOf(image)), mountPointsLayer(parts.config)],
     upper: join(directory, 'upper'),
     work: join(directory, 'work'),
-    seccompFilter: spec.linux.seccomp && parts.filters.get(spec.linux.seccomp),
-    pid: checkedPidNamespace(parts, sandbox, config),
-    userns: userns && { map: userns, base: parts.config.root },
-  });
-  return { image, spec, plan };
+  };
+  const pid = checkedPidNamespace(parts, sandbox, config);
+  const handler = parts.handlers.require(sandbox.runtimeHandler);
+  if (handler.path !== undefined) {
+    requireFeatures(handler, spec);
+    const bundle = { ...context, ...(await bundlePlace(parts, sandbox, handler.path, pid, id)) };
+    const external = bundleSpec(spec, bundle);
+    return { image, spec, specText: () => specText(external), plan: encodeBundlePlan(bundlePlan(spec, bundle)) };
+  }
+  const seccompFilter = spec.linux.seccomp && parts.filters.get(spec.linux.seccomp);
+  const mapped = userns && { map: userns, base: parts.config.root };
+  const plan = compilePlan(spec, { ...context, seccompFilter, pid, userns: mapped });
+  return { image, spec, specText: () => JSON.stringify(spec), plan: encodePlan(plan) };
+};
+
+/** A mount that were writable although it was asked to be read-only in depth would be worse than none. */
+const requireFeatures = ({ name, recursiveReadOnlyMounts }: RuntimeHandler, { mounts }: OciSpec): void => {
+  const mount = recursiveReadOnlyMounts ? undefined : mounts.find(({ options }) => options.includes('rro'));
+  if (mount)
+    throw invalidArgument(
+      `runtime handler "${name}" has no recursive_read_only: mount ${mount.destination}; Status tells which handlers do`,
+    );
+};
+
+/** Where an external runtime finds the pod's namespaces, which our supervisor made, and keeps what it must. */
+const bundlePlace = async (
+  parts: Parts,
+  sandbox: Sandbox,
+  runtime: string,
+  pid: PidNamespace,
+  id: string,
+): Promise<Omit<BundleContext, 'cgroupOps' | 'lowerDirs' | 'upper' | 'work'>> => {
+  const supervisor = parts.supervisors.require(sandbox.id);
+  const podInit = pid.pid === 'pod' ? (await supervisor.list()).podInitPid : 0;
+  const pidOwner = pid.pid === 'target' ? parts.containers.require(pid.targetId ?? '').pid : podInit;
+  return {
+    runtime,
+    root: runtimeStatePath(parts.config, sandbox.id),
+    bundle: dirname(specPath(parts.config, sandbox.id, id)),
+    namespaces: {
+      network: sandbox.netnsPath || `/proc/${supervisor.pid}/ns/net`,
+      ipc: `/proc/${supervisor.pid}/ns/ipc`,
+      uts: `/proc/${supervisor.pid}/ns/uts`,
+      pid: `/proc/${pidOwner}/ns/pid`,
+    },
+    pid: pid.pid,
+    ...(parts.cgroups.mode === 'hybrid' && { hidden: parts.cgroups.v2?.mountPoint }),
+  };
 };
 
 const requireImage = (parts: Parts, name: string): ImageRecord => {

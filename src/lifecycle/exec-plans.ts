@@ -1,11 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import type { Config } from '../config.js';
+import { runtimeProcessPlan } from '../oci/bundle.js';
 import { compileExecPlan } from '../oci/compile-plan.js';
+import { oomScoreAdj } from '../oci/resources.js';
 import type { OciSpec } from '../oci/spec.js';
 import type { Container } from '../store/container.js';
-import { ExecPlanTemplate } from '../supervisor/plan-encoding.js';
+import { encodeRuntimeProcessPlan, ExecPlanTemplate } from '../supervisor/plan-encoding.js';
 import { specPath } from './paths.js';
 import type { SeccompFilters } from './seccomp-filters.js';
+
+type ExecTarget = Pick<Container, 'id' | 'sandboxId' | 'external' | 'config'>;
 
 /**
  * What a further process of a container gets, made once, from the container's own specification, and when the first one is asked for:
@@ -21,9 +25,10 @@ export class ExecPlans {
   ) {}
 
   /** The plan that runs `argv` in the container, as EXEC carries it. */
-  async get({ id, sandboxId }: Pick<Container, 'id' | 'sandboxId'>, argv: string[]): Promise<Uint8Array> {
-    const template =
-      this.#templates.get(id) ?? this.#compile(id, this.#specs.get(id) ?? (await this.#read(sandboxId, id)));
+  async get(container: ExecTarget, argv: string[]): Promise<Uint8Array> {
+    const { id } = container;
+    if (container.external) return this.#ofRuntime(container, argv);
+    const template = this.#templates.get(id) ?? this.#compile(id, await this.#spec(container));
     return template.plan(argv);
   }
 
@@ -38,8 +43,16 @@ export class ExecPlans {
     this.#templates.delete(containerId);
   }
 
-  async #read(sandboxId: string, id: string): Promise<OciSpec> {
-    return JSON.parse(await readFile(specPath(this.config, sandboxId, id), 'utf8')) as OciSpec;
+  async #ofRuntime(container: ExecTarget, argv: string[]): Promise<Uint8Array> {
+    const spec = await this.#spec(container);
+    this.#specs.set(container.id, spec);
+    const score = oomScoreAdj(container.config.linux?.resources);
+    return encodeRuntimeProcessPlan(runtimeProcessPlan(spec.process, score, argv, false));
+  }
+
+  async #spec({ id, sandboxId }: ExecTarget): Promise<OciSpec> {
+    const known = this.#specs.get(id);
+    return known ?? (JSON.parse(await readFile(specPath(this.config, sandboxId, id), 'utf8')) as OciSpec);
   }
 
   #compile(id: string, spec: OciSpec): ExecPlanTemplate {

@@ -12,5 +12,8 @@ export const containerDirectory = (config: Pick<Config, 'root'>, containerId: st
 /** On the tmpfs: after a reboot there is nothing left that it describes. */
 export const specPath = (config: Pick<Config, 'state'>, sandboxId: string, containerId: string) =>
   join(podDirectory(config, sandboxId), 'containers', containerId, 'config.json');
+/** Where an external OCI runtime keeps its state of a pod's containers. */
+export const runtimeStatePath = (config: Pick<Config, 'state'>, sandboxId: string) =>
+  join(podDirectory(config, sandboxId), 'runtime');
 export const netnsPath = (config: Pick<Config, 'netns_dir'>, sandboxId: string) =>
   join(config.netns_dir, `jangada-${sandboxId.slice(0, 32)}`);

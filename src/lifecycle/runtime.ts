@@ -15,6 +15,7 @@ import type { Events } from './events.js';
 import type { Exits } from './exits.js';
 import type { Host } from './host.js';
 import type { ImageRuntime } from './image-runtime.js';
+import type { RuntimeHandlers } from './runtime-handlers.js';
 import type { SeccompFilters } from './seccomp-filters.js';
 import type { SpawnerService } from './spawner-service.js';
 import type { Supervisors } from './supervisors.js';
@@ -36,6 +37,7 @@ export interface Runtime extends ImageRuntime {
   readonly flights: Flights;
   readonly host: Host;
   readonly userNamespaces: UserNamespaces;
+  readonly handlers: RuntimeHandlers;
   readonly cgroups: CgroupLayout;
   readonly cgroupDriver: CgroupDriver;
   readonly systemd: Systemd;

@@ -103,11 +103,12 @@ function processOps(spec: OciSpec, { argv, tty = false, seccompFilter }: ExecCon
   if (process.apparmorProfile !== undefined) ops.push({ op: 'apparmor', profile: process.apparmorProfile });
   if (process.selinuxLabel !== undefined) ops.push({ op: 'selinux', label: process.selinuxLabel });
   ops.push(credentials(process), ...seccompOps(spec, seccompFilter));
-  ops.push({ op: 'exec', argv: [...argv], env: processEnv(process.env, tty) });
+  ops.push({ op: 'exec', argv: [...argv], env: withTerm(process.env, tty) });
   return ops;
 }
 
-function processEnv(env: readonly string[], tty: boolean): string[] {
+/** Programs on a terminal expect to be told which kind it is. */
+export function withTerm(env: readonly string[], tty: boolean): string[] {
   const missing = tty && !env.some((entry) => entry.startsWith('TERM='));
   return missing ? [...env, 'TERM=xterm'] : [...env];
 }

@@ -27,6 +27,12 @@ export type PlanOp =
   | { op: 'namespaces'; pid: 'container' | 'pod' | 'target' | 'node'; targetId?: string; hostCgroup: boolean }
   | { op: 'rlimit'; resource: number; soft: bigint; hard: bigint }
   /**
+   * The container is made by an external OCI runtime, `path`, from the bundle (an absolute path that ends in the container's ID); `root` is
+   * where the runtime keeps its state, `hidden` a mount point that it shall not see. Of the other operations only those on cgroups, the
+   * out-of-memory score, the root file system and the terminal go with it.
+   */
+  | { op: 'runtime'; path: string; bundle: string; root: string; hidden?: string }
+  /**
    * Overlay root file system; `lower` lists layer directories from the topmost down. `upper`, `work` and what `upper` is in are made.
    * `base`, given in pods with a user namespace: the directory that all of them are in.
    */
@@ -89,6 +95,8 @@ export type PlanOp =
     }
   /** A compiled classic BPF program: struct sock_filter[] in host byte order. */
   | { op: 'seccomp'; filter: Uint8Array; flags: number }
+  /** A further process of a container that an external runtime made: process.json of the runtime specification. */
+  | { op: 'runtime-process'; json: string }
   | { op: 'exec'; argv: string[]; env: string[] };
 
 export type Propagation = 'private' | 'slave' | 'shared';
@@ -102,6 +110,7 @@ export const PLAN_ORDER = {
   'oom-score-adj': 30,
   namespaces: 40,
   rlimit: 50,
+  runtime: 55,
   rootfs: 60,
   mount: 70,
   bind: 70,
@@ -115,6 +124,7 @@ export const PLAN_ORDER = {
   selinux: 140,
   credentials: 150,
   seccomp: 160,
+  'runtime-process': 165,
   exec: 170,
 } as const satisfies Record<PlanOp['op'], number>;
 

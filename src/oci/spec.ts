@@ -75,6 +75,8 @@ export interface OciLinux {
 
 export interface OciNamespace {
   type: 'pid' | 'network' | 'ipc' | 'uts' | 'mount' | 'cgroup' | 'user';
+  /** Of one that exists already; only external runtimes are told. */
+  path?: string;
 }
 
 export interface OciDevice {

@@ -22,6 +22,8 @@ export interface Container {
   readonly reason: string;
   readonly message: string;
   readonly pid: number;
+  /** An external OCI runtime made it and makes its further processes too. */
+  readonly external?: boolean;
   readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
   /** Signal that StopContainer sends first, as a number. */
   readonly stopSignal: number;

@@ -62,6 +62,12 @@ const ENCODERS: Encoders = {
     u64(2, op.soft, 'soft rlimit'),
     u64(3, op.hard, 'hard rlimit'),
   ],
+  runtime: (op) => [
+    path(1, op.path, 'program of the runtime'),
+    path(2, op.bundle, 'bundle of the container'),
+    path(3, op.root, 'state directory of the runtime'),
+    ...(op.hidden === undefined ? [] : [path(4, op.hidden, 'mount that the runtime shall not see')]),
+  ],
   rootfs: (op) => [
     ...op.lower.map((lower) => path(1, lower, 'layer directory')),
     path(2, op.upper, 'upper directory'),
@@ -120,6 +126,7 @@ const ENCODERS: Encoders = {
     integer(10, op.umask, 4, 'umask', 0, 0o777),
   ],
   seccomp: (op) => [field(1, op.filter), integer(2, op.flags, 4, 'seccomp flags')],
+  'runtime-process': (op) => [field(1, Buffer.from(op.json))],
   exec: (op) => [...argumentsOf(op.argv), ...environment(op.env)],
 };
 
@@ -201,6 +208,31 @@ export class ExecPlanTemplate {
     const exec = field(PLAN_ORDER.exec, ...argumentsOf(argv), this.#env);
     return Buffer.concat([this.#before, exec]);
   }
+}
+
+/** What goes with an external runtime: the rest of the container is its to make. */
+const OF_A_BUNDLE: ReadonlySet<PlanOp['op']> = new Set([
+  'cgroup-dir',
+  'cgroup-write',
+  'cgroup-devices',
+  'oom-score-adj',
+  'runtime',
+  'rootfs',
+  'terminal',
+]);
+
+/** The plan of a container that an external runtime makes, as CREATE carries it. */
+export function encodeBundlePlan(ops: PlanOp[]): Uint8Array {
+  const stranger = ops.find(({ op }) => !OF_A_BUNDLE.has(op));
+  if (stranger) throw invalidArgument(`an external runtime does not leave the operation ${stranger.op} to us`);
+  checkCounts(ops, ['runtime', 'rootfs'], ['oom-score-adj', 'terminal']);
+  return encodeSorted(ops);
+}
+
+/** The plan of a further process in such a container, as EXEC carries it. */
+export function encodeRuntimeProcessPlan(ops: PlanOp[]): Uint8Array {
+  checkCounts(ops, ['runtime-process'], ['oom-score-adj', 'terminal']);
+  return encodeSorted(ops);
 }
 
 /** New resource limits of a running container, as UPDATE carries them. */

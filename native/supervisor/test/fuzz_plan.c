@@ -26,6 +26,12 @@ static void read_op(const struct plan_op *op) {
         if (op->kind == PLAN_KIND_MOUNT) walk(&op->mount.options);
         sink += strlen(op->kind == PLAN_KIND_MOUNT ? op->mount.destination : op->bind.source);
         break;
+    case PLAN_RUNTIME:
+        sink += strlen(op->runtime.path) + strlen(op->runtime.bundle) + strlen(op->runtime.root);
+        break;
+    case PLAN_RUNTIME_PROCESS:
+        for (uint32_t i = 0; i < op->runtime_process.json.len; i++) sink += op->runtime_process.json.data[i];
+        break;
     case PLAN_CREDENTIALS:
         for (uint32_t i = 0; i < op->credentials.groups.len; i++) sink += op->credentials.groups.data[i];
         break;
@@ -44,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct wire_bytes bytes = {data + 1, (uint32_t)(size - 1)};
     struct build_error err;
     struct plan plan;
-    if (plan_decode(&bytes, data[0] % 3, &plan, &err) < 0) return 0;
+    if (plan_decode(&bytes, data[0] % PLAN_OF_KEPT, &plan, &err) < 0) return 0;
     for (uint32_t i = 0; i < plan.count; i++) read_op(&plan.ops[i]);
     plan_free(&plan);
     return 0;
