@@ -39,10 +39,17 @@ native: ## Build the native programs and the addon into build/native
 .PHONY: typescript
 typescript: gen
 	@$(BIN)/tsc --project tsconfig.json
-	@chmod +x build/src/main.js
+
+# The program in one file: reading hundreds of modules would be most of the daemon's start.
+.PHONY: bundle
+bundle: typescript
+	@$(BIN)/esbuild build/src/main.js --bundle --platform=node --format=esm --target=node20 \
+	  --legal-comments=none --log-level=error --outfile=build/bin/jangada.js \
+	  --banner:js="import{createRequire as requireOf}from'node:module';const require=requireOf(import.meta.url);"
+	@chmod +x build/bin/jangada.js
 
 .PHONY: build
-build: deps native typescript ## Build everything into build/
+build: deps native bundle ## Build everything into build/
 
 .PHONY: format
 format: ## Rewrite sources in the project's format

@@ -12,8 +12,8 @@ import { type Network, makeNetwork } from './network.js';
 import type { Registry } from './registry.js';
 import { PATIENCE, until } from './wait.js';
 
-/** The compiled entry point of `jangada`. */
-export const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+/** `jangada`, as it is installed. */
+export const MAIN = fileURLToPath(new URL('../../bin/jangada.js', import.meta.url));
 /** Names this run of the suite in everything that lies outside its own directory; run.sh looks for it at the end. */
 const SUITE = process.env['JANGADA_SUITE'] ?? 'alone';
 const READY_MS = 20_000;

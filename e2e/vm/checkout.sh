@@ -9,7 +9,7 @@ chmod 755 "$work"
 # Compilers and linters stay at home.
 unneeded='^node_modules/(@biomejs|@oxlint|@oxlint-tsgolint|oxlint|oxlint-tsgolint|typescript|knip|dependency-cruiser|@typescript|@oxc.*|oxc.*|@types|tsimp|typedoc|prettier)(/|$)'
 find node_modules -mindepth 1 -maxdepth 1 -printf 'node_modules/%f\n' | grep -Ev "$unneeded" >"$work/.list"
-printf '%s\n' build/src build/e2e build/native/jangada{-pod,-unpack,.node} e2e deploy proto package.json package-lock.json .cache/layers README.md >>"$work/.list"
+printf '%s\n' build/bin build/src build/e2e build/native/jangada{-pod,-unpack,.node} e2e deploy proto package.json package-lock.json .cache/layers README.md >>"$work/.list"
 mkdir "$work/root"
 xargs -a "$work/.list" cp -al --parents -t "$work/root"
 truncate -s 1500M "$file.new"

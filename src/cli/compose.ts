@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
+import { built } from '../built.js';
 import { readLayout } from '../cgroup/layout.js';
 import type { Config } from '../config.js';
 import { ExecPlans } from '../lifecycle/exec-plans.js';
@@ -34,8 +34,7 @@ import { Journal } from '../store/journal.js';
 import { ObjectStore } from '../store/object-store.js';
 import type { Sandbox } from '../store/sandbox.js';
 
-/** Native programs are built beside the JavaScript. */
-const native = (name: string): string => fileURLToPath(new URL(`../../native/${name}`, import.meta.url));
+const native = (name: string): string => built(`native/${name}`);
 
 /** The composition root: the only place that knows which part is made of what. */
 export const compose = async (

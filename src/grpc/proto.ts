@@ -1,10 +1,15 @@
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
+import Long from 'long';
 import protobuf from 'protobufjs/light.js';
 import { descriptor } from '../gen/descriptor.js';
 import { type Encode, encoderOf } from './encoding.js';
 
 /** 64-bit integers stay strings: CRI times are nanoseconds beyond 2^53. The types in src/gen are made for these options. */
 const OPTIONS: protobuf.IConversionOptions = { longs: String, enums: String, defaults: true, oneofs: true };
+
+// protobufjs looks for it at run time, finds none in a bundled program, and makes doubles of 64-bit integers then.
+protobuf.util.Long = Long;
+protobuf.configure();
 
 export interface CriServices {
   runtime: ServiceDefinition;

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { built } from '../built.js';
 import type { SeccompArch } from '../oci/spec.js';
 
 /** The addon's functions; see native/addon/addon.h. */
@@ -16,10 +17,7 @@ export interface NativeAddon {
   peerCredentials(fd: number): { pid: number; uid: number; gid: number };
 }
 
-/** Beside the compiled TypeScript: build/src/native/addon.js and build/native/jangada.node. */
-const BUILT = new URL('../../native/jangada.node', import.meta.url).pathname;
-
 /** Loads the addon. Only this module does; the composition root hands it on. */
-export function loadAddon(path: string = BUILT): NativeAddon {
+export function loadAddon(path: string = built('native/jangada.node')): NativeAddon {
   return createRequire(import.meta.url)(path) as NativeAddon;
 }

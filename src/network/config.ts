@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A plugin's own configuration; everything but what the runtime consumes is passed on as it stands. */
 export interface PluginConfig {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { IFNAME } from './attachment.js';
 
 /** The pod's place on the network, as PodSandboxStatus shows it. */

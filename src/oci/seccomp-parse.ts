@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { invalidArgument } from '../errors.js';
 import { isNative, nativeArches } from './seccomp-arch.js';
 import type { OciSeccomp, SeccompArch, SeccompRule } from './spec.js';
