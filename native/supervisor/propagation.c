@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "fail.h"
 #include "kernel.h"
@@ -45,6 +46,17 @@ static int look_up(uint64_t id, bool master_will_do) {
     }
     if (fd >= 0) close(fd);
     return found;
+}
+
+int propagation_end(const char *path) {
+    char at[4096];
+    snprintf(at, sizeof at, "%s", path);
+    for (;;) {
+        if (mount(NULL, at, NULL, MS_PRIVATE, NULL) == 0) return 0;
+        char *slash = strrchr(at, '/');
+        if (errno != EINVAL || !slash || at[1] == 0) return -1; /* EINVAL: nothing is mounted there */
+        slash[slash == at] = 0;
+    }
 }
 
 int propagation_check(struct builder *b, const struct plan_op *op, int fd) {

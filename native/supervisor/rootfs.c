@@ -10,6 +10,7 @@
 
 #include "fail.h"
 #include "kernel.h"
+#include "propagation.h"
 #include "mount.h"
 
 #define FSCONFIG_STRING_MAX 256 /* fsconfig(2) takes at most this, its NUL included */
@@ -95,7 +96,7 @@ static int open_by_list(const struct names *n, int descriptors) {
 int rootfs_open_by_list(const struct plan_op *op) {
     const struct names names = {op, 0, op->rootfs.upper, op->rootfs.work};
     /* A private copy of the host's mount namespace has a place that nobody else sees. */
-    if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return -1;
+    if (unshare(CLONE_NEWNS) < 0 || propagation_end(op->rootfs.work) < 0) return -1;
     return open_by_list(&names, open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 

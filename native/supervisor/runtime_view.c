@@ -10,27 +10,15 @@
 
 #include "fail.h"
 #include "kernel.h"
+#include "propagation.h"
 #include "rootfs.h"
-
-/* Our copy of the mount that `path` lies on passes nothing on to the host's any more. All others still do, in both directions: volumes
- * with mount propagation depend on it. */
-static int make_private(const char *path) {
-    char at[4096];
-    snprintf(at, sizeof at, "%s", path);
-    for (;;) {
-        if (mount(NULL, at, NULL, MS_PRIVATE, NULL) == 0) return 0;
-        char *slash = strrchr(at, '/');
-        if (errno != EINVAL || !slash || at[1] == 0) return -1; /* EINVAL: nothing is mounted there */
-        slash[slash == at] = 0;
-    }
-}
 
 static int hide(const char *path) {
     char parent[4096];
     snprintf(parent, sizeof parent, "%s", path);
     char *slash = strrchr(parent, '/');
     slash[slash == parent] = 0;
-    if (make_private(parent) < 0) return -1;
+    if (propagation_end(parent) < 0) return -1;
     return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && errno != EINVAL ? -1 : 0;
 }
 
@@ -68,7 +56,7 @@ int runtime_view_mount(struct builder *b, const struct plan_op *op, int empty_mn
     const char *bundle = op->runtime.bundle;
     int shm = open_shm(empty_mntns);
     if (shm < 0) return build_fail(&b->err, errno, "runtime", "/dev/shm", "shared memory of the pod");
-    if (make_private(bundle) < 0) return build_fail(&b->err, errno, "runtime", bundle, "mount of the bundle");
+    if (propagation_end(bundle) < 0) return build_fail(&b->err, errno, "runtime", bundle, "mount of the bundle");
     if (rootfs_open(b) < 0) return -1;
     if (attach(b->rootfs, bundle, "rootfs") < 0 || attach(shm, bundle, "shm") < 0)
         return build_fail(&b->err, errno, "runtime", bundle, "mounts of the bundle");
