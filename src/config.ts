@@ -48,6 +48,29 @@ export const ConfigSchema = z.strictObject({
       z.strictObject({ path }),
     )
     .default({}),
+  streaming: z
+    .strictObject({
+      /** Where exec, attach and port-forward are served; the kubelet is a neighbour, nobody else needs to get there. */
+      address: z.union([z.ipv4(), z.ipv6()], 'must be an IP address').default('127.0.0.1'),
+      /** 0: one that is free. */
+      port: z.number().int().min(0).max(65_535).default(0),
+      /** Seconds without a byte in either direction after which a connection is closed; 0: never. */
+      idle_timeout: z.number().int().min(0).max(2_000_000).default(14_400),
+      /** With a certificate and its key: TLS. Both are read again when they change. */
+      tls_cert: path.optional(),
+      tls_key: path.optional(),
+      /** With it clients have to show a certificate of one of these authorities. */
+      tls_client_ca: path.optional(),
+    })
+    .refine(
+      ({ tls_cert, tls_key }) => (tls_cert === undefined) === (tls_key === undefined),
+      'tls_cert and tls_key belong together',
+    )
+    .refine(
+      ({ tls_cert, tls_client_ca }) => tls_cert !== undefined || tls_client_ca === undefined,
+      'tls_client_ca needs tls_cert',
+    )
+    .prefault({}),
   containers: z
     .strictObject({
       /** Most processes and threads in one container; 0 leaves it to the node. */

@@ -24,7 +24,7 @@ const QUICK = process.env['BENCH_QUICK'] === '1';
 const full: Plan = {
   peers: ['runc', 'crun'],
   withOurs: !options['without-ours'],
-  parts: ['latency', 'density', 'logs', 'coldstart', 'pull'],
+  parts: ['latency', 'density', 'logs', 'streams', 'coldstart', 'pull'],
   latency: { rounds: 6, cycles: 20, cniCycles: 10, execs: 5, idleMs: 20_000, budgetMs: 600_000 },
   pods: 100,
   repetitions: 3,

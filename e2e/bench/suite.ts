@@ -13,6 +13,7 @@ import { preparePlace } from './place.js';
 import { measurePulls } from './pull.js';
 import type { Results } from './results.js';
 import type { Service } from './service.js';
+import { measureStreams } from './streams.js';
 
 /** How much is measured. */
 export interface Plan {
@@ -72,6 +73,9 @@ export const runPart = async (part: string, suite: Suite, plan: Plan, results: R
     case 'logs':
       await measureLogs(services, image, repetitions, results);
       return [];
+    case 'streams':
+      await measureStreams(services, image, repetitions, results);
+      return [];
     case 'coldstart':
       await measureColdStart(services, repetitions, results);
       return [];
@@ -85,6 +89,6 @@ export const runPart = async (part: string, suite: Suite, plan: Plan, results: R
       );
       return [];
     default:
-      throw new Error(`no part ${part}: there are latency, density, logs, coldstart and pull`);
+      throw new Error(`no part ${part}: there are latency, density, logs, streams, coldstart and pull`);
   }
 };

@@ -34,6 +34,7 @@ export interface RunningPod {
   sandboxConfig: PodSandboxConfig;
   podSandboxId: string;
   containerId: string;
+  logPath: string;
 }
 
 export const startPod = async (service: Service, image: string, command = ['/pause']): Promise<RunningPod> => {
@@ -43,7 +44,7 @@ export const startPod = async (service: Service, image: string, command = ['/pau
   const config = benchContainer(image, command);
   const { containerId } = await cri.createContainer({ podSandboxId, config, sandboxConfig });
   await cri.startContainer({ containerId });
-  return { sandboxConfig, podSandboxId, containerId };
+  return { sandboxConfig, podSandboxId, containerId, logPath: config.logPath ?? '' };
 };
 
 export const removePod = async ({ cri }: Service, podSandboxId: string): Promise<void> => {

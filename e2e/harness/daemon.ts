@@ -35,6 +35,8 @@ export interface DaemonOptions {
   env?: Record<string, string>;
   /** Where persistent data lives, when not below the daemon's own directory. */
   root?: string;
+  /** Lines of the [streaming] section. */
+  streaming?: string;
 }
 
 /** The real daemon with directories, cgroups and a network of its own. */
@@ -218,6 +220,9 @@ config_path = "${this.certs}"
 ${Object.entries(this.options.runtimes ?? {})
   .map(([name, path]) => `[runtimes.${name}]\npath = "${path}"\n`)
   .join('\n')}
+[streaming]
+${this.options.streaming ?? ''}
+
 [containers]
 pids_limit = ${this.options.pidsLimit ?? 0}
 cgroup_driver = "${this.options.cgroupDriver ?? 'cgroupfs'}"

@@ -1,11 +1,13 @@
 import { mkdirSync, mkdtempSync, copyFileSync, rmSync, symlinkSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { loadAddon } from '../../src/native/addon.js';
 import type { PlanOp } from '../../src/oci/plan.js';
 import { encodePlan, ExecPlanTemplate } from '../../src/supervisor/plan-encoding.js';
 import { startSpawner, type Spawner } from '../../src/supervisor/spawner.js';
 import { connectSupervisor, type Supervisor, type SupervisorExit } from '../../src/supervisor/supervisor.js';
 
+const addon = loadAddon(resolve('build/native/jangada.node'));
 export const BINARY = resolve(process.env['JANGADA_POD'] ?? 'build/native/jangada-pod');
 const log = { warn: (fields: object) => console.error(fields) };
 
@@ -58,13 +60,17 @@ export class TestPod {
     this.closed = new Promise((done) => {
       ended = done;
     });
-    this.supervisor = await connectSupervisor(this.directory, {
-      onExit: (exit) => {
-        this.exits.set(exit.id, exit);
-        this.#waiting.get(exit.id)?.(exit);
+    this.supervisor = await connectSupervisor(
+      this.directory,
+      {
+        onExit: (exit) => {
+          this.exits.set(exit.id, exit);
+          this.#waiting.get(exit.id)?.(exit);
+        },
+        onClose: ended,
       },
-      onClose: ended,
-    });
+      (path, number) => addon.fetchDescriptors(path, number),
+    );
   }
 
   async sandbox(change: Partial<Parameters<Supervisor['sandbox']>[0]> = {}): Promise<{ podInitPid: number }> {

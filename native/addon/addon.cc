@@ -5,6 +5,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
     exports.Set("hasX32", Napi::Function::New(env, HasX32));
     exports.Set("markTopDirectory", Napi::Function::New(env, MarkTopDirectory));
     exports.Set("peerCredentials", Napi::Function::New(env, PeerCredentials));
+    exports.Set("fetchDescriptors", Napi::Function::New(env, FetchDescriptors));
     return exports;
 }
 

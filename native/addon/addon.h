@@ -13,3 +13,7 @@ Napi::Value MarkTopDirectory(const Napi::CallbackInfo &info);
 
 // peerCredentials(fd: number): { pid, uid, gid } - SO_PEERCRED of a connected unix socket.
 Napi::Value PeerCredentials(const Napi::CallbackInfo &info);
+
+// fetchDescriptors(path: string, number: number): Promise<Int32Array> - the descriptors that the supervisor behind this socket offers
+// under this number (native/supervisor/offer.h): stdin, stdout, stderr; -1 where there is none.
+Napi::Value FetchDescriptors(const Napi::CallbackInfo &info);

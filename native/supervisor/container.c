@@ -14,6 +14,7 @@
 #include "kernel.h"
 #include "placeholder.h"
 #include "runtime.h"
+#include "tty.h"
 
 #define DRAIN_MS 2000
 #define DELETE_MS 10000
@@ -298,6 +299,7 @@ int container_create(const struct request *r, const char *id, struct build_error
     c->state = CONTAINER_CREATING;
     c->create_tag = r->tag;
     c->stdin_once = request_u8(r, 5);
+    c->terminal = facts.terminal;
     c->filtered = facts.filtered;
     process_init(&c->process);
     c->process.on_ready = on_ready;
@@ -342,6 +344,12 @@ void container_kill(struct container *c) {
     if (!container_is_live(c)) return;
     process_kill(&c->process);
     build_cgroup_kill(&c->kept);
+}
+
+int container_resize(struct container *c, uint32_t width, uint32_t height, struct build_error *err) {
+    if (!c->terminal) return cause_set(err, ENOTTY, "resize", "container %s", c->id);
+    if (c->output[0].source.fd < 0 || tty_resize(c->output[0].source.fd, width, height) == 0) return 0;
+    return cause_set(err, errno, "resize", "terminal of %u x %u of container %s", width, height, c->id);
 }
 
 void container_remove(struct container *c) {

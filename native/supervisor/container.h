@@ -43,6 +43,7 @@ struct container {
     struct output output[2]; /* stdout (or the terminal), stderr */
     int stdin_fd;            /* our end, kept open for those who will attach */
     bool stdin_once;
+    bool terminal;
     bool filtered;          /* has a seccomp filter */
     struct wire_bytes kept; /* the operations that a live container needs: kept_plan.h */
     struct timer timer;
@@ -87,6 +88,7 @@ int container_create(const struct request *r, const char *id, struct build_error
 int container_start(struct container *c, uint32_t tag, struct build_error *err);
 int container_signal(struct container *c, int signal, struct build_error *err);
 void container_kill(struct container *c);
+int container_resize(struct container *c, uint32_t width, uint32_t height, struct build_error *err);
 /* Forgets an exited container and its record. */
 void container_remove(struct container *c);
 /* True while it has, or may have, processes. */

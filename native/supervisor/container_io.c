@@ -7,9 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "cause.h"
 
 #define PIPE_BYTES (256 << 10)
+#define REST_READS 64 /* more than a pipe holds: whoever goes on writing is not waited for */
 
 static uint8_t tails[CONTAINERS_MAX][2][LOG_LINE_MAX] __attribute__((aligned(4096)));
 
@@ -27,11 +29,14 @@ void container_io_init(struct container *c, size_t index) {
 static void on_output(struct source *source, uint32_t events) {
     (void)events;
     struct output *output = (struct output *)((char *)source - offsetof(struct output, source));
-    ssize_t n = log_copy(&output->container->log, &output->log, source->fd);
+    struct container *c = output->container;
+    const uint8_t *text;
+    ssize_t n = log_copy(&c->log, &output->log, source->fd, &text);
+    if (n > 0 && !attach_write(c, (int)(output - c->output), text, (size_t)n)) loop_pause(source);
     if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;
     /* A pty's master answers EIO when the last descriptor of its slave is closed. */
     loop_close(source);
-    container_io_closed(output->container);
+    container_io_closed(c);
 }
 
 static int open_output(struct output *output, int fd) {
@@ -89,6 +94,13 @@ int container_io_console(struct container *c) {
     return -1;
 }
 
+void container_io_resume(struct container *c, int stream) {
+    struct source *source = &c->output[stream].source;
+    if (loop_resume(source) == 0) return;
+    loop_close(source);
+    container_io_closed(c);
+}
+
 bool container_io_is_open(const struct container *c) {
     return c->output[0].source.fd >= 0 || c->output[1].source.fd >= 0;
 }
@@ -101,7 +113,17 @@ void container_io_discard(struct container *c) {
     c->process.handshake.console = -1;
 }
 
+/* An output that waits for somebody attached: the log does not lose what is still in the pipe. */
+static void take_rest(struct container *c, int stream) {
+    struct output *output = &c->output[stream];
+    const uint8_t *text;
+    for (int reads = 0; output->source.paused && reads < REST_READS; reads++)
+        if (log_copy(&c->log, &output->log, output->source.fd, &text) <= 0) return;
+}
+
 void container_io_finish(struct container *c) {
+    for (int i = 0; i < 2; i++) take_rest(c, i);
+    attach_finish(c);
     for (int i = 0; i < 2; i++) {
         log_finish(&c->log, &c->output[i].log);
         madvise(c->output[i].log.tail, LOG_LINE_MAX, MADV_DONTNEED);

@@ -12,6 +12,9 @@ void container_io_close_theirs(struct build_io *io, int null_fd);
 /* Logs from the pty that the handshake brought. */
 int container_io_console(struct container *c);
 
+/* Goes on reading an output that waited for somebody attached. */
+void container_io_resume(struct container *c, int stream);
+
 bool container_io_is_open(const struct container *c);
 /* Flushes unfinished lines, closes everything and the log. */
 void container_io_finish(struct container *c);

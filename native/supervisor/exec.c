@@ -100,7 +100,7 @@ static bool forward(struct exec_output *o) {
     struct wire_writer w;
     if (!o->exec->abandoned && !connection_has_room(connection)) {
         o->waiting = true;
-        loop_want(&o->source, 0);
+        loop_pause(&o->source);
         return false;
     }
     message_begin(connection, &w, MESSAGE_EXEC_OUTPUT, o->exec->tag);
@@ -125,16 +125,8 @@ static bool forward(struct exec_output *o) {
 }
 
 static void on_output(struct source *source, uint32_t events) {
+    (void)events;
     struct exec_output *o = (struct exec_output *)((char *)source - offsetof(struct exec_output, source));
-    /* A hang-up is reported even to those who do not ask: it must not spin while the connection is full. */
-    if (o->waiting && !connection_has_room(connection) && !o->exec->abandoned) {
-        if (events & (EPOLLHUP | EPOLLERR)) {
-            int fd = loop_release(source);
-            source->fd = fd; /* kept, outside the loop; exec_on_room takes it back */
-            source->ready = NULL;
-        }
-        return;
-    }
     forward(o);
     if (source->fd < 0) step(o->exec);
 }
@@ -145,8 +137,7 @@ void exec_on_room(void) {
             struct exec_output *o = &e->output[i];
             if (!o->waiting || !connection_has_room(connection)) continue;
             o->waiting = false;
-            if (!o->source.ready && loop_add(&o->source, o->source.fd, EPOLLIN, on_output) < 0) close_output(o);
-            loop_want(&o->source, EPOLLIN);
+            if (loop_resume(&o->source) < 0) close_output(o);
             while (e->drained && o->source.fd >= 0 && forward(o)) {
             }
             step(e);

@@ -10,9 +10,8 @@
 
 #include "loop.h"
 
-#define READ_MAX (256u << 10)
 #define OUT_MAX (256u << 10)
-#define IN_SIZE (LOG_LINE_MAX + READ_MAX)
+#define IN_SIZE (LOG_LINE_MAX + LOG_READ_MAX)
 #define KEEP 4096u
 
 /* Shared by all streams: nothing stays in them between two calls. */
@@ -124,9 +123,10 @@ static size_t split(struct log_file *log, const char *stream, size_t len) {
     return (size_t)(end - at);
 }
 
-ssize_t log_copy(struct log_file *log, struct log_stream *stream, int fd) {
+ssize_t log_copy(struct log_file *log, struct log_stream *stream, int fd, const uint8_t **text) {
     memcpy(in, stream->tail, stream->tail_len);
-    ssize_t n = read(fd, in + stream->tail_len, READ_MAX);
+    *text = in + stream->tail_len;
+    ssize_t n = read(fd, in + stream->tail_len, LOG_READ_MAX);
     if (n <= 0) return n;
     if ((size_t)n > KEEP) buffers_used = true;
     if (log->fd < 0) return n;

@@ -34,8 +34,23 @@ int loop_add(struct source *source, int fd, uint32_t events, void (*ready)(struc
 void loop_want(struct source *source, uint32_t events) {
     if (source->fd < 0 || source->events == events) return;
     source->events = events;
+    if (source->paused) return;
     struct epoll_event event = {.events = events, .data.ptr = source};
     epoll_ctl(epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
+}
+
+void loop_pause(struct source *source) {
+    if (source->fd < 0 || source->paused) return;
+    source->paused = true;
+    epoll_ctl(epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+}
+
+int loop_resume(struct source *source) {
+    if (source->fd < 0 || !source->paused) return 0;
+    source->paused = false;
+    source->round = round_now;
+    struct epoll_event event = {.events = source->events, .data.ptr = source};
+    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, source->fd, &event);
 }
 
 int loop_release(struct source *source) {
@@ -128,7 +143,8 @@ void loop_run(void) {
             struct source *source = events[i].data.ptr;
             busy = true;
             /* Added in this round: the event is of a descriptor that had the slot before. A true one comes again. */
-            if (source->fd >= 0 && source->round != round_now) source->ready(source, events[i].events);
+            if (source->fd >= 0 && !source->paused && source->round != round_now)
+                source->ready(source, events[i].events);
         }
     }
 }

@@ -10,6 +10,7 @@ struct source {
     int fd;
     uint32_t events;
     uint32_t round; /* of the loop in which it was added */
+    bool paused;
     void (*ready)(struct source *source, uint32_t events);
 };
 
@@ -25,6 +26,9 @@ int loop_init(void);
 
 int loop_add(struct source *source, int fd, uint32_t events, void (*ready)(struct source *, uint32_t));
 void loop_want(struct source *source, uint32_t events);
+/* Leaves the descriptor open but tells nothing of it, not even a hang-up, which no set of events can silence. */
+void loop_pause(struct source *source);
+int loop_resume(struct source *source);
 /* Takes the descriptor out of the loop and closes it. */
 void loop_close(struct source *source);
 /* Takes the descriptor out of the loop and returns it. */

@@ -25,6 +25,12 @@ static const struct {
     {REQUEST_SHUTDOWN, {NONE}},
     {REQUEST_HOLD, {STRING}},
     {REQUEST_RELEASE, {STRING}},
+    {REQUEST_OPEN_EXEC, {STRING, BYTES, FLAG, FLAG, FLAG}},
+    {REQUEST_WAIT_EXEC, {U32}},
+    {REQUEST_ATTACH, {STRING, FLAG, FLAG, FLAG}},
+    {REQUEST_RESIZE, {STRING, U32, U32, U32}},
+    {REQUEST_CLOSE_STDIN, {STRING}},
+    {REQUEST_CONNECT, {U32}},
 };
 
 static const uint8_t *kinds_of(uint16_t type) {

@@ -15,6 +15,7 @@
 #include "child.h"
 #include "connection.h"
 #include "credentials.h"
+#include "directory.h"
 #include "harden.h"
 #include "kernel.h"
 #include "launch.h"
@@ -22,15 +23,17 @@
 #include "supervisor.h"
 
 #define SOCKET "supervisor.sock"
+#define STREAMS "streams.sock"
 #define BACKLOG 16
 
 static struct connection connection;
 static int null_fd;
 
 /* Bound by a relative name: the path of a pod's directory may be longer than sun_path. The process is single-threaded. */
-static int listen_in(const char *directory, struct build_error *err) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET};
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+static int listen_in(const char *directory, const char *name, int type, struct build_error *err) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", name);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) return cause_set(err, errno, "spawn", "socket");
     if (chdir(directory) < 0) {
         close(fd);
@@ -41,39 +44,45 @@ static int listen_in(const char *directory, struct build_error *err) {
     bool done = bound && listen(fd, BACKLOG) == 0;
     int error = errno;
     umask(mask);
-    if (bound && !done) unlink(SOCKET);
+    if (bound && !done) unlink(name);
     if (chdir("/") < 0) _exit(1);
     if (done) return fd;
     close(fd);
-    return cause_set(err, error, "spawn", "socket %s/" SOCKET, directory);
+    return cause_set(err, error, "spawn", "socket %s/%s", directory, name);
 }
 
-_Noreturn static void become_supervisor(int listener, const char *directory) {
+_Noreturn static void become_supervisor(int listener, int streams, const char *directory) {
     setsid();
     connection_drop(&connection);
     harden_set_title("jangada-pod");
-    /* Exactly two descriptors go on: the pod must hold nothing of its siblings or of the daemon. */
+    /* Exactly these descriptors go on: the pod must hold nothing of its siblings or of the daemon. */
+    const int goes_on[] = {listener, streams, null_fd};
+    int high[3];
     for (int fd = 0; fd < 3; fd++) dup2(null_fd, fd);
-    if (dup2(listener, 3) < 0 && listener != 3) _exit(1);
-    int null = 4;
-    if (dup3(null_fd == 3 ? 0 : null_fd, null, O_CLOEXEC) < 0) null = null_fd;
-    k_close_range(5, ~0u, 0);
-    supervisor_main(3, directory, null);
+    for (int i = 0; i < 3; i++)
+        if ((high[i] = fcntl(goes_on[i], F_DUPFD_CLOEXEC, 6)) < 0) _exit(1);
+    for (int i = 0; i < 3; i++)
+        if (dup3(high[i], 3 + i, O_CLOEXEC) < 0) _exit(1);
+    k_close_range(6, ~0u, 0);
+    supervisor_main(3, 4, directory, 5);
 }
 
 static void spawn(struct connection *c, const struct request *r) {
     struct build_error err;
     struct wire_writer w;
     char directory[PATH_MAX];
-    int listener = -1;
+    int listener = -1, streams = -1;
     pid_t pid = -1;
     if (!request_string(r, 1, directory, sizeof directory) || directory[0] != '/')
         cause_set(&err, EINVAL, "spawn", "directory of the pod is not an absolute path");
-    else if ((listener = listen_in(directory, &err)) >= 0 && (pid = fork()) < 0)
+    else if ((streams = listen_in(directory, STREAMS, SOCK_SEQPACKET, &err)) >= 0 &&
+             (listener = listen_in(directory, SOCKET, SOCK_STREAM, &err)) >= 0 && (pid = fork()) < 0)
         cause_set(&err, errno, "spawn", "process of the supervisor");
-    if (pid == 0) become_supervisor(listener, directory);
+    if (pid == 0) become_supervisor(listener, streams, directory);
     if (listener >= 0) close(listener);
+    if (streams >= 0) close(streams);
     if (pid < 0) {
+        if (streams >= 0) directory_remove_sockets(directory);
         reply_error(c, r->tag, &err);
         return;
     }

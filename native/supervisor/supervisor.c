@@ -6,24 +6,28 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "cause.h"
 #include "child.h"
 #include "connection.h"
 #include "container.h"
+#include "dial.h"
+#include "directory.h"
 #include "exec.h"
 #include "placeholder.h"
+#include "offer.h"
 #include "plan.h"
 #include "sandbox.h"
+#include "stream_exec.h"
 
 #define SHUTDOWN_MS 10000
 
 static struct connection connection;
-static struct source listening, directory_watch;
+static struct source listening;
 static struct sandbox sandbox;
 static struct container_host host;
 static char directory[PATH_MAX];
@@ -71,10 +75,8 @@ static void on_exited(struct container *c) {
 /* ---- shutdown ---- */
 
 _Noreturn static void leave(void) {
-    char path[PATH_MAX + 32];
     sandbox_unmake(&sandbox);
-    snprintf(path, sizeof path, "%s/supervisor.sock", directory);
-    unlink(path);
+    directory_remove_sockets(directory);
     if (connection_is_open(&connection) && shutdown_tag) {
         reply_empty(&connection, REQUEST_SHUTDOWN, shutdown_tag);
         connection_end(&connection);
@@ -96,38 +98,17 @@ static void on_shutdown_timer(struct timer *timer) {
 
 /* ---- a pod whose directory is gone ---- */
 
-static bool socket_is_there(void) {
-    char path[PATH_MAX + 32];
-    snprintf(path, sizeof path, "%s/supervisor.sock", directory);
-    return access(path, F_OK) == 0;
-}
-
-/* Nobody can ever connect again when the socket's name is gone, and without containers there is nothing to wait for. */
+/* Nobody can ever connect again, and without containers there is nothing to wait for. */
 static void leave_if_unreachable(void) {
     if (connection_is_open(&connection) || shutting_down) return;
     for (struct container *c = container_next(NULL); c; c = container_next(c))
         if (container_is_live(c)) return;
-    if (!socket_is_there()) leave();
+    if (!directory_has_socket(directory)) leave();
 }
 
 static void on_gone(void) {
     shutdown_step();
     leave_if_unreachable();
-}
-
-static void on_directory_changed(struct source *source, uint32_t events) {
-    char names[4096];
-    (void)events;
-    if (read(source->fd, names, sizeof names) > 0) leave_if_unreachable();
-}
-
-/* Without a watch (the host's limit of them) it is noticed when a connection or a container ends. */
-static void watch_directory(void) {
-    int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (fd < 0) return;
-    if (inotify_add_watch(fd, directory, IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF) < 0 ||
-        loop_add(&directory_watch, fd, EPOLLIN, on_directory_changed) < 0)
-        close(fd);
 }
 
 /* ---- requests ---- */
@@ -309,13 +290,26 @@ static const struct {
     void (*of_pod)(const struct request *);
     int (*of_container)(const struct request *, struct container *, struct build_error *);
 } handlers[] = {
-    {REQUEST_HELLO, hello, NULL},        {REQUEST_SANDBOX, make_sandbox, NULL},
-    {REQUEST_CREATE, create, NULL},      {REQUEST_START, NULL, start},
-    {REQUEST_SIGNAL, NULL, send_signal}, {REQUEST_KILL, NULL, kill_container},
-    {REQUEST_EXEC, NULL, exec},          {REQUEST_REOPEN_LOG, NULL, reopen_log},
-    {REQUEST_UPDATE, NULL, update},      {REQUEST_REMOVE, NULL, remove_container},
-    {REQUEST_LIST, list, NULL},          {REQUEST_SHUTDOWN, shut_down, NULL},
-    {REQUEST_HOLD, hold, NULL},          {REQUEST_RELEASE, release, NULL},
+    {REQUEST_HELLO, hello, NULL},
+    {REQUEST_SANDBOX, make_sandbox, NULL},
+    {REQUEST_CREATE, create, NULL},
+    {REQUEST_START, NULL, start},
+    {REQUEST_SIGNAL, NULL, send_signal},
+    {REQUEST_KILL, NULL, kill_container},
+    {REQUEST_EXEC, NULL, exec},
+    {REQUEST_REOPEN_LOG, NULL, reopen_log},
+    {REQUEST_UPDATE, NULL, update},
+    {REQUEST_REMOVE, NULL, remove_container},
+    {REQUEST_LIST, list, NULL},
+    {REQUEST_SHUTDOWN, shut_down, NULL},
+    {REQUEST_HOLD, hold, NULL},
+    {REQUEST_RELEASE, release, NULL},
+    {REQUEST_OPEN_EXEC, NULL, stream_exec_open},
+    {REQUEST_WAIT_EXEC, stream_exec_wait, NULL},
+    {REQUEST_ATTACH, NULL, attach_open},
+    {REQUEST_RESIZE, NULL, stream_exec_resize},
+    {REQUEST_CLOSE_STDIN, NULL, attach_close_stdin},
+    {REQUEST_CONNECT, dial_start, NULL},
 };
 
 static void on_request(struct connection *c, const struct request *r) {
@@ -345,6 +339,8 @@ static void on_closed(struct connection *c) {
     container_forget_tags();
     placeholder_end_all();
     exec_abandon_all();
+    stream_exec_forget();
+    dial_forget();
     leave_if_unreachable();
 }
 
@@ -352,6 +348,8 @@ static void on_idle(void) {
     log_idle();
     exec_idle();
     plan_idle();
+    stream_exec_idle();
+    attach_idle();
     leave_if_unreachable();
     connection_idle(&connection);
 }
@@ -370,7 +368,7 @@ static void on_connect(struct source *source, uint32_t events) {
     if (connection_open(&connection, fd) < 0) close(fd);
 }
 
-void supervisor_main(int listener, const char *the_directory, int null_fd) {
+void supervisor_main(int listener, int streams, const char *the_directory, int null_fd) {
     snprintf(directory, sizeof directory, "%s", the_directory);
     sandbox_init(&sandbox);
     host = (struct container_host){
@@ -383,14 +381,18 @@ void supervisor_main(int listener, const char *the_directory, int null_fd) {
     };
     container_init(&host);
     exec_init(&connection, &host.env);
+    stream_exec_init(&connection, &host.env);
+    attach_init(&connection);
+    dial_init(&connection, &sandbox.ready);
     connection.on_request = on_request;
     connection.on_room = on_room;
     connection.on_closed = on_closed;
     /* Not inherited from the spawner, prctl(2). */
     if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || loop_init() < 0 || child_init() < 0 ||
-        connection_init(&connection) < 0 || loop_add(&listening, listener, EPOLLIN, on_connect) < 0)
+        connection_init(&connection) < 0 || loop_add(&listening, listener, EPOLLIN, on_connect) < 0 ||
+        offers_init(streams) < 0)
         _exit(1);
-    watch_directory();
+    directory_watch(directory, leave_if_unreachable);
     loop_on_idle(on_idle);
     loop_run();
     _exit(0);

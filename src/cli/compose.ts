@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { built } from '../built.js';
 import { readLayout } from '../cgroup/layout.js';
 import type { Config } from '../config.js';
+import { AttachedInputs } from '../lifecycle/attached-inputs.js';
 import { ExecPlans } from '../lifecycle/exec-plans.js';
 import { Events } from '../lifecycle/events.js';
 import { Exits } from '../lifecycle/exits.js';
@@ -22,6 +23,8 @@ import { Network } from '../network/network.js';
 import { loadAddon, type NativeAddon } from '../native/addon.js';
 import { compileSeccomp } from '../native/seccomp-compile.js';
 import { CgroupFiles } from '../stats/cgroup-files.js';
+import { StreamingServer } from '../streaming/server.js';
+import { serveSession } from '../streaming/session.js';
 import { ContainerStatsReader } from '../stats/container-stats.js';
 import { CpuRates } from '../stats/cpu-rates.js';
 import { DirectoryUsage } from '../stats/directory-usage.js';
@@ -40,7 +43,7 @@ const native = (name: string): string => built(`native/${name}`);
 export const compose = async (
   config: Config,
   log: Logger,
-): Promise<{ runtime: Runtime; close: () => Promise<void> }> => {
+): Promise<{ runtime: Runtime; streaming: StreamingServer; close: () => Promise<void> }> => {
   const addon = loadAddon();
   const journal = Journal.open(journalPath(config));
   const writable = new DirectoryUsage();
@@ -49,6 +52,7 @@ export const compose = async (
   const exits = new Exits(containers, log);
   const spawner = new SpawnerService(native('jangada-pod'), log);
   const kernel = await kernelParts(config, writable, addon);
+  const streaming = new StreamingServer(config.streaming, log, (session) => serveSession(runtime, session));
   const runtime: Runtime = {
     ...(await openImages(config, log, [native('jangada-unpack')])),
     ...kernel,
@@ -58,7 +62,9 @@ export const compose = async (
     exits,
     events: new Events(sandboxes, containers),
     spawner,
-    supervisors: new Supervisors(exits, log),
+    supervisors: new Supervisors(exits, log, (path, number) => addon.fetchDescriptors(path, number)),
+    streamUrls: streaming,
+    attachedInputs: new AttachedInputs(),
     network: openNetwork(config, log, spawner),
     userNamespaces: new UserNamespaces(spawner, kernel.host, native('jangada-pod'), config.root),
     turns: new Turns(),
@@ -72,13 +78,14 @@ export const compose = async (
   };
   await spawner.start();
   const close = async () => {
+    await streaming.close();
     runtime.network.close();
     runtime.supervisors.closeAll();
     runtime.systemd.close();
     await Promise.all([spawner.close(), writable.close(), runtime.pulls.close().then(() => runtime.layers.close())]);
     journal.close();
   };
-  return { runtime, close };
+  return { runtime, streaming, close };
 };
 
 const openNetwork = (config: Config, log: Logger, spawner: SpawnerService): Network =>

@@ -35,8 +35,9 @@ export const runDaemon = async (configFile: string, mustExist: boolean): Promise
 const serve = async (config: Config, log: Logger): Promise<void> => {
   const stopped = signalled();
   prepareDirectories(config);
-  const { runtime, close } = await compose(config, log);
+  const { runtime, streaming, close } = await compose(config, log);
   await recover(runtime);
+  await streaming.listen();
   const services = loadCri();
   const server = await listen(config.socket, [
     { definition: services.runtime, implementation: implement(services.runtime, runtimeService(runtime), log) },

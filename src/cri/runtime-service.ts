@@ -1,4 +1,5 @@
 import type { Runtime } from '../lifecycle/runtime.js';
+import { attach } from './attach.js';
 import { createContainerRpc } from './container-create.js';
 import { getContainerEvents } from './container-events.js';
 import { listContainers, streamContainers } from './container-list.js';
@@ -10,8 +11,10 @@ import { listContainerStats, streamContainerStats } from './container-stats-list
 import { containerStatus } from './container-status.js';
 import { stopContainerRpc } from './container-stop.js';
 import { updateContainerResources } from './container-update.js';
+import { exec } from './exec.js';
 import { execSyncRpc } from './exec-sync.js';
 import { listMetricDescriptors } from './metric-descriptors-list.js';
+import { portForward } from './port-forward.js';
 import type { Rpcs } from './rpc.js';
 import { runtimeConfig } from './runtime-config.js';
 import { updateRuntimeConfigRpc } from './runtime-config-update.js';
@@ -49,6 +52,9 @@ export const runtimeService = (runtime: Runtime): Rpcs => ({
     UpdateContainerResources: (request) => updateContainerResources(runtime, request),
     ReopenContainerLog: (request) => reopenContainerLog(runtime, request),
     ExecSync: (request) => execSyncRpc(runtime, request),
+    Exec: (request) => exec(runtime, request),
+    Attach: (request) => attach(runtime, request),
+    PortForward: (request) => portForward(runtime, request),
     ContainerStats: (request) => containerStats(runtime, request),
     ListContainerStats: (request) => listContainerStats(runtime, request),
     ListMetricDescriptors: listMetricDescriptors,

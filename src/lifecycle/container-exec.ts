@@ -1,5 +1,6 @@
-import { deadlineExceeded, failedPrecondition } from '../errors.js';
-import { type Container, containerState } from '../store/container.js';
+import { deadlineExceeded } from '../errors.js';
+import type { Container } from '../store/container.js';
+import { requireRunning } from './container-running.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
 
@@ -19,9 +20,7 @@ export const execSync = async (
   argv: string[],
   timeoutSeconds: number,
 ): Promise<ExecResult> => {
-  const state = containerState(container);
-  if (state !== 'CONTAINER_RUNNING')
-    throw failedPrecondition(`not running: container ${container.id} is ${state.replace('CONTAINER_', '')}`);
+  requireRunning(container);
   const plan = await parts.execPlans.get(container, argv);
   try {
     const result = await parts.supervisors

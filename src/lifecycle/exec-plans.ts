@@ -24,10 +24,11 @@ export class ExecPlans {
     private readonly filters: SeccompFilters,
   ) {}
 
-  /** The plan that runs `argv` in the container, as EXEC carries it. */
-  async get(container: ExecTarget, argv: string[]): Promise<Uint8Array> {
+  /** The plan that runs `argv` in the container, as EXEC carries it. One with a terminal is made for a person, anew each time. */
+  async get(container: ExecTarget, argv: string[], tty = false): Promise<Uint8Array> {
     const { id } = container;
-    if (container.external) return this.#ofRuntime(container, argv);
+    if (container.external) return this.#ofRuntime(container, argv, tty);
+    if (tty) return this.#template(await this.#spec(container), tty).plan(argv);
     const template = this.#templates.get(id) ?? this.#compile(id, await this.#spec(container));
     return template.plan(argv);
   }
@@ -43,11 +44,11 @@ export class ExecPlans {
     this.#templates.delete(containerId);
   }
 
-  async #ofRuntime(container: ExecTarget, argv: string[]): Promise<Uint8Array> {
+  async #ofRuntime(container: ExecTarget, argv: string[], tty: boolean): Promise<Uint8Array> {
     const spec = await this.#spec(container);
     this.#specs.set(container.id, spec);
     const score = oomScoreAdj(container.config.linux?.resources);
-    return encodeRuntimeProcessPlan(runtimeProcessPlan(spec.process, score, argv, false));
+    return encodeRuntimeProcessPlan(runtimeProcessPlan(spec.process, score, argv, tty));
   }
 
   async #spec({ id, sandboxId }: ExecTarget): Promise<OciSpec> {
@@ -56,10 +57,14 @@ export class ExecPlans {
   }
 
   #compile(id: string, spec: OciSpec): ExecPlanTemplate {
-    const seccompFilter = spec.linux.seccomp && this.filters.get(spec.linux.seccomp);
-    const template = new ExecPlanTemplate(compileExecPlan(spec, { argv: [], tty: false, seccompFilter }));
+    const template = this.#template(spec, false);
     this.#specs.delete(id);
     this.#templates.set(id, template);
     return template;
+  }
+
+  #template(spec: OciSpec, tty: boolean): ExecPlanTemplate {
+    const seccompFilter = spec.linux.seccomp && this.filters.get(spec.linux.seccomp);
+    return new ExecPlanTemplate(compileExecPlan(spec, { argv: [], tty, seccompFilter }));
   }
 }

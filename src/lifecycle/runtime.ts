@@ -10,6 +10,7 @@ import type { PodMetricsReader } from '../stats/pod-metrics.js';
 import type { SandboxStatsReader } from '../stats/sandbox-stats.js';
 import type { Sandbox } from '../store/sandbox.js';
 import type { Systemd } from '../systemd/systemd.js';
+import type { AttachedInputs } from './attached-inputs.js';
 import type { ExecPlans } from './exec-plans.js';
 import type { Events } from './events.js';
 import type { Exits } from './exits.js';
@@ -18,6 +19,7 @@ import type { ImageRuntime } from './image-runtime.js';
 import type { RuntimeHandlers } from './runtime-handlers.js';
 import type { SeccompFilters } from './seccomp-filters.js';
 import type { SpawnerService } from './spawner-service.js';
+import type { StreamUrls } from './stream-request.js';
 import type { Supervisors } from './supervisors.js';
 import type { Flights, Turns } from './turns.js';
 import type { UserNamespaces } from './user-namespaces.js';
@@ -46,4 +48,6 @@ export interface Runtime extends ImageRuntime {
   readonly containerStats: ContainerStatsReader;
   readonly sandboxStats: SandboxStatsReader;
   readonly podMetrics: PodMetricsReader;
+  readonly streamUrls: StreamUrls;
+  readonly attachedInputs: AttachedInputs;
 }

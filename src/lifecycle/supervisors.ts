@@ -1,6 +1,12 @@
 import type { Logger } from 'pino';
 import { unavailable } from '../errors.js';
-import { connectSupervisor, type Supervisor, type SupervisorExit } from '../supervisor/supervisor.js';
+import {
+  connectSupervisor,
+  type Supervisor,
+  type SupervisorEvents,
+  type SupervisorExit,
+} from '../supervisor/supervisor.js';
+import type { FetchDescriptors } from '../supervisor/supervisor-streams.js';
 import type { Exits } from './exits.js';
 
 /** The open connections, one per pod. */
@@ -12,11 +18,12 @@ export class Supervisors {
   constructor(
     private readonly exits: Exits,
     private readonly log: Logger,
+    private readonly fetch: FetchDescriptors,
   ) {}
 
   /** Connects to the supervisor that serves `directory`; rejects when there is none. */
   async connect(sandboxId: string, directory: string): Promise<Supervisor> {
-    const supervisor = await connectSupervisor(directory, {
+    const events: SupervisorEvents = {
       // After whoever waits for the reply to START, which came before: a container has started before it has stopped.
       onExit: (exit) => setImmediate(() => this.#recordExit(exit)),
       onClose: () => {
@@ -25,7 +32,8 @@ export class Supervisors {
         this.log.warn({ sandbox: sandboxId }, 'supervisor lost');
         this.onLost(sandboxId);
       },
-    });
+    };
+    const supervisor = await connectSupervisor(directory, events, this.fetch);
     this.#connections.set(sandboxId, supervisor);
     return supervisor;
   }

@@ -15,6 +15,8 @@ export interface NativeAddon {
   markTopDirectory(path: string): boolean;
   /** Who is at the other end of a connected unix socket: pid, uid and gid when it connected (SO_PEERCRED). */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number };
+  /** The descriptors that a supervisor offers under this number on its streams.sock: stdin, stdout, stderr; -1 where there is none. */
+  fetchDescriptors(path: string, number: number): Promise<Int32Array>;
 }
 
 /** Loads the addon. Only this module does; the composition root hands it on. */

@@ -6,6 +6,7 @@ import { FrameConnection } from './frame-connection.js';
 import { bytesField, Fields, Message, ProtocolError } from './frames.js';
 import { bool, integer, path, string } from './plan-field.js';
 import { SupervisorError } from './supervisor-error.js';
+import { type FetchDescriptors, SupervisorStreams } from './supervisor-streams.js';
 
 export { SupervisorError } from './supervisor-error.js';
 
@@ -97,6 +98,7 @@ export class Supervisor {
   constructor(
     readonly pid: number,
     private readonly connection: FrameConnection,
+    readonly streams: SupervisorStreams,
   ) {}
 
   async sandbox(plan: SandboxPlan): Promise<{ podInitPid: number }> {
@@ -238,7 +240,11 @@ const connect = (file: string): Promise<Socket> =>
   });
 
 /** Connects to the supervisor that serves `directory`. A connection made before by anybody is thereby ended. */
-export async function connectSupervisor(directory: string, events: SupervisorEvents): Promise<Supervisor> {
+export async function connectSupervisor(
+  directory: string,
+  events: SupervisorEvents,
+  fetch: FetchDescriptors,
+): Promise<Supervisor> {
   const socket = await connect(join(directory, 'supervisor.sock'));
   let live = false;
   const connection = new FrameConnection(
@@ -254,7 +260,7 @@ export async function connectSupervisor(directory: string, events: SupervisorEve
   try {
     const { pid } = await connection.hello();
     live = true;
-    return new Supervisor(pid, connection);
+    return new Supervisor(pid, connection, new SupervisorStreams(connection, directory, fetch));
   } catch (error) {
     connection.close();
     throw error;

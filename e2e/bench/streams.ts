@@ -1,0 +1,90 @@
+import type { Socket } from 'node:net';
+import { readLog } from '../harness/pod.js';
+import { SpdyClient, upgrade } from '../harness/spdy.js';
+import { until } from '../harness/wait.js';
+import { waitForIdle } from './cpu.js';
+import type { Metric, Results } from './results.js';
+import type { Service } from './service.js';
+import { removePod, type RunningPod, startPod } from './workload.js';
+
+const EXEC_MIB = 1024;
+const FORWARD_MIB = 1024;
+const DEADLINE_MS = 60_000;
+const FIRST_PORT = 12_100;
+
+const EXEC: Metric = { name: `Exec: ${EXEC_MIB} MiB of output`, unit: 'MB/s', better: 'more' };
+const FORWARD: Metric = { name: `Port-forward: ${FORWARD_MIB} MiB from the pod`, unit: 'MB/s', better: 'more' };
+
+/** The output of an exec and of a forwarded port, through SPDY, taken by a client that does nothing but count. */
+export const measureStreams = async (
+  services: Service[],
+  image: string,
+  rounds: number,
+  results: Results,
+): Promise<void> => {
+  for (let round = 0; round < rounds; round++)
+    for (const [index, service] of services.entries()) {
+      const port = FIRST_PORT + index;
+      await service.logged(async () => {
+        const pod = await startPod(service, image, ['/serve', String(port), '4', 'source']);
+        await until('the source', async () => (await readLog(logOf(pod)).catch(() => [])).length > 0);
+        for (const [metric, mib, open] of [
+          [EXEC, EXEC_MIB, () => openExec(service, pod)],
+          [FORWARD, FORWARD_MIB, () => openPort(service, pod, port)],
+        ] as const) {
+          await waitForIdle(2000);
+          const socket = await open();
+          const cpu = service.account.ms();
+          const seconds = await count(socket, mib << 20);
+          results.add(metric, service.name, round, (mib * 1.048576) / seconds, service.account.ms() - cpu);
+          socket.destroy();
+        }
+        await removePod(service, pod.podSandboxId);
+      });
+    }
+};
+
+const logOf = ({ sandboxConfig, logPath }: RunningPod): string => `${sandboxConfig.logDirectory}/${logPath}`;
+
+/** Up to the first byte of output, so that the start of a process is not measured. */
+const openExec = async ({ cri }: Service, { containerId }: RunningPod): Promise<Socket> => {
+  const cmd = ['/lines', '65536', String(EXEC_MIB + 64)];
+  const { url } = await cri.exec({ containerId, cmd, stdout: true });
+  const { socket } = await upgrade(url, ['v4.channel.k8s.io']);
+  const client = new SpdyClient(socket);
+  (await client.open({ streamtype: 'error' })).end();
+  const stdout = await client.open({ streamtype: 'stdout' });
+  return takeOver(socket, stdout);
+};
+
+const openPort = async ({ cri }: Service, { podSandboxId }: RunningPod, port: number): Promise<Socket> => {
+  const { url } = await cri.portForward({ podSandboxId });
+  const { socket } = await upgrade(url, ['portforward.k8s.io']);
+  const client = new SpdyClient(socket);
+  const headers = { port: String(port), requestid: '0' };
+  (await client.open({ streamtype: 'error', ...headers })).end();
+  return takeOver(socket, await client.open({ streamtype: 'data', ...headers }));
+};
+
+const takeOver = async (socket: Socket, stream: NodeJS.EventEmitter): Promise<Socket> => {
+  await new Promise((resolve) => stream.once('data', resolve));
+  socket.removeAllListeners('data');
+  return socket;
+};
+
+/** Seconds until so many bytes have come; frame headers are 8 bytes in thousands. */
+const count = (socket: Socket, bytes: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    let left = bytes;
+    const begin = performance.now();
+    const timer = setTimeout(() => reject(new Error(`${left} of ${bytes} bytes did not come in time`)), DEADLINE_MS);
+    socket.on('data', (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left > 0) return;
+      clearTimeout(timer);
+      socket.removeAllListeners('data').pause();
+      resolve((performance.now() - begin) / 1000);
+    });
+    socket.once('close', () => reject(new Error(`closed with ${left} of ${bytes} bytes to come`)));
+    socket.resume();
+  });

@@ -1,0 +1,119 @@
+import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import type { FrameConnection } from './frame-connection.js';
+import { bytesField, type Fields, Message } from './frames.js';
+import { bool, integer, string } from './plan-field.js';
+
+const REQUEST_MS = 10_000;
+/** Building the process; the supervisor gives up after 10 s. */
+const OPEN_MS = 20_000;
+/** Two addresses are tried for 5 s each. */
+const CONNECT_MS = 15_000;
+
+/** Fetches descriptors that the supervisor behind a socket offers under a number (the addon's, see src/native/addon.ts). */
+export type FetchDescriptors = (path: string, number: number) => Promise<Int32Array>;
+
+export interface WantedStreams {
+  stdin: boolean;
+  stdout: boolean;
+  stderr: boolean;
+}
+
+/** Descriptors of a process, as sockets of Node; what was not asked for or is not there is undefined. */
+export interface OpenStreams {
+  /** Names the process to wait() and resize(). */
+  session: number;
+  stdin: Socket | undefined;
+  stdout: Socket | undefined;
+  stderr: Socket | undefined;
+}
+
+/** What a supervisor opens for the daemon: streams of processes and of ports, as descriptors, so that their bytes do not go through it. */
+export class SupervisorStreams {
+  constructor(
+    private readonly connection: FrameConnection,
+    private readonly directory: string,
+    private readonly fetch: FetchDescriptors,
+  ) {}
+
+  /** Starts a further process in a running container. With a terminal in its plan there is always a stdout and never a stderr. */
+  async exec(containerId: string, plan: Uint8Array, wanted: WantedStreams): Promise<OpenStreams> {
+    const fields = [string(1, containerId, 'container id'), bytesField(2, plan), ...flags(3, wanted)];
+    return this.#open(await this.#request(Message.OPEN_EXEC, fields, 'exec', OPEN_MS));
+  }
+
+  /** The exit code of such a process, whenever it ends. To be asked once. */
+  async wait(session: number): Promise<number> {
+    const fields = [integer(1, session, 4, 'session')];
+    return (await this.#request(Message.WAIT_EXEC, fields, 'wait', Number.POSITIVE_INFINITY)).i32(1);
+  }
+
+  /** The streams of a container's first process from now on; one that it does not have is undefined. */
+  async attach(containerId: string, wanted: WantedStreams): Promise<OpenStreams> {
+    const fields = [string(1, containerId, 'container id'), ...flags(2, wanted)];
+    return this.#open(await this.#request(Message.ATTACH, fields, 'attach', REQUEST_MS));
+  }
+
+  /** Sets the size of a terminal: that of a process, or with `session` 0 that of the container's first one. */
+  async resize(containerId: string, session: number, width: number, height: number): Promise<void> {
+    const fields = [
+      string(1, containerId, 'container id'),
+      integer(2, session, 4, 'session'),
+      integer(3, width, 4, 'terminal width', 0, 0xffff),
+      integer(4, height, 4, 'terminal height', 0, 0xffff),
+    ];
+    await this.#request(Message.RESIZE, fields, 'resize', REQUEST_MS);
+  }
+
+  /** Ends the standard input of a container's first process, as far as nobody attached holds it. */
+  async closeStdin(containerId: string): Promise<void> {
+    await this.#request(Message.CLOSE_STDIN, [string(1, containerId, 'container id')], 'close stdin', REQUEST_MS);
+  }
+
+  /** A connection to a port of the pod on its loopback interface. */
+  async connect(port: number): Promise<Socket> {
+    const fields = [integer(1, port, 4, 'port', 1, 0xffff)];
+    const reply = await this.#request(Message.CONNECT, fields, 'connect', CONNECT_MS);
+    const [fd = -1] = await this.fetch(join(this.directory, 'streams.sock'), reply.u32(1));
+    return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+  }
+
+  async #open(reply: Fields): Promise<OpenStreams> {
+    const session = reply.u32(1);
+    const [stdin = -1, stdout = -1, stderr = -1] = await this.fetch(join(this.directory, 'streams.sock'), session);
+    return { session, ...wrapAll({ stdin, stdout, stderr }) };
+  }
+
+  #request(type: number, fields: Uint8Array[], name: string, deadlineMs: number): Promise<Fields> {
+    return this.connection.request(type, fields, { name, deadlineMs });
+  }
+}
+
+const flags = (first: number, { stdin, stdout, stderr }: WantedStreams): Buffer[] =>
+  [stdin, stdout, stderr].map((flag, index) => bool(first + index, flag));
+
+/** One end of a pipe each. When one cannot be taken over, none is left open. */
+const wrapAll = (fds: Record<'stdin' | 'stdout' | 'stderr', number>): Omit<OpenStreams, 'session'> => {
+  const open: Socket[] = [];
+  const left = new Set(Object.values(fds).filter((fd) => fd >= 0));
+  // Both ways are said: one that is left out would be tried.
+  const wrap = (fd: number, readable: boolean): Socket | undefined => {
+    if (fd < 0) return undefined;
+    const socket = new Socket({ fd, readable, writable: !readable });
+    left.delete(fd);
+    open.push(socket);
+    return socket;
+  };
+  try {
+    return {
+      stdin: wrap(fds.stdin, false),
+      stdout: wrap(fds.stdout, true),
+      stderr: wrap(fds.stderr, true),
+    };
+  } catch (error) {
+    for (const socket of open) socket.destroy();
+    for (const fd of left) closeSync(fd);
+    throw error;
+  }
+};
