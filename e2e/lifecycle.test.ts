@@ -99,6 +99,35 @@ t.test('a container from CREATED to gone', async (t) => {
   await pod.remove();
 });
 
+t.test('verbose status: what tools read with crictl inspect', async (t) => {
+  const { cri } = node.daemon;
+  const labels = { camelCase: 'kept' };
+  const pod = await Pod.run(node.daemon, { labels });
+  const id = await pod.start(node.busybox, { command: ['sleep', '1000'], env: { A: 'b' }, labels });
+  const infoOf = async (answer: Promise<{ info: Record<string, string> }>) =>
+    JSON.parse((await answer).info['info'] ?? '') as object;
+  const expected = {
+    sandboxID: pod.id,
+    removing: false,
+    config: { log_path: String, labels, envs: [{ key: 'A', value: 'b' }] },
+    runtimeSpec: { process: { args: ['sleep', '1000'] }, linux: { cgroupsPath: new RegExp(id) } },
+  };
+  const container = () => infoOf(cri.containerStatus({ containerId: id, verbose: true }));
+  const before = await container();
+  t.match(before, expected);
+  await node.daemon.restart();
+  t.same(await container(), before, 'the same after a restart');
+  t.match(await infoOf(cri.podSandboxStatus({ podSandboxId: pod.id, verbose: true })), {
+    pid: Number,
+    netNamespaceClosed: false,
+    runtimeHandler: '',
+    config: { log_directory: pod.config.logDirectory, labels },
+    runtimeSpec: { hostname: 'raft', linux: { namespaces: [] } },
+  });
+  t.same((await cri.containerStatus({ containerId: id })).info, {}, 'and nothing unless it is asked for');
+  await pod.remove();
+});
+
 t.test('StartContainer of a process that ends at once succeeds, and exit 0 is Completed', async (t) => {
   const pod = await Pod.run(node.daemon);
   const { status: exited } = await pod.complete(node.busybox, { command: ['true'] });

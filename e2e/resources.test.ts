@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import { readFile, rmdir } from 'node:fs/promises';
+import { mkdir, readFile, rmdir } from 'node:fs/promises';
 import t from 'tap';
 import type { LinuxContainerResources } from '../src/gen/runtime/v1/LinuxContainerResources.js';
 import { cgroupsOf } from './harness/leaks.js';
@@ -158,6 +158,21 @@ t.test('a cgroup parent that the kubelet names is used and left to it', async (t
   await own.remove();
   for (const path of (await cgroupsOf(node.daemon.cgroupParent))
     .filter((path) => path.includes('/kubepods'))
+    .sort((a, b) => b.length - a.length))
+    await rmdir(path);
+});
+
+t.test('a cgroup parent that somebody made by hand, without CPUs or memory nodes', async (t) => {
+  const byHand = `${node.daemon.cgroupParent}/by-hand`;
+  const made = `/sys/fs/cgroup/${isUnified ? '' : 'cpuset'}${byHand}`;
+  await mkdir(made, { recursive: true });
+  const own = await Pod.run(node.daemon, {
+    linux: { cgroupParent: `${byHand}/pod1`, securityContext: { namespaceOptions: { network: 'NODE' } } },
+  });
+  t.match(await own.complete(node.busybox, { command: ['true'] }), { status: { exitCode: 0 } });
+  await own.remove();
+  for (const path of (await cgroupsOf(node.daemon.cgroupParent))
+    .filter((path) => path.includes('/by-hand'))
     .sort((a, b) => b.length - a.length))
     await rmdir(path);
 });

@@ -50,19 +50,28 @@ static bool is_cgroup(const char *path, uint8_t version) {
            fs.f_type == (version == PLAN_CGROUP_V2 ? K_CGROUP2_SUPER_MAGIC : K_CGROUP_SUPER_MAGIC);
 }
 
-/* A new v1 cpuset has no cpus and no memory nodes, and refuses every task until it has. */
-static int inherit_cpuset(char *path, size_t len, bool fresh) {
+static bool is_blank(const char *value) { return value[0] == '\n' || value[0] == 0; }
+
+/* A new v1 cpuset has no cpus and no memory nodes, and refuses every task until it has. Whoever made an ancestor may have left it so. */
+static int inherit_cpuset(char *path, bool fresh) {
     static const char *const files[] = {"/cpuset.cpus", "/cpuset.mems"};
     char value[1024], own[PATH_SIZE + 16], parent[PATH_SIZE + 16];
-    char *slash = memrchr(path, '/', len);
+    char *slash = strrchr(path, '/');
     for (int i = 0; slash && i < 2; i++) {
         snprintf(own, sizeof own, "%s%s", path, files[i]);
         snprintf(parent, sizeof parent, "%.*s%s", (int)(slash - path), path, files[i]);
         if (!fresh) {
             if (read_file(own, value, sizeof value) < 0) return -1;
-            if (value[0] != '\n' && value[0] != 0) continue;
+            if (!is_blank(value)) continue;
         }
-        if (read_file(parent, value, sizeof value) < 0 || write_file(own, value) < 0) return -1;
+        if (read_file(parent, value, sizeof value) < 0) return -1;
+        if (is_blank(value)) {
+            *slash = 0;
+            int filled = inherit_cpuset(path, false);
+            *slash = '/';
+            if (filled < 0 || read_file(parent, value, sizeof value) < 0) return -1;
+        }
+        if (write_file(own, value) < 0) return -1;
     }
     return 0;
 }
@@ -84,7 +93,7 @@ static int make_path(char *path, uint8_t version) {
             errno = ENOTSUP;
             return -1;
         }
-        if (version == PLAN_CGROUP_V1_CPUSET && inherit_cpuset(path, strlen(path), fresh) < 0) return -1;
+        if (version == PLAN_CGROUP_V1_CPUSET && inherit_cpuset(path, fresh) < 0) return -1;
         size_t end = strlen(path);
         if (end == len) return 0;
         path[end] = '/';

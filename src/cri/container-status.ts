@@ -2,19 +2,21 @@ import { notFound } from '../errors.js';
 import type { ContainerStatus } from '../gen/runtime/v1/ContainerStatus.js';
 import type { ContainerStatusRequest__Output } from '../gen/runtime/v1/ContainerStatusRequest.js';
 import type { ContainerStatusResponse } from '../gen/runtime/v1/ContainerStatusResponse.js';
+import { readSpec } from '../lifecycle/container-spec.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { signalName } from '../oci/stop-signal.js';
 import { type Container, containerState } from '../store/container.js';
+import { withWireNames } from './wire-names.js';
 
 export const containerStatus = async (
-  runtime: Pick<Runtime, 'containers'>,
+  runtime: Pick<Runtime, 'config' | 'containers'>,
   request: ContainerStatusRequest__Output,
 ): Promise<ContainerStatusResponse> => {
   const container = runtime.containers.require(request.containerId);
   if (container.stage === 'creating') throw notFound(`no such container: "${request.containerId}" is still being made`);
   return {
     status: containerStatusOf(container),
-    info: request.verbose ? { info: JSON.stringify(verbose(container)) } : {},
+    info: request.verbose ? { info: JSON.stringify(await verbose(runtime, container)) } : {},
   };
 };
 
@@ -40,10 +42,13 @@ export const containerStatusOf = (container: Container): ContainerStatus => ({
   stopSignal: signalName(container.stopSignal),
 });
 
-const verbose = (container: Container) => ({
+/** Under the names that `crictl inspect` shows for other runtimes: tools read the pid and the OCI specification there. */
+const verbose = async (runtime: Pick<Runtime, 'config'>, container: Container) => ({
   sandboxID: container.sandboxId,
   pid: container.pid,
+  removing: container.stage === 'removing',
   cgroupPath: container.cgroupPath,
   layers: container.image.layers,
-  config: container.config,
+  config: withWireNames(container.config),
+  runtimeSpec: await readSpec(runtime.config, container),
 });

@@ -4,8 +4,10 @@ import type { PodSandboxStatusRequest__Output } from '../gen/runtime/v1/PodSandb
 import type { PodSandboxStatusResponse } from '../gen/runtime/v1/PodSandboxStatusResponse.js';
 import { now } from '../lifecycle/clock.js';
 import type { Runtime } from '../lifecycle/runtime.js';
+import { OCI_VERSION } from '../oci/spec.js';
 import { type Sandbox, isVisible, sandboxState } from '../store/sandbox.js';
 import { containerStatusOf } from './container-status.js';
+import { withWireNames } from './wire-names.js';
 
 export const podSandboxStatus = async (
   runtime: Pick<Runtime, 'sandboxes' | 'containers'>,
@@ -36,10 +38,20 @@ export const sandboxStatusOf = (sandbox: Sandbox): PodSandboxStatus => ({
   runtimeHandler: sandbox.runtimeHandler,
 });
 
+/** Under the names that `crictl inspectp` shows for other runtimes: tools read the pid and the network namespace there. */
 const verbose = (sandbox: Sandbox) => ({
   pid: sandbox.supervisorPid,
   stage: sandbox.stage,
-  netns: sandbox.netnsPath,
-  cgroupParent: sandbox.cgroupParent,
-  config: sandbox.config,
+  netNamespaceClosed: sandbox.netnsPath !== '' && sandbox.stage === 'stopped',
+  runtimeHandler: sandbox.runtimeHandler,
+  config: withWireNames(sandbox.config),
+  runtimeSpec: {
+    ociVersion: OCI_VERSION,
+    hostname: sandbox.config.hostname,
+    annotations: sandbox.config.annotations,
+    linux: {
+      cgroupsPath: sandbox.cgroupParent,
+      namespaces: sandbox.netnsPath === '' ? [] : [{ type: 'network', path: sandbox.netnsPath }],
+    },
+  },
 });

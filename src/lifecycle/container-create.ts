@@ -9,7 +9,7 @@ import { type Container, containerKey } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { now } from './clock.js';
 import { dropContainer } from './container-kill.js';
-import { removeSpec } from './container-remove.js';
+import { forgetContainer, removeSpec } from './container-remove.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';
 import { makeScope } from './container-scope.js';
 import { containerDirectory, specPath } from './paths.js';
@@ -79,9 +79,8 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     const container = record(parts, sandbox, config, id, prepared);
 
     parts.containers.put(container);
-    rollback.defer('forget container', () => parts.containers.delete(id));
     parts.layers.retain(container.image.layers);
-    rollback.defer('release layers', () => parts.layers.release(container.image.layers));
+    rollback.defer('forget container', () => forgetContainer(parts, container));
     const directory = containerDirectory(parts.config, id);
     rollback.defer('discard writable layer', () => parts.layers.discard(directory));
 

@@ -44,8 +44,15 @@ export const discardContainer = async (
     parts.layers.discard(containerDirectory(parts.config, container.id)),
     removeSpec(parts, container.sandboxId, container.id),
   ]);
-  parts.containers.delete(container.id);
-  await parts.layers.release(container.image.layers);
+  await forgetContainer(parts, container);
+};
+
+/** Takes it out of the store and gives its layers back: once, although RemovePodSandbox may overtake a creation that then rolls back. */
+export const forgetContainer = async (
+  parts: Pick<Runtime, 'containers' | 'layers'>,
+  { id, image }: Container,
+): Promise<void> => {
+  if (parts.containers.delete(id)) await parts.layers.release(image.layers);
 };
 
 /** The container's directory on the tmpfs. */

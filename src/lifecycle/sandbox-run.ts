@@ -64,7 +64,7 @@ const create = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: 
 
     // Intent first: whatever happens from here on, a restarted daemon knows what to undo.
     parts.sandboxes.put(sandbox);
-    rollback.defer('forget sandbox', () => parts.sandboxes.delete(id));
+    rollback.defer('forget sandbox', () => void parts.sandboxes.delete(id));
     rollback.defer('remove pod cgroup', () => removePodCgroup(parts, sandbox));
 
     const directory = podDirectory(parts.config, id);

@@ -12,7 +12,7 @@ import { defaultRlimits } from './rlimits.js';
 import { parseSeccompProfile } from './seccomp-parse.js';
 import { seccompChoice } from './seccomp-profile.js';
 import { selinuxLabel } from './selinux.js';
-import type { OciLinux, OciProcess, OciSeccomp, OciSpec } from './spec.js';
+import { OCI_VERSION, type OciLinux, type OciProcess, type OciSeccomp, type OciSpec } from './spec.js';
 import type { SpecInput } from './spec-input.js';
 import { resolveUser } from './user.js';
 import { checkMapped, idMappings } from './userns.js';
@@ -27,7 +27,7 @@ export function buildSpec(input: SpecInput): OciSpec {
   const process = ociProcess(input, privileged);
   const mounts = containerMounts(input, privileged);
   return {
-    ociVersion: '1.2.1',
+    ociVersion: OCI_VERSION,
     process,
     root: { path: 'rootfs', readonly: context?.readonlyRootfs ?? false },
     mounts,

@@ -1,4 +1,5 @@
 /** The part of the OCI runtime specification (config.json, version 1.2) that jangada writes. Field names are the specification's. */
+export const OCI_VERSION = '1.2.1';
 
 export interface OciSpec {
   ociVersion: string;

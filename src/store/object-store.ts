@@ -71,11 +71,13 @@ export class ObjectStore<T extends StoredObject> {
     return updated;
   }
 
-  delete(id: string): void {
+  /** Answers whether it was there: of two that remove the same, one gets to clean up behind it. */
+  delete(id: string): boolean {
     const before = this.#objects.get(id);
-    if (!before) return;
+    if (!before) return false;
     this.journal.delete(this.kind, id);
     this.#objects.delete(id);
     this.onChange(before, undefined);
+    return true;
   }
 }
