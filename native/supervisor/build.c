@@ -163,7 +163,9 @@ static _Noreturn void build_exec_child(struct builder *b, const struct plan *con
     settle(b, c, false);
 }
 
-static int start(const struct plan *container, bool own_pid, struct build_process *out, struct build_error *err) {
+/* `beside`: a pidfd of the container's first process, or -1 for that process itself. */
+static int start(const struct plan *container, int beside, bool own_pid, struct build_process *out,
+                 struct build_error *err) {
     int cgroup = cgroup_open_v2(container), pidfd = -1;
     if (cgroup < 0 && errno != 0) return build_fail(err, errno, "cgroup-dir", "cgroup of the container", "version 2");
     struct k_clone_args args = {
@@ -174,6 +176,12 @@ static int start(const struct plan *container, bool own_pid, struct build_proces
         .cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0,
     };
     pid_t pid = (pid_t)syscall(NR_clone3, &args, sizeof args);
+    if (pid < 0 && errno == EBUSY && beside >= 0) {
+        close(cgroup);
+        cgroup = cgroup_open_v2_of(container, beside);
+        args.cgroup = (uint64_t)cgroup;
+        if (cgroup >= 0) pid = (pid_t)syscall(NR_clone3, &args, sizeof args);
+    }
     if (pid == 0) return 0;
     int error = errno;
     if (cgroup >= 0) close(cgroup);
@@ -216,7 +224,7 @@ static int target_pid_ns(int target_pidfd) {
 static int start_runtime(const struct plan *container, const struct plan_op *runtime, struct build_process *out,
                          struct build_error *err) {
     static const struct plan nowhere = {0};
-    return start(runtime->runtime.hidden ? container : &nowhere, false, out, err);
+    return start(runtime->runtime.hidden ? container : &nowhere, -1, false, out, err);
 }
 
 static int build_bundle(const struct wire_bytes *bytes, const struct build_env *env, const struct build_io *io,
@@ -258,7 +266,7 @@ int build_container(const struct wire_bytes *bytes, const struct build_env *env,
             b.pid_ns = fcntl(env->pod_pidns, F_DUPFD_CLOEXEC, 3);
         else if (mode == PLAN_PID_TARGET)
             b.pid_ns = target_pid_ns(target_pidfd);
-        result = start(&plan, mode == PLAN_PID_CONTAINER && env->userns < 0, out, err);
+        result = start(&plan, -1, mode == PLAN_PID_CONTAINER && env->userns < 0, out, err);
         if (result == 0) build_container_child(&b);
         if (result < 0) cgroup_remove(&plan);
         if (b.pid_ns >= 0) close(b.pid_ns);
@@ -287,7 +295,7 @@ int build_exec(const struct wire_bytes *container_bytes, const struct wire_bytes
         if (result == 0) runtime_exec_child(&b, &container);
     } else if (result == 0) {
         if (b.namespaces->namespaces.pid != PLAN_PID_NODE) b.pid_ns = init_pidfd;
-        result = start(&container, false, out, err);
+        result = start(&container, init_pidfd, false, out, err);
         if (result == 0) build_exec_child(&b, &container, init_pidfd);
     }
     plan_free(&plan);

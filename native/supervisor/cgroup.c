@@ -226,6 +226,28 @@ int cgroup_open_v2(const struct plan *plan) {
     return -1;
 }
 
+int cgroup_open_v2_of(const struct plan *plan, int pidfd) {
+    char path[PATH_SIZE + 32], text[PATH_SIZE];
+    const struct plan_op *own = NULL;
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (is_own(&plan->ops[i], true)) own = &plan->ops[i];
+    const char *name = own ? strrchr(own->cgroup_dir.path, '/') : NULL;
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+    if (!name || read_file(path, text, sizeof text) < 0) return -1;
+    const char *pid = strstr(text, "\nPid:");
+    snprintf(path, sizeof path, "/proc/%d/cgroup", pid ? atoi(pid + 5) : 0);
+    if (read_file(path, text, sizeof text) < 0) return -1;
+    /* "0::/kubepods/pod1/ID/init": what follows the container's own name is below its directory. */
+    const char *line = strstr(text, "0::/"), *below = line ? strstr(line, name) : NULL;
+    if (!below || strchr("/\n", below[strlen(name)]) == NULL) {
+        errno = ENOENT;
+        return -1;
+    }
+    below += strlen(name);
+    snprintf(path, sizeof path, "%s%.*s", own->cgroup_dir.path, (int)strcspn(below, "\n"), below);
+    return open_file(path, O_PATH | O_DIRECTORY);
+}
+
 #define UPDATE_MAX 64 /* plan.c allows no more writes in an update */
 
 int build_cgroup_update(const struct wire_bytes *ops, struct build_error *err) {

@@ -11,6 +11,10 @@ int cgroup_join_v1(const struct plan *plan, struct build_error *err);
 /* The v2 directory for CLONE_INTO_CGROUP: a descriptor, or -1 when there is none (errno 0) or it cannot be opened. */
 int cgroup_open_v2(const struct plan *plan);
 
+/* The same where that process is now. A container that manages cgroups of its own has moved below its directory, and the kernel then lets
+ * no process into that (EBUSY; cgroups(7), "no internal processes"). */
+int cgroup_open_v2_of(const struct plan *plan, int pidfd);
+
 int cgroup_remove(const struct plan *plan);
 
 /* False also when there is no such directory. */

@@ -20,7 +20,7 @@ t.test('hybrid: a mount per v1 controller, and a v2 with the rest', async (t) =>
   t.same(detectLayout(HYBRID, '/sys/fs/cgroup', controllers('hugetlb\n')), {
     mode: 'hybrid',
     v1: { cpu: '/sys/fs/cgroup/cpu', memory: '/sys/fs/cgroup/memory', 'name=systemd': '/sys/fs/cgroup/systemd' },
-    v2: { mountPoint: '/sys/fs/cgroup/unified', controllers: ['hugetlb'] },
+    v2: { mountPoint: '/sys/fs/cgroup/unified', controllers: ['hugetlb'], nsdelegate: false },
   });
 });
 
@@ -40,7 +40,7 @@ t.test('v2: one mount', async (t) => {
   t.same(detectLayout(mountinfo, '/sys/fs/cgroup', controllers('cpu memory pids\n')), {
     mode: 'v2',
     v1: {},
-    v2: { mountPoint: '/sys/fs/cgroup', controllers: ['cpu', 'memory', 'pids'] },
+    v2: { mountPoint: '/sys/fs/cgroup', controllers: ['cpu', 'memory', 'pids'], nsdelegate: true },
   });
   t.match(detectLayout(mountinfo, '/sys/fs/cgroup', controllers('\n')), { mode: 'v2', v2: { controllers: [] } });
 });

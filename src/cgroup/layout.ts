@@ -6,7 +6,12 @@ export interface CgroupLayout {
   readonly mode: 'v1' | 'hybrid' | 'v2';
   /** Mount point by v1 controller; `name=systemd` is listed too. Controllers mounted together share a mount point. */
   readonly v1: Readonly<Record<string, string>>;
-  readonly v2?: { readonly mountPoint: string; readonly controllers: readonly string[] };
+  readonly v2?: {
+    readonly mountPoint: string;
+    readonly controllers: readonly string[];
+    /** A container may be given its cgroup to write: the limits of its root stay out of its reach (cgroups(7), "nsdelegate"). */
+    readonly nsdelegate: boolean;
+  };
 }
 
 interface Mount {
@@ -37,6 +42,7 @@ export const detectLayout = (mountinfo: string, root: string, read: ReadText): C
   const v2 = unified && {
     mountPoint: unified.mountPoint,
     controllers: words(read(`${unified.mountPoint}/cgroup.controllers`)),
+    nsdelegate: unified.superOptions.split(',').includes('nsdelegate'),
   };
   if (Object.keys(v1).some((controller) => !controller.startsWith('name=')))
     return { mode: v2 ? 'hybrid' : 'v1', v1, ...(v2 && { v2 }) };

@@ -16,12 +16,12 @@ export const hybridLayout = (root: string): CgroupLayout => {
   return {
     mode: 'hybrid',
     v1: { ...v1, 'name=systemd': `${root}/systemd` },
-    v2: { mountPoint: `${root}/unified`, controllers: ['hugetlb'] },
+    v2: { mountPoint: `${root}/unified`, controllers: ['hugetlb'], nsdelegate: false },
   };
 };
 
 export const v2Layout = (root: string): CgroupLayout => ({
   mode: 'v2',
   v1: {},
-  v2: { mountPoint: root, controllers: ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma'] },
+  v2: { mountPoint: root, controllers: ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids', 'rdma'], nsdelegate: true },
 });

@@ -210,7 +210,11 @@ t.test('values that no kernel takes', async (t) => {
 });
 
 t.test('limits that nothing here can enforce are named', async (t) => {
-  const bare: CgroupLayout = { mode: 'v2', v1: {}, v2: { mountPoint: '/cg', controllers: ['hugetlb'] } };
+  const bare: CgroupLayout = {
+    mode: 'v2',
+    v1: {},
+    v2: { mountPoint: '/cg', controllers: ['hugetlb'], nsdelegate: true },
+  };
   const resources: Resources = {
     cpu: { shares: 2, cpus: '0' },
     memory: { limit: 1 },

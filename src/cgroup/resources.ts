@@ -2,7 +2,7 @@ import type { PlanOp } from '../oci/plan.js';
 import type { UnitProperty } from '../systemd/systemd.js';
 import { deviceProgram } from './device-program.js';
 import { type CgroupLayout, v1Mount, v2Mount } from './layout.js';
-import { checkResources, type Resources } from './limits.js';
+import { type CgroupWrite, checkResources, type Resources } from './limits.js';
 import { scopeOf } from './slice.js';
 import { limitProperties } from './unit-properties.js';
 import { splitUnified } from './unified.js';
@@ -11,14 +11,14 @@ import { usedControllers, v2Writes } from './v2.js';
 
 /** Makes a container's cgroup in every hierarchy and limits it, in the order in which the kernel accepts the values. */
 export const cgroupOps = (layout: CgroupLayout, path: string, resources: Resources): PlanOp[] => {
+  return [...directories(layout, path), ...limitWrites(layout, path, resources), ...deviceOps(layout, path, resources)];
+};
+
+/** Its limits alone: for a cgroup that is there. */
+export const limitWrites = (layout: CgroupLayout, path: string, resources: Resources): CgroupWrite[] => {
   checkResources(resources);
   const { keys, resources: rest } = splitUnified(layout, resources);
-  return [
-    ...directories(layout, path),
-    ...v1Writes(layout, path, rest),
-    ...v2Writes(layout, path, rest, keys),
-    ...deviceOps(layout, path, rest),
-  ];
+  return [...v1Writes(layout, path, rest), ...v2Writes(layout, path, rest, keys)];
 };
 
 /** The same limits for the unit that systemd makes of the cgroup, as far as systemd knows them. */

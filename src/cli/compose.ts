@@ -14,6 +14,7 @@ import { supervisorLost } from '../lifecycle/lost.js';
 import { containersDirectory, journalPath } from '../lifecycle/paths.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { openHandlers } from '../lifecycle/runtime-handlers.js';
+import { refreshScopes } from '../lifecycle/scopes-refresh.js';
 import { SeccompFilters } from '../lifecycle/seccomp-filters.js';
 import { SpawnerService } from '../lifecycle/spawner-service.js';
 import { Supervisors } from '../lifecycle/supervisors.js';
@@ -71,6 +72,7 @@ export const compose = async (
     flights: new Flights(),
   };
   markTopDirectories(runtime, addon);
+  if (runtime.cgroupDriver.name === 'systemd') runtime.systemd.watchReloads(() => void refreshScopes(runtime));
   runtime.supervisors.onLost = (sandboxId) => {
     supervisorLost(runtime, sandboxId).catch((error: unknown) => {
       log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor');

@@ -148,7 +148,7 @@ const record = (
   },
   stopSignal: stopSignal(config.stopSignal, prepared.image.config.stopSignal),
   logPath: sandbox.config.logDirectory && config.logPath ? join(sandbox.config.logDirectory, config.logPath) : '',
-  cgroupPath: parts.cgroupDriver.containerCgroup(sandbox.cgroupParent, id),
+  cgroupPath: prepared.cgroup,
   upperDir: join(containerDirectory(parts.config, id), 'upper'),
   resources: config.linux?.resources ?? null,
 });

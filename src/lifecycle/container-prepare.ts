@@ -1,4 +1,5 @@
 import { dirname, join } from 'node:path';
+import { plainCgroup } from '../cgroup/driver.js';
 import { cgroupOps } from '../cgroup/resources.js';
 import { failedPrecondition, invalidArgument, notFound } from '../errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
@@ -23,6 +24,8 @@ import { readLocalhostProfile } from './seccomp-filters.js';
 export interface PreparedContainer {
   image: ImageRecord;
   spec: OciSpec;
+  /** Path of the container's cgroup below each hierarchy's root. */
+  cgroup: string;
   /** Text of config.json. */
   specText: () => string;
   /** As the supervisor gets it. */
@@ -50,7 +53,8 @@ export const prepareContainer = async (
   config: ContainerConfig__Output,
   id: string,
 ): Promise<PreparedContainer> => {
-  const cgroup = parts.cgroupDriver.containerCgroup(sandbox.cgroupParent, id);
+  const handler = parts.handlers.require(sandbox.runtimeHandler);
+  const cgroup = containerCgroup(parts, handler, sandbox, id);
   const image = requireImage(parts, config.image?.image ?? '');
   const userns = podUserNamespace(sandbox.config.linux?.securityContext?.namespaceOptions);
   const spec = buildSpec({
@@ -64,6 +68,7 @@ export const prepareContainer = async (
     runtimeFiles: runtimeFiles(parts, sandbox.id),
     host: parts.host,
     cgroupsPath: cgroup,
+    cgroupWritable: parts.config.containers.cgroup_writable,
     pidsLimit: parts.config.containers.pids_limit,
     localhostSeccomp: await localhostSeccomp(config),
     hostDevices: await hostDevices(config),
@@ -76,18 +81,26 @@ export const prepareContainer = async (
     work: join(directory, 'work'),
   };
   const pid = checkedPidNamespace(parts, sandbox, config);
-  const handler = parts.handlers.require(sandbox.runtimeHandler);
+  const made = { image, spec, cgroup };
   if (handler.path !== undefined) {
     requireFeatures(handler, spec);
     const bundle = { ...context, ...(await bundlePlace(parts, sandbox, handler.path, pid, id)) };
     const external = bundleSpec(spec, bundle);
-    return { image, spec, specText: () => specText(external), plan: encodeBundlePlan(bundlePlan(spec, bundle)) };
+    return { ...made, specText: () => specText(external), plan: encodeBundlePlan(bundlePlan(spec, bundle)) };
   }
   const seccompFilter = spec.linux.seccomp && parts.filters.get(spec.linux.seccomp);
   const mapped = userns && { map: userns, base: parts.config.root };
   const plan = compilePlan(spec, { ...context, seccompFilter, pid, userns: mapped });
-  return { image, spec, specText: () => JSON.stringify(spec), plan: encodePlan(plan) };
+  return { ...made, specText: () => JSON.stringify(spec), plan: encodePlan(plan) };
 };
+
+/** An external runtime takes no cgroup that is in use, as a scope is from its first moment: it gets a directory in the pod's slice. */
+const containerCgroup = (
+  { cgroupDriver }: Pick<Parts, 'cgroupDriver'>,
+  { path }: RuntimeHandler,
+  { cgroupParent }: Sandbox,
+  id: string,
+): string => (path === undefined ? cgroupDriver.containerCgroup(cgroupParent, id) : plainCgroup(cgroupParent, id));
 
 /** A mount that were writable although it was asked to be read-only in depth would be worse than none. */
 const requireFeatures = ({ name, recursiveReadOnlyMounts }: RuntimeHandler, { mounts }: OciSpec): void => {

@@ -9,10 +9,15 @@ const OLDEST_SYSTEMD = 244;
 
 /** The cgroup driver of this configuration on this host. */
 export const openCgroupDriver = async (
-  { containers: { cgroup_driver: configured, default_cgroup_parent: parent } }: Pick<Config, 'containers'>,
+  { containers }: Pick<Config, 'containers'>,
   layout: CgroupLayout,
   systemd: Systemd,
 ): Promise<CgroupDriver> => {
+  const { cgroup_driver: configured, cgroup_writable: writable, default_cgroup_parent: parent } = containers;
+  if (writable && (layout.mode !== 'v2' || !layout.v2?.nsdelegate))
+    throw failedPrecondition(
+      'containers could raise their own limits: containers.cgroup_writable needs cgroup v2 alone, mounted with nsdelegate',
+    );
   if (chooseDriver(configured, layout.mode, isSystemdHost()) === 'cgroupfs') return cgroupfsDriver(parent);
   const version = Number.parseInt(String(await systemd.property('Version')), 10);
   if (version < OLDEST_SYSTEMD)

@@ -16,6 +16,7 @@ import { containersDirectory, podDirectory, podsDirectory } from './paths.js';
 import { removePodCgroup } from './pod-cgroup.js';
 import type { Runtime } from './runtime.js';
 import { removeSandbox } from './sandbox-remove.js';
+import { refreshScopes } from './scopes-refresh.js';
 import { stopSandbox } from './sandbox-stop.js';
 
 /**
@@ -32,6 +33,7 @@ export const recover = async (runtime: Runtime): Promise<void> => {
   await dropUnknownContainers(runtime);
   await dropUnknownAttachments(runtime);
   await runtime.layers.sweep();
+  await refreshScopes(runtime);
 };
 
 /** One pod that resists must not keep the node down: it stays visible and NOTREADY, and the kubelet's StopPodSandbox tries again. */

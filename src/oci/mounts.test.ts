@@ -26,6 +26,13 @@ t.test('what every container has', async (t) => {
   t.ok(at('/etc/hosts', [])[0]?.options.includes('ro'));
 });
 
+t.test('a container may be given its own cgroup to manage, on v2 only', async (t) => {
+  for (const cgroup of ['v1', 'hybrid', 'v2'] as const) {
+    const options = at('/sys/fs/cgroup', [], { host: hostFacts({ cgroup }), cgroupWritable: true })[0]?.options;
+    t.equal(options?.includes('rw'), cgroup === 'v2', cgroup);
+  }
+});
+
 t.test('CVE-2022-0492, CVE-2023-25809: /sys and the cgroups are read-only unless privileged', async (t) => {
   for (const cgroup of ['v1', 'hybrid', 'v2'] as const) {
     const host = hostFacts({ cgroup });

@@ -73,7 +73,8 @@ function fileSystems(input: SpecInput, privileged: boolean): OciMount[] {
       destination: '/sys/fs/cgroup',
       type: input.host.cgroup === 'v2' ? 'cgroup2' : 'cgroup',
       source: 'cgroup',
-      options: [...guarded, 'relatime', access], // writable, it would be a way out (CVE-2022-0492, CVE-2023-25809)
+      // Writable, v1 would be a way out (CVE-2022-0492, CVE-2023-25809).
+      options: [...guarded, 'relatime', input.cgroupWritable && input.host.cgroup === 'v2' ? 'rw' : access],
     },
   ].map((mount) => ({ ...mount, options: [...mount.options] }));
 }

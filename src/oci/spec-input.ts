@@ -21,6 +21,8 @@ export interface SpecInput {
   readonly host: HostFacts;
   /** Path of the container's cgroup below each hierarchy's root. */
   readonly cgroupsPath: string;
+  /** The container's own cgroup is mounted read-write although it is not privileged. */
+  readonly cgroupWritable?: boolean;
   /** Daemon-wide limit on processes; 0 or absent: none. The request's `unified["pids.max"]` wins. */
   readonly pidsLimit?: number;
   /** Text of the file that `seccompSource` named. */

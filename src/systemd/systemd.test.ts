@@ -188,6 +188,32 @@ t.test('a job whose end was lost ends as the unit says', async (t) => {
   await t.rejects(systemd.start('x.scope', []), { message: /^job inactive/ });
 });
 
+t.test('reloads are told when systemd answers again', async (t) => {
+  const { manager, systemd } = await open(t);
+  let told: () => void = () => undefined;
+  const next = () =>
+    new Promise<void>((resolve) => {
+      told = resolve;
+    });
+  manager.answer = (call, send) => {
+    const reloading = (begins: boolean): Partial<Message> => ({
+      ...removed('', ''),
+      member: 'Reloading',
+      signature: 'b',
+      body: [begins],
+    });
+    send(call.member === 'Get' ? reply(call, 'v', [{ signature: 's', value: '252' }]) : reply(call));
+    if (call.member === 'SetUnitProperties') for (const begins of [true, false]) send(reloading(begins));
+  };
+  systemd.watchReloads(() => told());
+  const reloaded = next();
+  await systemd.setProperties('x.scope', []);
+  await reloaded;
+  const again = next();
+  manager.hangUp();
+  await t.resolves(again, 'executed anew: another connection');
+});
+
 t.test('a bus is greeted and asked for the signals', async (t) => {
   const { manager, systemd } = await open(t, 'system_bus_socket');
   manager.answer = (call, send) =>

@@ -17,6 +17,7 @@ const CALL_MS = 30_000;
 const JOB_MS = 60_000;
 const LOST = 'lost';
 const STATE_MS = 50;
+const RECONNECT_MS = 1_000;
 
 /** True when systemd is this host's service manager (sd_booted(3)). */
 export const isSystemdHost = (): boolean => existsSync('/run/systemd/system');
@@ -29,6 +30,7 @@ export class SystemdError extends Error {
 export class Systemd {
   #bus: Promise<Bus> | undefined;
   readonly #jobs = new Map<string, (result: string) => void>();
+  #onReloaded: (() => void) | undefined;
 
   constructor(private readonly addresses: readonly string[] = ADDRESSES) {}
 
@@ -68,7 +70,13 @@ export class Systemd {
     await this.#again(() => this.#manager('ResetFailedUnit', 's', [unit])).catch(ignore('NoSuchUnit'));
   }
 
+  /** Calls `reloaded` whenever systemd may have written units' files anew (daemon-reload, daemon-reexec); stays connected for it. */
+  watchReloads(reloaded: () => void): void {
+    this.#onReloaded = reloaded;
+  }
+
   close(): void {
+    this.#onReloaded = undefined;
     this.#bus?.then((bus) => bus.close()).catch(() => undefined);
     this.#bus = undefined;
   }
@@ -161,6 +169,7 @@ export class Systemd {
       onSignal: (signal) => this.#onSignal(signal),
       onClose: () => {
         for (const end of this.#jobs.values()) end(LOST);
+        if (this.#onReloaded) void this.#settled();
       },
     });
     try {
@@ -172,7 +181,7 @@ export class Systemd {
           deadlineMs: CALL_MS,
         };
         await bus.call({ ...broker, member: 'Hello' });
-        const match = `type='signal',sender='${DESTINATION}',interface='${DESTINATION}.Manager',member='JobRemoved'`;
+        const match = `type='signal',sender='${DESTINATION}',interface='${DESTINATION}.Manager'`;
         await bus.call({ ...broker, member: 'AddMatch', signature: 's', body: [match] });
       }
       await bus.call({ ...MANAGER, interface: `${DESTINATION}.Manager`, member: 'Subscribe', deadlineMs: CALL_MS });
@@ -183,9 +192,23 @@ export class Systemd {
     }
   }
 
-  /** JobRemoved(u id, o job, s unit, s result). */
+  /** JobRemoved(u id, o job, s unit, s result); Reloading(b begins). */
   #onSignal({ member, body }: Message): void {
     if (member === 'JobRemoved') this.#jobs.get(String(body[2]))?.(String(body[3]));
+    if (member === 'Reloading' && body[0] === false) void this.#settled();
+  }
+
+  /** systemd answers a call only after it has written the files of all units that were waiting for it. */
+  async #settled(): Promise<void> {
+    while (this.#onReloaded) {
+      try {
+        await this.property('Version');
+        this.#onReloaded?.();
+        return;
+      } catch {
+        await pause(RECONNECT_MS, undefined, { ref: false });
+      }
+    }
   }
 }
 
