@@ -26,6 +26,12 @@ t.test('what every container has', async (t) => {
   t.ok(at('/etc/hosts', [])[0]?.options.includes('ro'));
 });
 
+t.test("a privileged container sees the host's mount of cgroup v2, and makes none that changes it", async (t) => {
+  const host = hostFacts({ cgroup: 'v2' });
+  t.match(at('/sys/fs/cgroup', [], { host }, true), [{ type: 'bind', source: '/sys/fs/cgroup' }]);
+  t.match(at('/sys/fs/cgroup', [], { host }), [{ type: 'cgroup2' }]);
+});
+
 t.test('a container may be given its own cgroup to manage, on v2 only', async (t) => {
   for (const cgroup of ['v1', 'hybrid', 'v2'] as const) {
     const options = at('/sys/fs/cgroup', [], { host: hostFacts({ cgroup }), cgroupWritable: true })[0]?.options;

@@ -69,14 +69,26 @@ function fileSystems(input: SpecInput, privileged: boolean): OciMount[] {
       : { destination: '/dev/shm', type: 'shm', source: 'shm', options: guarded },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: guarded },
     { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...guarded, access] },
-    {
-      destination: '/sys/fs/cgroup',
-      type: input.host.cgroup === 'v2' ? 'cgroup2' : 'cgroup',
-      source: 'cgroup',
-      // Writable, v1 would be a way out (CVE-2022-0492, CVE-2023-25809).
-      options: [...guarded, 'relatime', input.cgroupWritable && input.host.cgroup === 'v2' ? 'rw' : access],
-    },
+    cgroupMount(input, privileged, guarded),
   ].map((mount) => ({ ...mount, options: [...mount.options] }));
+}
+
+/**
+ * A privileged container is in the host's cgroup namespace, and there a new mount of cgroup2 is the host's: the kernel takes the options of
+ * the latest one for all of them, so nsdelegate and memory_recursiveprot would be gone from the host (cgroup-v2.rst, "Mounting").
+ */
+function cgroupMount({ host, cgroupWritable }: SpecInput, privileged: boolean, guarded: string[]): OciMount {
+  const destination = '/sys/fs/cgroup';
+  if (host.cgroup === 'v2' && privileged)
+    return { destination, type: 'bind', source: destination, options: ['rbind', 'rprivate', ...guarded, 'rw'] };
+  // Writable, v1 would be a way out (CVE-2022-0492, CVE-2023-25809).
+  const writable = privileged || (cgroupWritable && host.cgroup === 'v2');
+  return {
+    destination,
+    type: host.cgroup === 'v2' ? 'cgroup2' : 'cgroup',
+    source: 'cgroup',
+    options: [...guarded, 'relatime', writable ? 'rw' : 'ro'],
+  };
 }
 
 /** They live on the host's state tmpfs, so a container that could write them would fill it (CVE-2020-8557). */
