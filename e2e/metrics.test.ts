@@ -53,6 +53,10 @@ t.test('a running container has a value of everything, with the labels of its de
     'labels fit',
   );
 
+  const typeOf = (name: string) => all.find((metric) => metric.name === name)?.metricType;
+  t.equal(typeOf('container_memory_rss'), 'GAUGE');
+  t.equal(typeOf('container_memory_failcnt'), 'COUNTER');
+
   const value = (name: string, ...labels: string[]) =>
     Number(
       container?.metrics.find(

@@ -45,6 +45,7 @@ t.test('lists encode to the very bytes that a whole message encodes to', async (
       'ListContainerStats',
       { stats: [{ cpu: { timestamp: '9007199254740993', usageCoreNanoSeconds: { value: '7' } } }] },
     ],
+    ['ListPodSandboxMetrics', { podMetrics: [{ metrics: [{ name: 'm', metricType: 1, labelValues: ['a', ''] }] }] }],
     ['Version', { version: '0.1.0' }],
     ['ExecSync', { stdout: Buffer.from('out'), exitCode: -1 }],
   ];

@@ -2,7 +2,10 @@ import type protobuf from 'protobufjs/light.js';
 
 export type Encode = (message: object) => Buffer;
 
-/** Encodes messages of a type; enums and 64-bit integers may be strings. */
+/** Thousands of values in a message: whoever makes these gives their enums as numbers. */
+const NUMERIC = new Set(['PodSandboxMetrics']);
+
+/** Encodes messages of a type; 64-bit integers may be strings, and enums too but for the few types above. */
 export const encoderOf = (type: protobuf.Type): Encode => {
   const [only, ...others] = type.fieldsArray;
   if (only?.repeated && others.length === 0 && only.resolvedType && 'encode' in only.resolvedType)
@@ -12,7 +15,7 @@ export const encoderOf = (type: protobuf.Type): Encode => {
 
 /** Converting costs more than encoding, and only names of enums need it: the encoder itself takes strings for 64-bit integers. */
 const whole = (type: protobuf.Type): Encode =>
-  hasEnum(type)
+  hasEnum(type) && !NUMERIC.has(type.name)
     ? (message) => type.encode(type.fromObject(message)).finish() as Buffer
     : (message) => type.encode(message).finish() as Buffer;
 

@@ -1,5 +1,6 @@
 import type { ContainerMetrics } from '../gen/runtime/v1/ContainerMetrics.js';
 import type { Metric } from '../gen/runtime/v1/Metric.js';
+import type { MetricType } from '../gen/runtime/v1/MetricType.js';
 import type { PodSandboxMetrics } from '../gen/runtime/v1/PodSandboxMetrics.js';
 import { blockSamples } from './block-metrics.js';
 import { readCgroupFile } from './cgroup-file.js';
@@ -113,10 +114,13 @@ const times = (since: string): Sample[] => [
   { name: 'container_last_seen', value: Math.floor(Date.now() / 1000) },
 ];
 
+/** As numbers: see src/grpc/encoding.ts. */
+const TYPES = { COUNTER: 0, GAUGE: 1 } as const satisfies Record<keyof typeof MetricType, number>;
+
 const asMetrics = (samples: readonly Sample[], base: readonly string[]): Metric[] =>
   samples.map(({ name, value, labels = [] }) => ({
     name,
-    metricType: METRICS[name].type,
+    metricType: TYPES[METRICS[name].type],
     labelValues: [...base, ...labels],
     value: { value: typeof value === 'bigint' ? String(value) : value },
   }));
