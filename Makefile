@@ -75,7 +75,7 @@ e2e: build ## Run the real daemon, as root, in namespaces of its own (FILES=… 
 
 .PHONY: e2e-vm
 e2e-vm: build ## The same and more in a virtual machine with systemd, cgroup v2 and AppArmor (FILES=…, KERNEL=sid, COMMAND=…)
-	@COMMAND="$$COMMAND" KERNEL=$(KERNEL) e2e/vm/run.sh $(FILES)
+	@COMMAND="$${COMMAND:-}" KERNEL=$(KERNEL) e2e/vm/run.sh $(FILES)
 
 .PHONY: test
 test: ## Install, build and run all checks and tests
