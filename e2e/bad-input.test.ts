@@ -9,7 +9,7 @@ import { startNode, type Node } from './harness/node.js';
 import { OWN_NETWORK, Pod, podConfig } from './harness/pod.js';
 import { MAIN } from './harness/daemon.js';
 import { processesOf } from './harness/leaks.js';
-import { until } from './harness/wait.js';
+import { PATIENCE, until } from './harness/wait.js';
 
 const { INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION } = status;
 let node: Node;
@@ -276,7 +276,7 @@ t.test('a daemon with a bad configuration does not start and says where', async 
   const file = join(node.daemon.home, 'bad.toml');
   const start = async (text: string) => {
     await writeFile(file, text);
-    return promisify(execFile)(process.execPath, [MAIN, 'daemon', '--config', file], { timeout: 10_000 });
+    return promisify(execFile)(process.execPath, [MAIN, 'daemon', '--config', file], { timeout: 10_000 * PATIENCE });
   };
   await t.rejects(
     start('version = 1\nrot = "/x"\n'),

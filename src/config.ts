@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import * as z from 'zod';
@@ -110,6 +110,12 @@ export const loadConfig = (file: string): Config => {
   }
   return ConfigSchema.parse(merged);
 };
+
+export const DEFAULT_CONFIG = '/etc/jangada/config.toml';
+
+/** Only the file that nobody named may be absent. */
+export const readConfig = (file: string): Config =>
+  file !== DEFAULT_CONFIG || existsSync(file) ? loadConfig(file) : defaultConfig();
 
 export const defaultConfig = (): Config => ConfigSchema.parse({});
 

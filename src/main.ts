@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { runCheck } from './cli/check.js';
 import { runDaemon } from './cli/daemon.js';
-import { ConfigError } from './config.js';
+import { runStopPods } from './cli/stop-pods.js';
+import { ConfigError, DEFAULT_CONFIG, readConfig } from './config.js';
 import { VERSION } from './version.js';
-
-const DEFAULT_CONFIG = '/etc/jangada/config.toml';
 
 const program = new Command('jangada').description('A Kubernetes container runtime').version(VERSION, '--version');
 
@@ -13,9 +13,30 @@ program
   .description('serve the Kubernetes CRI on a unix socket')
   .option('--config <file>', 'configuration file', DEFAULT_CONFIG)
   .action(async ({ config }: { config: string }) => {
-    process.exitCode = await runDaemon(config, config !== DEFAULT_CONFIG);
+    process.exitCode = await runDaemon(readConfig(config));
     // Supervisors' sockets and a spawner must not keep a finished daemon alive.
     process.exit();
+  });
+
+program
+  .command('check')
+  .description('tell whether this host is fit; exit status 0: it is, 1: with limits, 2: the daemon cannot work here')
+  .option('--config <file>', 'configuration file', DEFAULT_CONFIG)
+  .addOption(new Option('-o, --output <format>', 'format').choices(['table', 'json']).default('table'))
+  .action(({ config, output }: { config: string; output: string }) => {
+    process.exitCode = runCheck(readConfig(config), output);
+  });
+
+program
+  .command('stop-pods')
+  .description('stop all pods, as at the shutdown of the node')
+  .option('--config <file>', 'configuration file', DEFAULT_CONFIG)
+  .option('--grace <seconds>', 'time that containers have to end', '30')
+  .action(async ({ config, grace }: { config: string; grace: string }) => {
+    const seconds = Number(grace);
+    if (!Number.isInteger(seconds) || seconds < 0 || seconds > 86_400)
+      throw new ConfigError(`not a number of seconds: --grace ${grace}`);
+    process.exitCode = await runStopPods(readConfig(config), seconds);
   });
 
 try {

@@ -64,14 +64,18 @@ export class Pod {
   readonly #cri: Cri;
 
   private constructor(
-    daemon: Daemon,
+    daemon: Pick<Daemon, 'cri'>,
     readonly id: string,
     readonly config: PodSandboxConfig,
   ) {
     this.#cri = daemon.cri;
   }
 
-  static async run(daemon: Daemon, over: Partial<PodSandboxConfig> = {}, runtimeHandler = ''): Promise<Pod> {
+  static async run(
+    daemon: Pick<Daemon, 'cri' | 'logs'>,
+    over: Partial<PodSandboxConfig> = {},
+    runtimeHandler = '',
+  ): Promise<Pod> {
     const config = podConfig(daemon, over);
     const { podSandboxId } = await daemon.cri.runPodSandbox({ config, runtimeHandler });
     return new Pod(daemon, podSandboxId, config);

@@ -156,6 +156,17 @@ const end = async (child: ChildProcess): Promise<void> => {
   await ended;
 };
 
+/** Uploads to a registry that somebody else started; answers its reference by tag as `host` knows it. */
+export const pushTo = async (url: string, host: string, image: Image, repository: string, tag: string) => {
+  const dispatcher = new Agent();
+  try {
+    await pushImage(new Upload(`${url}/v2/${repository}`, dispatcher, undefined), image, tag);
+    return `${host}/${repository}:${tag}`;
+  } finally {
+    await dispatcher.close();
+  }
+};
+
 const pushImage = async (upload: Upload, image: Image, reference: string): Promise<void> => {
   for (const child of image.children) await pushImage(upload, child, child.digest);
   for (const blob of image.blobs) await upload.blob(blob.digest, blob.data);

@@ -29,7 +29,7 @@ if [ ! -e "$image/disk.img" ]; then
     # A machine ID of its own spares the first boot a pass over all units.
     head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$work/root/etc/machine-id"
     systemctl --quiet --root="$work/root" enable shell.socket cri.socket link.service
-    systemctl --quiet --root="$work/root" disable docker-registry.service getty@.service
+    systemctl --quiet --root="$work/root" disable getty@.service
     systemctl --quiet --root="$work/root" mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer fstrim.timer e2scrub_all.timer serial-getty@ttyS0.service
     rm -rf "$work"/root/var/{cache,lib/apt/lists}/* "$work"/root/usr/share/{doc,man,locale}
     mkdir "$work/image"

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Test } from 'tap';
 import { type Cri, connect } from '../harness/client.js';
+import type { Image } from '../harness/image.js';
+import { pushTo } from '../harness/registry.js';
 import { until } from '../harness/wait.js';
 
 const run = promisify(execFile);
@@ -21,6 +23,8 @@ const COMMAND_MS = 300_000;
 /** What the guest listens on, and where the host reaches it; see guest/etc/systemd/system. */
 const SHELL = 7000;
 const CRI = 7001;
+const REGISTRY = 5000;
+const FORWARDED = [SHELL, CRI, REGISTRY];
 let machines = 0;
 
 export interface CommandResult {
@@ -33,7 +37,8 @@ export interface CommandResult {
 export class Machine {
   /** The daemon of the guest, once one is installed and runs. */
   readonly cri: Cri;
-  readonly #first = 17_000 + 10 * machines++;
+  /** Test files run side by side in one network namespace: below the ports that the kernel gives away, apart by process. */
+  readonly #first = 20_000 + (process.pid % 300) * 40 + FORWARDED.length * machines++;
   #qemu: ChildProcess | undefined;
 
   private constructor(private readonly home: string) {
@@ -125,6 +130,11 @@ export class Machine {
     return this.run('cat /proc/sys/kernel/random/boot_id');
   }
 
+  /** Pushes an image to the guest's registry; answers its reference there. */
+  push(image: Image, repository: string, tag = '1'): Promise<string> {
+    return pushTo(`http://127.0.0.1:${this.#port(REGISTRY)}`, `127.0.0.1:${REGISTRY}`, image, repository, tag);
+  }
+
   /** What came from the serial console: the kernel's words. */
   serial(): Promise<string> {
     return readFile(this.#at('serial'), 'utf8');
@@ -151,7 +161,7 @@ export class Machine {
   }
 
   #port(guest: number): number {
-    return this.#first + (guest - SHELL);
+    return this.#first + FORWARDED.indexOf(guest);
   }
 
   #at(name: string): string {
@@ -159,7 +169,7 @@ export class Machine {
   }
 
   #arguments(): string[] {
-    const forward = [SHELL, CRI].map((port) => `hostfwd=tcp:127.0.0.1:${this.#port(port)}-:${port}`);
+    const forward = FORWARDED.map((port) => `hostfwd=tcp:127.0.0.1:${this.#port(port)}-:${port}`);
     const disk = (name: string, cache: string) => [
       '-drive',
       `file=${this.#at(name)},if=virtio,format=qcow2,cache=${cache}`,

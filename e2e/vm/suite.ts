@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Machine, passOn } from './machine.js';
@@ -27,22 +28,29 @@ const within = async (command: string): Promise<{ code: number; results: string 
 /** Emulated processors are about ten times slower, two tests at once included. */
 const PATIENCE = 'JANGADA_PATIENCE=10';
 
-mkdirSync('build/results', { recursive: true });
-rmSync(RESULTS, { force: true });
-let status = 0;
-if (process.env['COMMAND']) {
-  status = (await within(`cd /opt/jangada; ${process.env['COMMAND']}`)).code;
-} else if (inside.length > 0) {
+/** The files that run inside of a guest. */
+const runInside = async (): Promise<number> => {
+  if (inside.length === 0) return 0;
   const quoted = inside.map((file) => `'${file}'`).join(' ');
   const { code, results } = await within(`cd /opt/jangada && ${PATIENCE} e2e/run.sh ${quoted}`);
   writeFileSync(RESULTS, results);
-  status = code;
-}
-if (driven.length > 0) {
+  return code;
+};
+
+/** The files that drive guests; one at a time, each has as many processors as the host. */
+const runDriven = async (): Promise<number> => {
+  if (driven.length === 0) return 0;
   const runner = fileURLToPath(new URL('../harness/run-tests.js', import.meta.url));
-  // One guest at a time: each has as many processors as the host.
   const env = { ...process.env, JOBS: '1', JANGADA_PATIENCE: '10' };
-  const { status: code } = spawnSync(process.execPath, [runner, 'e2e-vm-driven', ...driven], { stdio: 'inherit', env });
-  status ||= code ?? 1;
-}
-process.exitCode = status;
+  const child = spawn(process.execPath, [runner, 'e2e-vm-driven', ...driven], { stdio: 'inherit', env });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? 1;
+};
+
+mkdirSync('build/results', { recursive: true });
+rmSync(RESULTS, { force: true });
+const command = process.env['COMMAND'];
+const codes = command
+  ? [(await within(`cd /opt/jangada; ${command}`)).code]
+  : await Promise.all([runInside(), runDriven()]);
+process.exitCode = codes.find((code) => code !== 0) ?? 0;

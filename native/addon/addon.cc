@@ -4,6 +4,9 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
     exports.Set("resolveSyscalls", Napi::Function::New(env, ResolveSyscalls));
     exports.Set("hasX32", Napi::Function::New(env, HasX32));
     exports.Set("markTopDirectory", Napi::Function::New(env, MarkTopDirectory));
+    exports.Set("missingSyscalls", Napi::Function::New(env, MissingSyscalls));
+    exports.Set("knowsFileSystem", Napi::Function::New(env, KnowsFileSystem));
+    exports.Set("notify", Napi::Function::New(env, Notify));
     exports.Set("peerCredentials", Napi::Function::New(env, PeerCredentials));
     exports.Set("fetchDescriptors", Napi::Function::New(env, FetchDescriptors));
     return exports;

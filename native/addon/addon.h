@@ -11,6 +11,15 @@ Napi::Value HasX32(const Napi::CallbackInfo &info);
 // markTopDirectory(path: string): boolean - EXT4_TOPDIR_FL; false when the file system has no such flag.
 Napi::Value MarkTopDirectory(const Napi::CallbackInfo &info);
 
+// missingSyscalls(): string[] - those that the native programs use and this kernel does not know.
+Napi::Value MissingSyscalls(const Napi::CallbackInfo &info);
+
+// knowsFileSystem(type: string): boolean - after its module was loaded, where there is one.
+Napi::Value KnowsFileSystem(const Napi::CallbackInfo &info);
+
+// notify(socket: string, message: string): undefined - one datagram to a service manager, without waiting.
+Napi::Value Notify(const Napi::CallbackInfo &info);
+
 // peerCredentials(fd: number): { pid, uid, gid } - SO_PEERCRED of a connected unix socket.
 Napi::Value PeerCredentials(const Napi::CallbackInfo &info);
 

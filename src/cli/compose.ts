@@ -1,13 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import type { Logger } from 'pino';
-import { built } from '../built.js';
 import { readLayout } from '../cgroup/layout.js';
 import type { Config } from '../config.js';
+import { loadDefaultAppArmor } from '../lifecycle/apparmor-profile.js';
 import { AttachedInputs } from '../lifecycle/attached-inputs.js';
 import { ExecPlans } from '../lifecycle/exec-plans.js';
 import { Events } from '../lifecycle/events.js';
 import { Exits } from '../lifecycle/exits.js';
-import { readHost } from '../lifecycle/host.js';
+import { type Host, readHost } from '../lifecycle/host.js';
 import { openImages } from '../lifecycle/image-runtime.js';
 import { openCgroupDriver } from '../lifecycle/open-driver.js';
 import { supervisorLost } from '../lifecycle/lost.js';
@@ -37,27 +37,33 @@ import { Systemd } from '../systemd/systemd.js';
 import { Journal } from '../store/journal.js';
 import { ObjectStore } from '../store/object-store.js';
 import type { Sandbox } from '../store/sandbox.js';
-
-const native = (name: string): string => built(`native/${name}`);
+import { nativePrograms } from './native-programs.js';
+import { ServiceManager } from './service-manager.js';
 
 /** The composition root: the only place that knows which part is made of what. */
 export const compose = async (
   config: Config,
   log: Logger,
-): Promise<{ runtime: Runtime; streaming: StreamingServer; close: () => Promise<void> }> => {
+): Promise<{ runtime: Runtime; streaming: StreamingServer; manager: ServiceManager; close: () => Promise<void> }> => {
   const addon = loadAddon();
   const journal = Journal.open(journalPath(config));
   const writable = new DirectoryUsage();
   const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
   const containers = new ObjectStore<Container>('container', journal);
   const exits = new Exits(containers, log);
-  const spawner = new SpawnerService(native('jangada-pod'), log);
+  const spawner = new SpawnerService(nativePrograms.supervisor, log);
+  await spawner.start();
+  const [images, host] = await Promise.all([
+    openImages(config, log, [nativePrograms.unpacker]),
+    readyHost(spawner, log),
+  ]);
   const kernel = await kernelParts(config, writable, addon);
   const streaming = new StreamingServer(config.streaming, log, (session) => serveSession(runtime, session));
   const runtime: Runtime = {
-    ...(await openImages(config, log, [native('jangada-unpack')])),
+    ...images,
     ...kernel,
-    handlers: await openHandlers(config, kernel.host, spawner, log),
+    handlers: await openHandlers(config, host, spawner, log),
+    host,
     sandboxes,
     containers,
     exits,
@@ -67,7 +73,7 @@ export const compose = async (
     streamUrls: streaming,
     attachedInputs: new AttachedInputs(),
     network: openNetwork(config, log, spawner),
-    userNamespaces: new UserNamespaces(spawner, kernel.host, native('jangada-pod'), config.root),
+    userNamespaces: new UserNamespaces(spawner, host, nativePrograms.supervisor, config.root),
     turns: new Turns(),
     flights: new Flights(),
   };
@@ -78,16 +84,31 @@ export const compose = async (
       log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor');
     });
   };
-  await spawner.start();
-  const close = async () => {
-    await streaming.close();
-    runtime.network.close();
-    runtime.supervisors.closeAll();
-    runtime.systemd.close();
-    await Promise.all([spawner.close(), writable.close(), runtime.pulls.close().then(() => runtime.layers.close())]);
-    journal.close();
-  };
-  return { runtime, streaming, close };
+  const close = () => closeAll(runtime, streaming, spawner, writable, journal);
+  return { runtime, streaming, manager: new ServiceManager(addon, log), close };
+};
+
+const closeAll = async (
+  runtime: Runtime,
+  streaming: StreamingServer,
+  spawner: SpawnerService,
+  writable: DirectoryUsage,
+  journal: Journal,
+): Promise<void> => {
+  await streaming.close();
+  runtime.network.close();
+  runtime.supervisors.closeAll();
+  runtime.systemd.close();
+  await Promise.all([spawner.close(), writable.close(), runtime.pulls.close().then(() => runtime.layers.close())]);
+  journal.close();
+};
+
+/** The facts of this machine, once its default profile is loaded. */
+const readyHost = async (spawner: SpawnerService, log: Logger): Promise<Host> => {
+  const host = readHost(readLayout().mode);
+  if (!host.lsms.includes('apparmor')) return host;
+  const apparmorDefault = await loadDefaultAppArmor(spawner, log);
+  return apparmorDefault === undefined ? host : { ...host, apparmorDefault };
 };
 
 const openNetwork = (config: Config, log: Logger, spawner: SpawnerService): Network =>
@@ -121,7 +142,6 @@ const kernelParts = async (config: Config, writable: DirectoryUsage, addon: Nati
     cgroups,
     cgroupDriver,
     systemd,
-    host: readHost(cgroups.mode),
     filters,
     execPlans: new ExecPlans(config, filters),
     containerStats: new ContainerStatsReader({ ...measuring, writableLayer, mountpoint: config.root }),

@@ -1,19 +1,23 @@
-import { existsSync, mkdirSync, chmodSync } from 'node:fs';
+import { mkdirSync, chmodSync } from 'node:fs';
 import { pino, type Logger } from 'pino';
-import { type Config, defaultConfig, loadConfig } from '../config.js';
+import type { Config } from '../config.js';
 import { implement } from '../grpc/call.js';
 import { loadCri } from '../grpc/proto.js';
 import { listen, shutdown } from '../grpc/server.js';
 import { imageService } from '../cri/image-service.js';
 import { runtimeService } from '../cri/runtime-service.js';
 import { recover } from '../lifecycle/recover.js';
+import { failedPrecondition } from '../errors.js';
+import { loadAddon } from '../native/addon.js';
 import { compose } from './compose.js';
+import { judge, refusal } from './fitness.js';
+import { probeHost } from './host-probe.js';
+import { nativePrograms } from './native-programs.js';
 
 const DRAIN_MS = 5_000;
 
 /** Serves until a signal; resolves to the exit code. The containers live on when it ends, however it ends. */
-export const runDaemon = async (configFile: string, mustExist: boolean): Promise<number> => {
-  const config = mustExist || existsSync(configFile) ? loadConfig(configFile) : defaultConfig();
+export const runDaemon = async (config: Config): Promise<number> => {
   const log = pino({ level: config.log.level }, pino.destination({ fd: 2, sync: true }));
   if (process.getuid?.() !== 0) {
     log.fatal('not root: namespaces, mounts and cgroups need it; start jangada as root');
@@ -34,8 +38,11 @@ export const runDaemon = async (configFile: string, mustExist: boolean): Promise
 
 const serve = async (config: Config, log: Logger): Promise<void> => {
   const stopped = signalled();
+  const reason = refusal(judge(probeHost(config, loadAddon(), Object.values(nativePrograms))));
+  if (reason !== undefined)
+    throw failedPrecondition(`cannot work on this host: ${reason}; \`jangada check\` tells more`);
   prepareDirectories(config);
-  const { runtime, streaming, close } = await compose(config, log);
+  const { runtime, streaming, manager, close } = await compose(config, log);
   await recover(runtime);
   await streaming.listen();
   const services = loadCri();
@@ -43,12 +50,16 @@ const serve = async (config: Config, log: Logger): Promise<void> => {
     { definition: services.runtime, implementation: implement(services.runtime, runtimeService(runtime), log) },
     { definition: services.image, implementation: implement(services.image, imageService(runtime), log) },
   ]);
+  manager.ready();
   log.info({ socket: config.socket, pid: process.pid }, 'serving');
-  log.info({ signal: await stopped }, 'stopping; containers go on running');
+  const signal = await stopped;
+  manager.stopping();
+  log.info({ signal }, 'stopping; containers go on running');
   // Streams of events have no end of their own.
   runtime.events.close();
   await shutdown(server, DRAIN_MS);
   await close();
+  manager.close();
 };
 
 const signalled = (): Promise<NodeJS.Signals> =>

@@ -57,7 +57,9 @@ const recoverSandbox = async (runtime: Runtime, sandbox: Sandbox): Promise<void>
     if (container.stage === 'live') resume(runtime, { container: container.id }, resumeStop(runtime, container));
     else await rollBackContainer(runtime, container);
   }
-  const { id, stage } = sandbox;
+  // Not the stage at the start: a pod whose supervisor is gone is being stopped by now, and gives back its network without being asked.
+  const { id } = sandbox;
+  const stage = runtime.sandboxes.get(id)?.stage;
   if (stage === 'stopping') resume(runtime, { sandbox: id, stage }, stopSandbox(runtime, sandbox));
   if (stage === 'removing') resume(runtime, { sandbox: id, stage }, removeSandbox(runtime, sandbox));
 };

@@ -33,6 +33,18 @@ t.test('a wrong argument is an exception, never a crash', async (t) => {
     t.throws(() => untyped.resolveSyscalls(...args), TypeError);
 });
 
+t.test('what the kernel knows', async (t) => {
+  t.same(addon.missingSyscalls(), []);
+  t.equal(addon.knowsFileSystem('proc'), true);
+  t.throws(() => (addon.knowsFileSystem as (type: unknown) => unknown)(1), TypeError);
+});
+
+t.test('notify sends one datagram, or says why not', async (t) => {
+  t.throws(() => addon.notify('/nonexistent/socket', 'READY=1'), { message: /^sendto: No such file/ });
+  t.throws(() => addon.notify('@jangada-nobody-listens', 'READY=1'), { message: /^sendto: Connection refused/ });
+  for (const bad of ['', '/', 'relative', `/${'x'.repeat(107)}`]) t.throws(() => addon.notify(bad, ''), TypeError, bad);
+});
+
 t.test('system calls by name', async (t) => {
   const names = ['read', 'openat2', 'no_such_call', ''];
   t.same([...addon.resolveSyscalls('SCMP_ARCH_X86_64', names)].slice(0, 2), [0, 437]);

@@ -13,6 +13,12 @@ export interface NativeAddon {
    * (`chattr +T`). False when the file system has no such mark.
    */
   markTopDirectory(path: string): boolean;
+  /** System calls that the native programs use and this kernel does not know. */
+  missingSyscalls(): string[];
+  /** Whether the kernel can mount this type, after its module was loaded where there is one. */
+  knowsFileSystem(type: string): boolean;
+  /** Sends one datagram to the service manager's socket, a path or `@` and an abstract name, without waiting (sd_notify(3)). */
+  notify(socket: string, message: string): void;
   /** Who is at the other end of a connected unix socket: pid, uid and gid when it connected (SO_PEERCRED). */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number };
   /** The descriptors that a supervisor offers under this number on its streams.sock: stdin, stdout, stderr; -1 where there is none. */

@@ -13,17 +13,42 @@ t.test('AppArmor: a named profile is applied or refuses, the unspecific default 
   t.equal(apparmorProfile(undefined, plain), undefined);
   t.equal(apparmorProfile(securityContext(), armed), 'jangada-default');
   t.equal(apparmorProfile(profile('RuntimeDefault'), plain), undefined);
-  t.equal(apparmorProfile(profile('RuntimeDefault', '', true), armed), undefined);
+  t.equal(apparmorProfile(profile('RuntimeDefault', '', true), armed), 'unconfined');
+  t.equal(apparmorProfile(securityContext({ privileged: true }), armed), 'unconfined');
+  t.equal(apparmorProfile(securityContext({ privileged: true }), plain), undefined);
   t.equal(apparmorProfile(profile('Unconfined'), armed), 'unconfined');
   t.equal(apparmorProfile(profile('Unconfined'), plain), undefined);
   t.equal(apparmorProfile(profile('Localhost', 'mine'), armed), 'mine');
+  t.equal(apparmorProfile(profile('Localhost', 'mine', true), armed), 'mine');
+  t.equal(apparmorProfile(profile('Localhost', 'localhost/mine'), armed), 'mine');
   t.throws(() => apparmorProfile(profile('Localhost', 'mine'), plain), {
     code: 9,
     message: /^AppArmor is not enabled/,
   });
-  for (const name of ['', 'a b', 'a\nb', 'x'.repeat(256)])
+  for (const name of ['', 'localhost/', 'a b', 'a\nb', 'x'.repeat(256)])
     t.throws(() => apparmorProfile(profile('Localhost', name), armed), { code: 3 });
   t.throws(() => apparmorProfile(profile('Other' as 'Localhost'), armed), { code: 3 });
+});
+
+t.test('AppArmor: a default that could not be loaded', async (t) => {
+  const bare = hostFacts({ lsms: ['apparmor'] });
+  t.equal(apparmorProfile(securityContext(), bare), undefined, 'nothing asked for, nothing given');
+  for (const asked of [
+    { apparmor: { profileType: 'RuntimeDefault', localhostRef: '' } as const },
+    { apparmorProfile: 'runtime/default' },
+  ])
+    t.throws(() => apparmorProfile(securityContext(asked), bare), {
+      code: 9,
+      message: /^the default AppArmor profile/,
+    });
+});
+
+t.test('the field wins over the string of old kubelets', async (t) => {
+  const both = securityContext({
+    apparmor: { profileType: 'Localhost', localhostRef: 'new' },
+    apparmorProfile: 'localhost/old',
+  });
+  t.equal(apparmorProfile(both, armed), 'new');
 });
 
 t.test('apparmor_profile of old kubelets', async (t) => {

@@ -1,0 +1,108 @@
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { readLayout } from '../cgroup/layout.js';
+import type { Config } from '../config.js';
+import { PARSERS } from '../lifecycle/apparmor-profile.js';
+import { readHost } from '../lifecycle/host.js';
+import { loadConfig as loadNetwork } from '../network/config.js';
+import { findPlugin } from '../network/plugin.js';
+import type { NativeAddon } from '../native/addon.js';
+import { CAPABILITY_NAMES } from '../oci/capabilities.js';
+import type { HostProbe } from './fitness.js';
+
+const FILE_SYSTEMS = ['overlay', 'tmpfs', 'proc', 'sysfs', 'devpts', 'mqueue'];
+/** statfs(2) f_type of file systems that are worth a name here. */
+const MAGIC: Readonly<Record<number, string>> = {
+  0xef53: 'ext4',
+  0x58465342: 'xfs',
+  0x9123683e: 'btrfs',
+  0x01021994: 'tmpfs',
+  0x794c7630: 'overlay',
+  0x6969: 'nfs',
+  0x4d44: 'vfat',
+  0x65735546: 'fuse',
+  0x01021997: '9p',
+  0x2fc12fc1: 'zfs',
+  0xf2f52010: 'f2fs',
+};
+
+/** Looks, and changes nothing but for the modules that the kernel loads when it is asked for a file system. */
+export const probeHost = (config: Config, addon: NativeAddon, programs: readonly string[]): HostProbe => {
+  const cgroup = probeCgroups();
+  const host = readHost('mode' in cgroup ? cgroup.mode : 'v2');
+  return {
+    kernel: host.kernel,
+    missingSyscalls: addon.missingSyscalls(),
+    namespaces: readdirSync('/proc/self/ns'),
+    missingFileSystems: FILE_SYSTEMS.filter((type) => !addon.knowsFileSystem(type)),
+    seccomp: readOr('/proc/sys/kernel/seccomp/actions_avail', '').includes('errno'),
+    pressure: existsSync('/proc/pressure/memory'),
+    userNamespaces: Number(readOr('/proc/sys/user/max_user_namespaces', '0')),
+    missingCapabilities: CAPABILITY_NAMES.filter(
+      (_, number) => number <= lastCapability() && ((host.capabilities >> BigInt(number)) & 1n) === 0n,
+    ),
+    cgroup,
+    lsms: host.lsms,
+    apparmorParser: PARSERS.find((path) => existsSync(path)),
+    cni: probeNetwork(config),
+    ipForward: readOr('/proc/sys/net/ipv4/ip_forward', '0').trim() === '1',
+    rootFileSystem: fileSystemOf(config.root),
+    openFiles: host.maxOpenFiles,
+    inotifyInstances: Number(readOr('/proc/sys/fs/inotify/max_user_instances', '0')),
+    missingPrograms: programs.filter((path) => !isExecutable(path)),
+  };
+};
+
+const probeCgroups = (): HostProbe['cgroup'] => {
+  try {
+    const { mode, v1, v2 } = readLayout();
+    const controllers = [...Object.keys(v1), ...(v2?.controllers ?? [])].filter((name) => !name.startsWith('name='));
+    const places = mode === 'v2' && v2 ? [v2.mountPoint] : Object.values(v1);
+    return { mode, controllers: [...new Set(controllers)], writable: places.every(isWritable) };
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  }
+};
+
+const probeNetwork = ({ cni }: Config): HostProbe['cni'] => {
+  const { config, errors } = loadNetwork(cni.conf_dir);
+  if (!config) return { error: errors[0]?.message ?? `no CNI configuration in ${cni.conf_dir}` };
+  for (const { type } of config.plugins) {
+    const found = findPlugin(type, cni.bin_dirs);
+    if ('error' in found) return { error: found.error };
+  }
+  return { network: `${config.name} (${config.file})` };
+};
+
+/** Of the directory, or the nearest one above it that exists: the daemon makes the rest. */
+const fileSystemOf = (path: string): string => {
+  try {
+    const { type } = statfsSync(path);
+    return MAGIC[type] ?? `0x${type.toString(16)}`;
+  } catch (error) {
+    if (path === '/') throw error;
+    return fileSystemOf(dirname(path));
+  }
+};
+
+const lastCapability = (): number => Number(readOr('/proc/sys/kernel/cap_last_cap', '40'));
+
+const isWritable = (path: string): boolean => isAccessible(path, constants.W_OK);
+const isExecutable = (path: string): boolean => isAccessible(path, constants.X_OK);
+
+const isAccessible = (path: string, mode: number): boolean => {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+const readOr = (path: string, otherwise: string): string => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return otherwise;
+  }
+};
