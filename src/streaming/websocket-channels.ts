@@ -57,6 +57,7 @@ export class WebSocketChannels {
   /** A channel in both directions. */
   duplex(channel: number): Duplex {
     const stream: Duplex = new Duplex({
+      writableHighWaterMark: UNSENT_MAX,
       read: () => this.#wants(stream),
       write: (bytes: Buffer, _encoding, callback) => this.send(channel, bytes, callback),
       destroy: (error, callback) => {
@@ -79,7 +80,10 @@ export class WebSocketChannels {
   }
 
   writable(channel: number): Writable {
-    const stream = new Writable({ write: (bytes: Buffer, _encoding, callback) => this.send(channel, bytes, callback) });
+    const stream = new Writable({
+      highWaterMark: UNSENT_MAX,
+      write: (bytes: Buffer, _encoding, callback) => this.send(channel, bytes, callback),
+    });
     this.gone.addEventListener('abort', () => stream.destroy(), { once: true });
     return stream;
   }

@@ -81,12 +81,13 @@ export class SpdyConnection implements StreamOwner {
     this.#write(synReplyFrame(stream.id, this.#encoder.encode([])));
   }
 
-  send(streamId: number, chunk: Buffer, fin: boolean, callback: () => void): void {
+  send(streamId: number, chunks: readonly Buffer[], fin: boolean, callback: () => void): void {
     if (this.#closed) return callback();
     this.events.onActivity();
     this.transport.cork();
-    this.transport.write(dataHeader(streamId, chunk.length, fin));
-    const room = chunk.length === 0 || this.transport.write(chunk);
+    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    let room = this.transport.write(dataHeader(streamId, length, fin)) || length === 0;
+    for (const chunk of chunks) room = this.transport.write(chunk);
     this.transport.uncork();
     if (room) callback();
     else this.#waiting.push(callback);

@@ -5,12 +5,15 @@ import type { Headers } from './header-block.js';
 export interface StreamOwner {
   accept(stream: SpdyStream): void;
   /** Calls back when there is room for more. */
-  send(streamId: number, chunk: Buffer, fin: boolean, callback: () => void): void;
+  send(streamId: number, chunks: readonly Buffer[], fin: boolean, callback: () => void): void;
   /** The stream has room again for what arrives. */
   wants(stream: SpdyStream): void;
   /** The stream is over; `reset` tells the peer, who does not know yet. */
   closed(stream: SpdyStream, reset: boolean): void;
 }
+
+/** Bytes that wait to be sent before a writer waits: it is stopped and started rarely, and they go together. */
+const UNSENT_MAX = 512 << 10;
 
 /** One stream of a connection; both directions end on their own. When the peer resets it, it closes without having ended. */
 export class SpdyStream extends Duplex {
@@ -24,7 +27,7 @@ export class SpdyStream extends Duplex {
     readonly headers: Headers,
     readableHighWaterMark: number,
   ) {
-    super({ allowHalfOpen: true, readableHighWaterMark, writableHighWaterMark: 64 << 10 });
+    super({ allowHalfOpen: true, readableHighWaterMark, writableHighWaterMark: UNSENT_MAX });
   }
 
   /** Tells the client that it may use the stream. */
@@ -54,12 +57,21 @@ export class SpdyStream extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
-    this.owner.send(this.id, chunk, false, callback);
+    this.owner.send(this.id, [chunk], false, callback);
+  }
+
+  override _writev(chunks: { chunk: Buffer }[], callback: () => void): void {
+    this.owner.send(
+      this.id,
+      chunks.map(({ chunk }) => chunk),
+      false,
+      callback,
+    );
   }
 
   override _final(callback: () => void): void {
     this.#sentFin = true;
-    this.owner.send(this.id, Buffer.alloc(0), true, callback);
+    this.owner.send(this.id, [], true, callback);
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
