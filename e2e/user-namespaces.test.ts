@@ -121,7 +121,11 @@ t.test('a mask, a read-only flag or a mount cannot be undone from inside, whatev
     `for m in /proc /proc/keys /proc/sys /sys /data /etc/hosts; do umount $m; mount -o remount,bind,rw $m; done
      echo x > /etc/hosts; touch /data/x; echo 1 > /proc/sys/kernel/printk; wc -c < /proc/keys; mount -t tmpfs t /tmp && echo mounts`,
     {
-      security: { capabilities: { addCapabilities: ['ALL'] } },
+      security: {
+        capabilities: { addCapabilities: ['ALL'] },
+        maskedPaths: ['/proc/keys'],
+        readonlyPaths: ['/proc/sys'],
+      },
       mounts: [{ hostPath: volume, containerPath: '/data', readonly: true, ...IDMAP }],
     },
   );
@@ -177,6 +181,7 @@ for (const [what, namespaces] of [
     const other = await Pod.run(node.daemon, { linux: { securityContext: { namespaceOptions } } });
     const id = await other.start(image);
     t.equal((await other.exec(id, 'sh', '-c', 'ls /sys/class/net >/dev/null && id -u')).stdout, '0\n');
+    if (namespaces.pid === 'POD') return other.remove();
     const target = { ...namespaceOptions, pid: 'TARGET', targetId: id } as const;
     const beside = await other.start(image, { security: { namespaceOptions: target } });
     t.match((await other.exec(beside, 'ps', '-o', 'args')).stdout, /\/pause[^]*\/pause/, 'a container sees its target');

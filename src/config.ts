@@ -77,6 +77,8 @@ export const ConfigSchema = z.strictObject({
       pids_limit: z.number().int().min(0).max(4_194_304).default(0),
       /** Mount the container's own cgroup read-write: containers that manage cgroups below it, such as systemd. v2 only. */
       cgroup_writable: z.boolean().default(false),
+      /** A privileged container gets the devices it asks for instead of all of the node's. */
+      privileged_without_host_devices: z.boolean().default(false),
       /** Who makes cgroups; auto: systemd where it runs the host and cgroup v2 is the only hierarchy. */
       cgroup_driver: z.enum(['auto', 'cgroupfs', 'systemd']).default('auto'),
       /** cgroup under which pods without a cgroup parent live: by default /jangada, with the systemd driver jangada.slice. */

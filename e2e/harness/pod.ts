@@ -20,8 +20,12 @@ export const podConfig = (daemon: Pick<Daemon, 'logs'>, over: Partial<PodSandbox
     metadata: { name, uid, namespace: 'e2e', attempt: 0 },
     hostname: 'raft',
     logDirectory: join(daemon.logs, uid),
-    linux: { securityContext: { namespaceOptions: NODE_NETWORK } },
     ...over,
+    linux: {
+      ...over.linux,
+      // Tests put privileged containers into any pod, which a sandbox has to know beforehand.
+      securityContext: { namespaceOptions: NODE_NETWORK, privileged: true, ...over.linux?.securityContext },
+    },
   };
 };
 

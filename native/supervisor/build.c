@@ -17,6 +17,7 @@
 #include "device.h"
 #include "fail.h"
 #include "first_process.h"
+#include "image_mount.h"
 #include "kernel.h"
 #include "launch.h"
 #include "lsm.h"
@@ -85,7 +86,7 @@ static int prepare(struct builder *b) {
 static int leave_host(struct builder *b) {
     if (setns(b->env->empty_mntns, CLONE_NEWNS) < 0 || unshare(CLONE_NEWNS) < 0)
         return build_fail(&b->err, errno, "namespaces", "mount", "new namespace");
-    return rootfs_assemble(b) < 0 ? -1 : userns_own_files(b);
+    return rootfs_assemble(b) < 0 || image_mounts_narrow(b) < 0 ? -1 : userns_own_files(b);
 }
 
 /* The container's tree. Masks cover what the mounts brought; the root is closed when the last name in it is made. */

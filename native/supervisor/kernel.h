@@ -51,6 +51,7 @@ struct k_mount_attr {
 struct k_open_how {
     uint64_t flags, mode, resolve;
 };
+#define K_RESOLVE_NO_XDEV 0x01u
 #define K_RESOLVE_NO_MAGICLINKS 0x02u
 #define K_RESOLVE_NO_SYMLINKS 0x04u
 #define K_RESOLVE_BENEATH 0x08u

@@ -102,7 +102,8 @@ int mount_open_sources(struct builder *b) {
             if (set_attributes(op->fd, op) < 0)
                 return build_fail(&b->err, errno, "bind", op->bind.source, "flags of the mount source");
             if (op->bind.idmap && mount_idmap(b, op->fd, "bind", op->bind.source) < 0) return -1;
-        } else if (strcmp(op->mount.type, "cgroup") == 0 && cgroup_mount_open(b, op->mount.flags) < 0) {
+        } else if (op->kind == PLAN_KIND_MOUNT && strcmp(op->mount.type, "cgroup") == 0 &&
+                   cgroup_mount_open(b, op->mount.flags) < 0) {
             return -1;
         }
     }
@@ -158,21 +159,22 @@ static bool proc_file_allowed(const char *path) {
     return false;
 }
 
-static int open_bind_target(struct builder *b, const struct plan_op *op) {
-    const char *path = op->bind.destination;
+/* The place of a detached mount, made when missing as what the mount's root is. */
+static int open_target(struct builder *b, const struct plan_op *op, const char *path) {
+    const char *step = plan_step(op);
     struct stat source, target;
     struct statfs fs;
     if (at_or_below(path, "/proc") && !proc_file_allowed(path))
-        return build_refuse(&b->err, EPERM, "not allowed at or below /proc", "bind", path, "mount destination");
-    if (fstat(op->fd, &source) < 0) return build_fail(&b->err, errno, "bind", op->bind.source, "mount source");
+        return build_refuse(&b->err, EPERM, "not allowed at or below /proc", step, path, "mount destination");
+    if (fstat(op->fd, &source) < 0) return build_fail(&b->err, errno, step, path, "mount source");
     int fd = path_in_root(b->root, path, S_ISDIR(source.st_mode) ? PATH_MAKE_DIRECTORY : PATH_MAKE_FILE);
     if (fd < 0 || fstat(fd, &target) < 0 || fstatfs(fd, &fs) < 0)
-        return build_fail(&b->err, errno, "bind", path, "mount destination");
+        return build_fail(&b->err, errno, step, path, "mount destination");
     if (S_ISDIR(source.st_mode) != S_ISDIR(target.st_mode))
-        return build_fail(&b->err, S_ISDIR(source.st_mode) ? ENOTDIR : EISDIR, "bind", path, "mount destination");
+        return build_fail(&b->err, S_ISDIR(source.st_mode) ? ENOTDIR : EISDIR, step, path, "mount destination");
     /* A name elsewhere that leads into procfs is the same destination (CVE-2019-16884, CVE-2025-52881). */
     if (fs.f_type == K_PROC_SUPER_MAGIC && !proc_file_allowed(path))
-        return build_refuse(&b->err, EPERM, "not allowed at or below /proc", "bind", path, "mount destination");
+        return build_refuse(&b->err, EPERM, "not allowed at or below /proc", step, path, "mount destination");
     return fd;
 }
 
@@ -214,10 +216,11 @@ int mount_apply_all(struct builder *b) {
             if (apply_mount(b, op) < 0) return -1;
             continue;
         }
-        int target = open_bind_target(b, op);
+        const char *path = op->kind == PLAN_KIND_IMAGE ? op->image.destination : op->bind.destination;
+        int target = open_target(b, op, path);
         if (target < 0) return -1;
         if (k_move_mount(op->fd, target) < 0)
-            return build_fail(&b->err, errno, "bind", op->bind.destination, "mount destination");
+            return build_fail(&b->err, errno, plan_step(op), path, "mount destination");
     }
     return 0;
 }

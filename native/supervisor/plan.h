@@ -34,7 +34,7 @@ enum plan_code {
 enum plan_cgroup_version { PLAN_CGROUP_V1 = 1, PLAN_CGROUP_V1_CPUSET, PLAN_CGROUP_V2 };
 enum plan_cgroup_role { PLAN_CGROUP_LEAF = 1, PLAN_CGROUP_PARENT, PLAN_CGROUP_SCOPE };
 enum plan_pid_mode { PLAN_PID_CONTAINER = 1, PLAN_PID_POD, PLAN_PID_TARGET, PLAN_PID_NODE };
-enum plan_mount_kind { PLAN_KIND_MOUNT = 1, PLAN_KIND_BIND };
+enum plan_mount_kind { PLAN_KIND_MOUNT = 1, PLAN_KIND_BIND, PLAN_KIND_IMAGE };
 enum plan_device_kind { PLAN_KIND_NODE = 1, PLAN_KIND_SYMLINK };
 enum plan_propagation { PLAN_PRIVATE = 1, PLAN_SLAVE, PLAN_SHARED };
 
@@ -95,6 +95,11 @@ struct plan_op {
             uint32_t flags;
             uint8_t recursive_readonly, propagation, idmap;
         } bind;
+        struct {
+            struct plan_strings lower;
+            const char *destination, *sub_path; /* NULL: all of it */
+            uint32_t flags;
+        } image;
         struct {
             const char *destination;
             uint32_t major, minor, mode, uid, gid;

@@ -43,6 +43,13 @@ static bool check_credentials(const struct plan_credentials *c) {
     return c->uid != ID_INVALID && c->gid != ID_INVALID;
 }
 
+static bool check_image(const struct plan_op *op) {
+    for (uint32_t i = 0; i < op->image.lower.count; i++)
+        if (!plan_good_path(op->image.lower.at[i]) || has_dotdot(op->image.lower.at[i])) return false;
+    return op->image.lower.count > 1 && (op->image.flags & ~MOUNT_FLAGS) == 0 &&
+           (!op->image.sub_path || op->image.sub_path[0] != 0);
+}
+
 /* Ranges and combinations that the shape does not say. */
 bool plan_check_op(const struct plan_op *op) {
     switch (op->code) {
@@ -66,6 +73,7 @@ bool plan_check_op(const struct plan_op *op) {
         if (!is_below(op->rootfs.upper, op->rootfs.base) || !is_below(op->rootfs.work, op->rootfs.base)) return false;
         return op->rootfs.lower.count > 0 && op->rootfs.readonly <= 1 && in(op->rootfs.propagation, 1, 3);
     case PLAN_MOUNT:
+        if (op->kind == PLAN_KIND_IMAGE) return check_image(op);
         if (op->kind == PLAN_KIND_MOUNT) return known_type(op->mount.type) && (op->mount.flags & ~MOUNT_FLAGS) == 0;
         return (op->bind.flags & ~MOUNT_FLAGS) == 0 && op->bind.recursive_readonly <= 1 && op->bind.idmap <= 1 &&
                in(op->bind.propagation, 1, 3);

@@ -13,6 +13,3 @@ int rootfs_pivot(struct builder *b);
 
 /* After everything below it is in place: propagation, and read-only when the plan says so. */
 int rootfs_seal(struct builder *b);
-
-/* The overlay for kernels before 6.5, which have no "lowerdir+". */
-int rootfs_open_by_list(const struct plan_op *op);

@@ -2,7 +2,7 @@ import { status } from '@grpc/grpc-js';
 import t from 'tap';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
-import { checkContainerConfig, checkPath, checkSandboxConfig } from './check.js';
+import { checkContainerConfig, checkPath, checkPrivilege, checkSandboxConfig } from './check.js';
 
 const refused = { code: status.INVALID_ARGUMENT };
 const HOSTILE = ['../x', 'a/b', '/abs', 'nul\0', 'line\nbreak', 'x'.repeat(300), '', '.', '..', '-x'];
@@ -19,10 +19,11 @@ const sandbox = (change: object): PodSandboxConfig__Output =>
 const container = (change: object): ContainerConfig__Output =>
   ({
     metadata: { name: 'c', attempt: 0 },
-    image: { image: 'busybox' },
+    image: { image: 'busybox', runtimeHandler: '' },
+    mounts: [],
     logPath: '',
     ...change,
-  }) as ContainerConfig__Output;
+  }) as unknown as ContainerConfig__Output;
 
 t.test('CVE-2025-0750: names, UIDs and paths of a pod are refused before anything is made of them', async (t) => {
   t.ok(checkSandboxConfig(sandbox({})));
@@ -50,6 +51,35 @@ t.test('containers: metadata, image and log path are checked', async (t) => {
   t.throws(() => checkContainerConfig(container({ metadata: null })), refused);
   t.throws(() => checkContainerConfig(container({ image: null })), refused);
   t.throws(() => checkContainerConfig(container({ image: { image: '' } })), refused);
+});
+
+t.test('what the text of the sandbox security context asks for', async (t) => {
+  const context = (over: object) =>
+    sandbox({ linux: { securityContext: over } as unknown as PodSandboxConfig__Output['linux'] });
+  const id = { value: '5' };
+  const options = (over: object) => ({ namespaceOptions: { network: 'POD', pid: 'POD', ipc: 'POD', ...over } });
+  for (const good of [{ runAsUser: id, runAsGroup: id }, options({}), options({ network: 'NODE', ipc: 'NODE' })])
+    t.doesNotThrow(() => checkSandboxConfig(context(good)));
+  for (const bad of [
+    { runAsGroup: id },
+    { seccomp: { profileType: 'RuntimeDefault', localhostRef: '/x' } },
+    { apparmor: { profileType: 'Unconfined', localhostRef: 'x' } },
+    options({ network: 'CONTAINER' }),
+    options({ ipc: 'TARGET' }),
+  ])
+    t.throws(() => checkSandboxConfig(context(bad)), refused, JSON.stringify(bad));
+});
+
+t.test('a privileged container needs a sandbox that is', async (t) => {
+  const linux = (privileged: boolean) => ({ linux: { securityContext: { privileged } } as never });
+  const check = (own: boolean, pod: boolean) => checkPrivilege(container(linux(own)), sandbox(linux(pod)));
+  t.throws(() => check(true, false), refused);
+  for (const [own, pod] of [
+    [true, true],
+    [false, true],
+    [false, false],
+  ] as const)
+    t.doesNotThrow(() => check(own, pod));
 });
 
 t.test('paths', async (t) => {

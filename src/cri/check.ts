@@ -1,4 +1,7 @@
 import { invalidArgument } from '../errors.js';
+import type { LinuxSandboxSecurityContext__Output } from '../gen/runtime/v1/LinuxSandboxSecurityContext.js';
+import { checkReference } from '../oci/seccomp-profile.js';
+import { podUserNamespace } from '../oci/userns.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
 
@@ -32,7 +35,21 @@ export const checkSandboxConfig = (config: PodSandboxConfig__Output | null): Pod
   checkName(metadata.uid, 'metadata.uid');
   if (config.hostname !== '') checkHostname(config.hostname);
   if (config.logDirectory !== '') checkPath(config.logDirectory, 'log_directory');
+  if (config.linux?.securityContext) checkSandboxSecurity(config.linux.securityContext);
   return config;
+};
+
+/** What the text of LinuxSandboxSecurityContext and of the types in it asks for. */
+const checkSandboxSecurity = (context: LinuxSandboxSecurityContext__Output): void => {
+  if (context.runAsGroup && !context.runAsUser)
+    throw invalidArgument('run_as_group without run_as_user: the sandbox must name both or neither');
+  if (context.seccomp) checkReference(context.seccomp, 'seccomp of the sandbox');
+  if (context.apparmor) checkReference(context.apparmor, 'apparmor of the sandbox');
+  const { network, ipc } = context.namespaceOptions ?? { network: 'POD', ipc: 'POD' };
+  for (const [kind, mode] of Object.entries({ network, ipc }))
+    if (mode !== 'POD' && mode !== 'NODE')
+      throw invalidArgument(`bad namespace mode: ${kind} of a sandbox is ${mode}; it must be POD or NODE`);
+  podUserNamespace(context.namespaceOptions);
 };
 
 const checkHostname = (hostname: string): void => {
@@ -51,6 +68,14 @@ export const checkContainerConfig = (config: ContainerConfig__Output | null): Co
   if (!config.image?.image) throw invalidArgument('missing image: the container configuration must name one');
   if (config.logPath !== '') checkLogPath(config.logPath);
   return config;
+};
+
+/** "If a privileged container is to be executed within it, this MUST be true" (api.proto, LinuxSandboxSecurityContext.privileged). */
+export const checkPrivilege = (config: ContainerConfig__Output, sandbox: PodSandboxConfig__Output): void => {
+  if (config.linux?.securityContext?.privileged && !sandbox.linux?.securityContext?.privileged)
+    throw invalidArgument(
+      `privileged in a sandbox that is not: container ${config.metadata?.name}; the sandbox must be privileged, too`,
+    );
 };
 
 const checkLogPath = (path: string): void => {

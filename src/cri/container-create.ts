@@ -3,7 +3,7 @@ import type { CreateContainerRequest__Output } from '../gen/runtime/v1/CreateCon
 import type { CreateContainerResponse } from '../gen/runtime/v1/CreateContainerResponse.js';
 import { createContainer } from '../lifecycle/container-create.js';
 import type { Runtime } from '../lifecycle/runtime.js';
-import { checkContainerConfig } from './check.js';
+import { checkContainerConfig, checkPrivilege } from './check.js';
 
 export const createContainerRpc = async (
   runtime: Runtime,
@@ -12,5 +12,8 @@ export const createContainerRpc = async (
   const config = checkContainerConfig(request.config);
   if (request.podSandboxId === '') throw invalidArgument('missing pod_sandbox_id: CreateContainer must name a sandbox');
   const sandbox = runtime.sandboxes.require(request.podSandboxId);
+  checkPrivilege(config, sandbox.config);
+  for (const image of [config.image, ...config.mounts.map((mount) => mount.image)])
+    if (image) runtime.handlers.require(image.runtimeHandler);
   return { containerId: await createContainer(runtime, sandbox, config) };
 };

@@ -1,5 +1,6 @@
 import { notFound } from '../errors.js';
 import type { ContainerStatus } from '../gen/runtime/v1/ContainerStatus.js';
+import type { Mount } from '../gen/runtime/v1/Mount.js';
 import type { ContainerStatusRequest__Output } from '../gen/runtime/v1/ContainerStatusRequest.js';
 import type { ContainerStatusResponse } from '../gen/runtime/v1/ContainerStatusResponse.js';
 import { readSpec } from '../lifecycle/container-spec.js';
@@ -35,12 +36,20 @@ export const containerStatusOf = (container: Container): ContainerStatus => ({
   message: container.message,
   labels: container.config.labels,
   annotations: container.config.annotations,
-  mounts: container.config.mounts,
+  mounts: mountsOf(container),
   logPath: container.logPath,
   resources: container.resources ? { linux: container.resources } : null,
   user: { linux: { uid: container.user.uid, gid: container.user.gid, supplementalGroups: [...container.user.groups] } },
   stopSignal: signalName(container.stopSignal),
 });
+
+/** image_ref tells which image a name meant when it was mounted (api.proto, ImageSpec). */
+const mountsOf = ({ config, imageVolumes }: Container): Mount[] => {
+  const volumes = imageVolumes.values();
+  return config.mounts.map((mount) =>
+    mount.image?.image ? { ...mount, image: { ...mount.image, imageRef: volumes.next().value?.id ?? '' } } : mount,
+  );
+};
 
 /** Under the names that `crictl inspect` shows for other runtimes: tools read the pid and the OCI specification there. */
 const verbose = async (runtime: Pick<Runtime, 'config'>, container: Container) => ({

@@ -11,7 +11,7 @@ export const imageService = (runtime: Runtime): Rpcs => ({
   unary: {
     ListImages: (request) => listImages(runtime, request),
     ImageStatus: (request) => imageStatus(runtime, request),
-    PullImage: (request) => pullImage(runtime, request),
+    PullImage: (request) => pullImage(runtime, request, runtime.handlers),
     RemoveImage: (request) => removeImage(runtime, request),
     ImageFsInfo: (request) => imageFsInfo(runtime, request),
   },

@@ -140,15 +140,17 @@ t.test('removal by any name takes the image with all its names, again and again 
   }
 });
 
+const handlers = { require: (name: string) => name };
+
 t.test('a request must name an image', async (t) => {
   const runtime = await setUp(t);
   const code = status.INVALID_ARGUMENT;
   for (const name of [null, '']) {
     await t.rejects(imageStatus(runtime, asked(name)), { code });
     await t.rejects(removeImage(runtime, asked(name)), { code });
-    await t.rejects(pullImage(runtime, { ...asked(name), auth: null, sandboxConfig: null }), { code });
+    await t.rejects(pullImage(runtime, { ...asked(name), auth: null, sandboxConfig: null }, handlers), { code });
   }
-  await t.rejects(pullImage(runtime, { ...asked('a b'), auth: null, sandboxConfig: null }), { code });
+  await t.rejects(pullImage(runtime, { ...asked('a b'), auth: null, sandboxConfig: null }, handlers), { code });
 });
 
 t.test('one filesystem holds images and containers, and its figures are those of the images', async (t) => {

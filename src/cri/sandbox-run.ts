@@ -16,19 +16,9 @@ export const runPodSandbox = async (
       `runtime handler "${handler.name}" needs the cgroupfs driver: this node's cgroup_driver is "systemd"; use the handler "native"`,
     );
   const config = checkSandboxConfig(request.config);
-  const namespaces = config.linux?.securityContext?.namespaceOptions;
-  if (podUserNamespace(namespaces) && handler.path !== undefined)
+  if (podUserNamespace(config.linux?.securityContext?.namespaceOptions) && handler.path !== undefined)
     throw invalidArgument(
       `runtime handler "${handler.name}" has no user namespaces: userns_options of the pod; use the handler "native"`,
     );
-  if (
-    namespaces &&
-    (namespaces.network === 'CONTAINER' ||
-      namespaces.network === 'TARGET' ||
-      namespaces.ipc === 'CONTAINER' ||
-      namespaces.ipc === 'TARGET')
-  ) {
-    throw invalidArgument('bad namespace mode: network and ipc of a sandbox must be POD or NODE');
-  }
   return { podSandboxId: await runSandbox(runtime, config, request.runtimeHandler) };
 };

@@ -20,7 +20,7 @@ export const status = async (
       name,
       features: { recursiveReadOnlyMounts, userNamespaces: userNamespaces && path === undefined },
     })),
-    features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: userNamespaces, mountOptions: false },
+    features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: userNamespaces, mountOptions: true },
     info: request.verbose ? verboseInfo(runtime) : {},
   };
 };

@@ -70,7 +70,8 @@ export class LayerStore {
     const store = new LayerStore(options, trash, await Session.open(join(options.root, 'layers.json'), boot));
     await makePrivateDirectory(store.directory);
     await store.#load();
-    await mkdir(join(store.directory, EMPTY, 'fs'), { recursive: true, mode: 0o755 });
+    for (const name of ['fs', 'below'])
+      await mkdir(join(store.directory, EMPTY, name), { recursive: true, mode: 0o755 });
     return store;
   }
 
@@ -123,6 +124,12 @@ export class LayerStore {
   lowerDirs(diffIds: readonly string[]): string[] {
     const topmostFirst = [...new Set(diffIds.toReversed())];
     return topmostFirst.length === 0 ? [join(this.directory, EMPTY, 'fs')] : topmostFirst.map((id) => this.path(id));
+  }
+
+  /** The same for an overlay without a writable layer, which overlayfs makes of two directories at least. */
+  readonlyDirs(diffIds: readonly string[]): string[] {
+    const directories = this.lowerDirs(diffIds);
+    return directories.length > 1 ? directories : [...directories, join(this.directory, EMPTY, 'below')];
   }
 
   /** Makes the layer present and holds it once for the caller. Callers that want the same layer share the work, not its failure. */

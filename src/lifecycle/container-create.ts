@@ -5,7 +5,7 @@ import { alreadyExists, failedPrecondition } from '../errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { layersOf } from '../image/image-record.js';
 import { stopSignal } from '../oci/stop-signal.js';
-import { type Container, containerKey } from '../store/container.js';
+import { type Container, containerKey, heldLayers } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { now } from './clock.js';
 import { dropContainer } from './container-kill.js';
@@ -79,7 +79,7 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     const container = record(parts, sandbox, config, id, prepared);
 
     parts.containers.put(container);
-    parts.layers.retain(container.image.layers);
+    parts.layers.retain(heldLayers(container));
     rollback.defer('forget container', () => forgetContainer(parts, container));
     const directory = containerDirectory(parts.config, id);
     rollback.defer('discard writable layer', () => parts.layers.discard(directory));
@@ -133,6 +133,7 @@ const record = (
     ref: prepared.image.repoDigests[0] ?? prepared.image.id,
     layers: layersOf(prepared.image),
   },
+  imageVolumes: prepared.imageVolumes.map((image) => ({ id: image.id, layers: layersOf(image) })),
   createdAt: now(),
   startedAt: '0',
   finishedAt: '0',

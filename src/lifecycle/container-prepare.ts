@@ -23,6 +23,8 @@ import { readLocalhostProfile } from './seccomp-filters.js';
 
 export interface PreparedContainer {
   image: ImageRecord;
+  /** One for each mount of an image. */
+  imageVolumes: ImageRecord[];
   spec: OciSpec;
   /** Path of the container's cgroup below each hierarchy's root. */
   cgroup: string;
@@ -56,6 +58,7 @@ export const prepareContainer = async (
   const handler = parts.handlers.require(sandbox.runtimeHandler);
   const cgroup = containerCgroup(parts, handler, sandbox, id);
   const image = requireImage(parts, config.image?.image ?? '');
+  const volumes = volumeImages(parts, config);
   const userns = podUserNamespace(sandbox.config.linux?.securityContext?.namespaceOptions);
   const spec = buildSpec({
     containerId: id,
@@ -65,13 +68,15 @@ export const prepareContainer = async (
     userns,
     image: { config: image.config, identity: requireIdentity(image) },
     hostname: podHostname(sandbox.config, sandbox.netnsPath === ''),
+    imageLayers: new Map([...volumes].map(([name, record]) => [name, parts.layers.readonlyDirs(layersOf(record))])),
     runtimeFiles: runtimeFiles(parts, sandbox.id),
     host: parts.host,
     cgroupsPath: cgroup,
     cgroupWritable: parts.config.containers.cgroup_writable,
     pidsLimit: parts.config.containers.pids_limit,
     localhostSeccomp: await localhostSeccomp(config),
-    hostDevices: await hostDevices(config),
+    hostDevices: await hostDevices(config, parts.config.containers.privileged_without_host_devices),
+    withoutHostDevices: parts.config.containers.privileged_without_host_devices,
   });
   const directory = containerDirectory(parts.config, id);
   const context = {
@@ -81,7 +86,7 @@ export const prepareContainer = async (
     work: join(directory, 'work'),
   };
   const pid = checkedPidNamespace(parts, sandbox, config);
-  const made = { image, spec, cgroup };
+  const made = { image, imageVolumes: imageMounts(config).flatMap((name) => volumes.get(name) ?? []), spec, cgroup };
   if (handler.path !== undefined) {
     requireFeatures(handler, spec);
     const bundle = { ...context, ...(await bundlePlace(parts, sandbox, handler.path, pid, id)) };
@@ -108,6 +113,11 @@ const requireFeatures = ({ name, recursiveReadOnlyMounts }: RuntimeHandler, { mo
   if (mount)
     throw invalidArgument(
       `runtime handler "${name}" has no recursive_read_only: mount ${mount.destination}; Status tells which handlers do`,
+    );
+  const image = mounts.find(({ type }) => type === 'image');
+  if (image)
+    throw invalidArgument(
+      `runtime handler "${name}" has no images as volumes: mount ${image.destination}; use the handler "native"`,
     );
 };
 
@@ -143,6 +153,12 @@ const requireImage = (parts: Parts, name: string): ImageRecord => {
   return image;
 };
 
+const imageMounts = (config: ContainerConfig__Output): string[] =>
+  config.mounts.flatMap(({ image }) => (image?.image ? [image.image] : []));
+
+const volumeImages = (parts: Parts, config: ContainerConfig__Output): Map<string, ImageRecord> =>
+  new Map(imageMounts(config).map((name) => [name, requireImage(parts, name)]));
+
 const requireIdentity = (image: ImageRecord): { passwd: string; group: string } => {
   if ('error' in image.identity)
     throw failedPrecondition(`cannot tell users and groups: image ${image.id}: ${image.identity.error}`);
@@ -168,6 +184,12 @@ const checkedPidNamespace = (parts: Parts, sandbox: Sandbox, config: ContainerCo
   const wanted = pidNamespace(config);
   if (wanted.pid !== 'target') return wanted;
   const target = parts.containers.require(wanted.targetId ?? '');
+  // "previously created with NamespaceMode CONTAINER" (api.proto, NamespaceMode.TARGET).
+  const mode = pidNamespace(target.config).pid;
+  if (mode !== 'container')
+    throw invalidArgument(
+      `no PID namespace of its own: target_id ${wanted.targetId} was created with mode ${mode.toUpperCase()}`,
+    );
   if (target.sandboxId !== sandbox.id || target.startedAt === '0' || target.finishedAt !== '0') {
     throw failedPrecondition(`not a running container of this pod: PID namespace target ${wanted.targetId}`);
   }

@@ -11,7 +11,12 @@ t.test('layers are given back once, although a removal overtakes a creation that
   const journal = Journal.open(join(root, 'journal'));
   t.teardown(() => journal.close());
   const containers = new ObjectStore<Container>('container', journal);
-  const container = { id: 'a'.repeat(64), sandboxId: 'b'.repeat(64), image: { layers: ['sha256:1'] } };
+  const container = {
+    id: 'a'.repeat(64),
+    sandboxId: 'b'.repeat(64),
+    image: { layers: ['sha256:1'] },
+    imageVolumes: [{ id: 'sha256:i', layers: ['sha256:2'] }],
+  };
   containers.put(container as unknown as Container);
   const released: string[] = [];
   const layers = {
@@ -21,5 +26,5 @@ t.test('layers are given back once, although a removal overtakes a creation that
   const parts = { config: { root, state: root }, containers, layers } as unknown as Runtime;
   await discardContainer(parts, container as unknown as Container);
   await forgetContainer(parts, container as unknown as Container);
-  t.same(released, ['sha256:1']);
+  t.same(released, ['sha256:1', 'sha256:2'], 'those of images that are volumes, too');
 });

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Container } from '../store/container.js';
+import { type Container, heldLayers } from '../store/container.js';
 import { killContainer } from './container-kill.js';
 import { containerDirectory, specPath } from './paths.js';
 import { endScope } from './container-scope.js';
@@ -50,9 +50,9 @@ export const discardContainer = async (
 /** Takes it out of the store and gives its layers back: once, although RemovePodSandbox may overtake a creation that then rolls back. */
 export const forgetContainer = async (
   parts: Pick<Runtime, 'containers' | 'layers'>,
-  { id, image }: Container,
+  container: Container,
 ): Promise<void> => {
-  if (parts.containers.delete(id)) await parts.layers.release(image.layers);
+  if (parts.containers.delete(container.id)) await parts.layers.release(heldLayers(container));
 };
 
 /** The container's directory on the tmpfs. */

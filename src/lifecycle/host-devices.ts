@@ -10,8 +10,9 @@ const DIRECTORY_DEPTH = 4;
 const SKIP = new Set(['/dev/pts', '/dev/shm', '/dev/mqueue', '/dev/hugepages', '/dev/fd', '/dev/console', '/dev/ptmx']);
 
 /** Device nodes that a container asks for: all of the host's when it is privileged, else those at or below the requested paths. */
-export const hostDevices = async (config: ContainerConfig__Output): Promise<HostDevice[]> => {
-  const roots = config.linux?.securityContext?.privileged ? ['/dev'] : config.devices.map((device) => device.hostPath);
+export const hostDevices = async (config: ContainerConfig__Output, withoutHost: boolean): Promise<HostDevice[]> => {
+  const all = config.linux?.securityContext?.privileged && !withoutHost;
+  const roots = all ? ['/dev'] : config.devices.map((device) => device.hostPath);
   const found: HostDevice[] = [];
   for (const root of new Set(roots)) await collect(root, DIRECTORY_DEPTH, found);
   return found;

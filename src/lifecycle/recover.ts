@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { killCgroup } from '../cgroup/kill.js';
-import type { Container } from '../store/container.js';
+import { type Container, heldLayers } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
 import type { Supervisor } from '../supervisor/supervisor.js';
 import { attachment } from './attachment.js';
@@ -24,7 +24,7 @@ import { stopSandbox } from './sandbox-stop.js';
  * what became of it, and everything that neither knows is garbage of a half-done operation. Clients are answered while it ends.
  */
 export const recover = async (runtime: Runtime): Promise<void> => {
-  for (const container of runtime.containers.list()) runtime.layers.retain(container.image.layers);
+  for (const container of runtime.containers.list()) runtime.layers.retain(heldLayers(container));
   await makeMountPoints(runtime.config);
   await mkdir(podsDirectory(runtime.config), { recursive: true, mode: 0o700 });
   await mkdir(containersDirectory(runtime.config), { recursive: true, mode: 0o700 });

@@ -1,6 +1,7 @@
 import { failedPrecondition, invalidArgument } from '../errors.js';
 import type { LinuxContainerSecurityContext__Output } from '../gen/runtime/v1/LinuxContainerSecurityContext.js';
 import type { SecurityProfile__Output } from '../gen/runtime/v1/SecurityProfile.js';
+import { checkReference } from './seccomp-profile.js';
 import type { HostFacts } from './spec-input.js';
 
 /** A profile name as aa-exec takes one; it is written to the kernel after the word "exec ". */
@@ -19,6 +20,7 @@ export function apparmorProfile(
 ): string | undefined {
   const enabled = host.lsms.includes('apparmor');
   const profile = context?.apparmor ?? legacyProfile(context?.apparmorProfile ?? '');
+  if (profile) checkReference(profile, 'apparmor');
   switch (profile?.profileType) {
     case undefined:
       return enabled ? (context?.privileged ? 'unconfined' : host.apparmorDefault) : undefined;

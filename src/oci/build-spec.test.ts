@@ -172,3 +172,16 @@ t.test('CVE-2021-21334: 200 containers of one image each have exactly their own 
       [`SECRET=s${index}`],
     );
 });
+
+t.test('privileged without the devices of the node: those it asks for, and the rules of everybody', async (t) => {
+  const device = { path: '/dev/fuse', type: 'c', major: 10, minor: 229, mode: 0o600, uid: 0, gid: 0 } as const;
+  const config = containerConfig({
+    devices: [{ hostPath: '/dev/fuse', containerPath: '/dev/fuse', permissions: 'rw' }],
+    linux: { resources: null, securityContext: securityContext({ privileged: true }) },
+  });
+  const { linux } = buildSpec(specInput({ config, hostDevices: [device], withoutHostDevices: true }));
+  t.equal(linux.devices.length, 7);
+  t.same(linux.resources.devices[0], { allow: false, access: 'rwm' });
+  t.same(linux.resources.devices.at(-1), { allow: true, type: 'c', major: 10, minor: 229, access: 'rw' });
+  t.same(linux.maskedPaths, [], 'and privileged all the same');
+});

@@ -68,8 +68,12 @@ function ociProcess(input: SpecInput, privileged: boolean): OciProcess {
 function ociLinux(input: SpecInput, privileged: boolean, process: OciProcess): Omit<OciLinux, 'rootfsPropagation'> {
   const { config, host } = input;
   const context = config.linux?.securityContext;
-  const { nodes, rules } = containerDevices(config.devices, input.hostDevices ?? [], privileged);
-  const paths = guardedPaths(context, privileged, host);
+  const { nodes, rules } = containerDevices(
+    config.devices,
+    input.hostDevices ?? [],
+    privileged && !input.withoutHostDevices,
+  );
+  const paths = guardedPaths(context, privileged, input.userns !== undefined, host);
   const seccomp = seccompProfile(input, process);
   return {
     namespaces: containerNamespaces(config, privileged, input.userns),

@@ -172,8 +172,12 @@ const FLAGS: ReadonlySet<string> = new Set([
 /** Words of a mount's options that are neither flags nor for the file system. */
 const BIND_WORDS: ReadonlySet<string> = new Set(['rbind', 'bind', 'rw', 'rro', 'rprivate', 'rslave', 'rshared']);
 
-function mountOp({ destination, type, source, options, uidMappings }: OciMount, userns: IdMap | undefined): PlanOp {
+function mountOp(
+  { destination, type, source, options, uidMappings, image }: OciMount,
+  userns: IdMap | undefined,
+): PlanOp {
   const flags = options.filter((option): option is MountFlag => FLAGS.has(option));
+  if (image) return { op: 'image', lower: image.lower, destination, subPath: image.subPath, flags };
   if (type !== 'bind')
     return {
       op: 'mount',

@@ -12,6 +12,7 @@ import {
 
 const build = (mounts: Array<Partial<Mount__Output>>, over: Parameters<typeof specInput>[0] = {}, privileged = false) =>
   containerMounts(specInput({ config: containerConfig({ mounts: mounts.map(mount) }), ...over }), privileged);
+const image = { image: 'x', annotations: {}, userSpecifiedImage: '', runtimeHandler: '', imageRef: '' };
 const at = (destination: string, ...args: Parameters<typeof build>) =>
   build(...args).filter((one) => one.destination === destination);
 
@@ -113,17 +114,29 @@ t.test('bad mounts are refused', async (t) => {
     ],
     ['CVE-2024-9407: an option string', { mountOptions: ['ro,dev'] }, 3],
     ['an option that gives', { mountOptions: ['suid'] }, 3],
-    [
-      'an image',
-      {
-        image: { image: 'x', annotations: {}, userSpecifiedImage: '', runtimeHandler: '', imageRef: '' },
-        hostPath: '',
-      },
-      12,
-    ],
+    ['a writable image', { image, hostPath: '' }, 3],
+    ['an image and a host path', { image, readonly: true }, 3],
+    ['a part of no image', { imageSubPath: 'x' }, 3],
+    ...['/etc', '..', 'a/../b', 'a\0'].map((imageSubPath): [string, Partial<Mount__Output>, number] => [
+      `CVE-2017-1002101: ${JSON.stringify(imageSubPath)} of an image`,
+      { image, hostPath: '', readonly: true, imageSubPath },
+      3,
+    ]),
     ['ID mappings', { uidMappings: [{ hostId: 0, containerId: 0, length: 1 }] }, 3],
   ];
   for (const [what, over, code] of table) t.throws(() => build([over]), { code }, what);
+});
+
+t.test('an image as a volume: never writable, never a way to more privilege', async (t) => {
+  const imageLayers = new Map([['x', ['/layers/top', '/layers/below']]]);
+  const request = { image, hostPath: '', readonly: true, imageSubPath: 'etc', mountOptions: ['noexec', 'nodev'] };
+  t.match(at('/data', [request], { imageLayers }), [
+    {
+      type: 'image',
+      options: ['ro', 'nosuid', 'nodev', 'noexec'],
+      image: { lower: ['/layers/top', '/layers/below'], subPath: 'etc' },
+    },
+  ]);
 });
 
 t.test("CVE-2019-16884: nothing covers the kernel's /proc", async (t) => {

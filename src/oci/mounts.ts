@@ -1,4 +1,4 @@
-import { failedPrecondition, invalidArgument, unimplemented } from '../errors.js';
+import { failedPrecondition, internal, invalidArgument } from '../errors.js';
 import type { Mount__Output } from '../gen/runtime/v1/Mount.js';
 import type { MountPropagation__Output } from '../gen/runtime/v1/MountPropagation.js';
 import { containerPath } from './container-path.js';
@@ -106,10 +106,13 @@ function runtimeFiles({ runtimeFiles: files }: SpecInput): OciMount[] {
   ];
 }
 
-function requestedMount(mount: Mount__Output, { host, userns }: SpecInput): OciMount {
+function requestedMount(mount: Mount__Output, input: SpecInput): OciMount {
+  const { host, userns } = input;
   const destination = containerPath(mount.containerPath, 'container_path');
   checkDestination(destination);
-  if (mount.image?.image) throw unimplemented(`image mounts are not supported: ${destination}; use a host_path`);
+  if (mount.image?.image) return imageMount(mount, mount.image.image, destination, input);
+  if (mount.imageSubPath !== '')
+    throw invalidArgument(`image_sub_path without image: mount ${destination}; name the image or leave it out`);
   if (!mount.hostPath.startsWith('/') || mount.hostPath.includes('\0'))
     throw invalidArgument(`not an absolute path: host_path ${JSON.stringify(mount.hostPath)} of mount ${destination}`);
   if (mount.selinuxRelabel && host.lsms.includes('selinux'))
@@ -126,6 +129,32 @@ function requestedMount(mount: Mount__Output, { host, userns }: SpecInput): OciM
     source: mount.hostPath,
     options: bindOptions(mount, destination),
     ...(isIdMapped(mount, userns, destination) && userns ? idMappings(userns) : {}),
+  };
+}
+
+/** "All image mounts are per feature definition readonly" (api.proto, Mount.image). Programs of the image may run; none gains privilege. */
+function imageMount(mount: Mount__Output, image: string, destination: string, input: SpecInput): OciMount {
+  const where = `image mount ${destination}`;
+  if (mount.hostPath !== '')
+    throw invalidArgument(`both host_path and image: mount ${destination}; they exclude each other`);
+  if (!mount.readonly) throw invalidArgument(`readonly is not set: ${where}; images are mounted read-only only`);
+  if (mount.propagation === 'PROPAGATION_BIDIRECTIONAL')
+    throw invalidArgument(`nothing is mounted in an image: propagation BIDIRECTIONAL of ${where}; use PRIVATE`);
+  const subPath = mount.imageSubPath;
+  if (subPath.startsWith('/') || subPath.includes('\0') || subPath.split('/').includes('..') || subPath.length > 4095)
+    throw invalidArgument(
+      `not a relative path without "..": image_sub_path ${JSON.stringify(subPath.slice(0, 300))} of ${where}`,
+    );
+  isIdMapped(mount, input.userns, destination);
+  const lower = input.imageLayers?.get(image);
+  if (!lower) throw internal(`not looked up: image ${image} of ${where}`);
+  const restrictions = bindOptions(mount, destination).filter((option) => RESTRICTIONS.has(option));
+  return {
+    destination,
+    type: 'image',
+    source: image,
+    options: [...new Set(['ro', 'nosuid', 'nodev', ...restrictions])],
+    image: { lower: [...lower], subPath },
   };
 }
 

@@ -18,7 +18,7 @@ const none = { maskedPaths: [], readonlyPaths: [] };
 
 t.test('CVE-2017-16539, CVE-2018-10892, CVE-2020-8694: the defaults, also for empty lists', async (t) => {
   for (const request of [undefined, null, none]) {
-    const { masked, readonly } = guardedPaths(request, false, {
+    const { masked, readonly } = guardedPaths(request, false, false, {
       thermalThrottle: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
     });
     t.same(masked, [...REQUIRED, '/sys/devices/system/cpu/cpu0/thermal_throttle']);
@@ -27,20 +27,24 @@ t.test('CVE-2017-16539, CVE-2018-10892, CVE-2020-8694: the defaults, also for em
 });
 
 t.test('lists of the request replace the defaults', async (t) => {
-  t.same(guardedPaths({ maskedPaths: ['/a/', '/a'], readonlyPaths: ['/b'] }, false, {}), {
+  t.same(guardedPaths({ maskedPaths: ['/a/', '/a'], readonlyPaths: ['/b'] }, false, false, {}), {
     masked: ['/a'],
     readonly: ['/b'],
   });
 });
 
+t.test('procMount Unmasked, which only a pod with a user namespace can ask for: empty lists are empty', async (t) => {
+  t.same(guardedPaths(none, false, true, {}), { masked: [], readonly: [] });
+});
+
 t.test('a privileged container has neither', async (t) => {
-  t.same(guardedPaths({ maskedPaths: ['/a'], readonlyPaths: ['/b'] }, true, {}), { masked: [], readonly: [] });
+  t.same(guardedPaths({ maskedPaths: ['/a'], readonlyPaths: ['/b'] }, true, false, {}), { masked: [], readonly: [] });
 });
 
 t.test('paths that are none are refused', async (t) => {
   for (const path of ['', 'a', '/a/../..', '/a\0'])
     t.throws(
-      () => guardedPaths({ maskedPaths: [path], readonlyPaths: [] }, false, {}),
+      () => guardedPaths({ maskedPaths: [path], readonlyPaths: [] }, false, false, {}),
       { code: 3 },
       JSON.stringify(path),
     );

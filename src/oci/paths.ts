@@ -24,18 +24,23 @@ export interface GuardedPaths {
   readonly: string[];
 }
 
-/** proto3 does not tell an empty list from an absent one: an empty list means the defaults. A privileged container has neither. */
+/**
+ * proto3 does not tell an empty list from an absent one. The kubelet sends full lists unless a pod asks for procMount Unmasked, which
+ * Kubernetes allows in user namespaces only: there an empty list means nothing, elsewhere the defaults. A privileged container has neither.
+ */
 export function guardedPaths(
   request: { maskedPaths: readonly string[]; readonlyPaths: readonly string[] } | null | undefined,
   privileged: boolean,
+  ownUsers: boolean,
   host: Pick<HostFacts, 'thermalThrottle'>,
 ): GuardedPaths {
   if (privileged) return { masked: [], readonly: [] };
   const masked = request?.maskedPaths ?? [];
   const readonly = request?.readonlyPaths ?? [];
   return {
-    masked: masked.length > 0 ? shortest(masked, 'masked path') : [...MASKED, ...(host.thermalThrottle ?? [])],
-    readonly: readonly.length > 0 ? shortest(readonly, 'read-only path') : [...READONLY],
+    masked:
+      masked.length > 0 || ownUsers ? shortest(masked, 'masked path') : [...MASKED, ...(host.thermalThrottle ?? [])],
+    readonly: readonly.length > 0 || ownUsers ? shortest(readonly, 'read-only path') : [...READONLY],
   };
 }
 

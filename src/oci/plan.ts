@@ -58,6 +58,8 @@ export type PlanOp =
       /** Shown with the owners that the pod's user namespace gives it. */
       idmap?: boolean;
     }
+  /** The layers of an image, from the topmost down, read-only; at least two, as overlayfs wants. `subPath`: only that of it. */
+  | { op: 'image'; lower: string[]; destination: string; subPath: string; flags: MountFlag[] }
   /** A device node in the container's /dev (or elsewhere, then bound from the host). Owners are the host's, whatever the pod calls them. */
   | {
       op: 'device';
@@ -114,6 +116,7 @@ export const PLAN_ORDER = {
   rootfs: 60,
   mount: 70,
   bind: 70,
+  image: 70,
   device: 80,
   symlink: 80,
   mask: 90,

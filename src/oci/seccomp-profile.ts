@@ -1,5 +1,6 @@
 import { invalidArgument } from '../errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
+import type { SecurityProfile__Output } from '../gen/runtime/v1/SecurityProfile.js';
 import type { LinuxContainerSecurityContext__Output } from '../gen/runtime/v1/LinuxContainerSecurityContext.js';
 
 /** Which seccomp profile a container asks for. */
@@ -20,6 +21,7 @@ const LEGACY_LOCALHOST = 'localhost/';
 export function seccompChoice(context: LinuxContainerSecurityContext__Output | null | undefined): SeccompChoice {
   if (!context || context.privileged) return { kind: 'none' };
   if (!context.seccomp) return legacySource(context.seccompProfilePath);
+  checkReference(context.seccomp, 'seccomp');
   switch (context.seccomp.profileType) {
     case 'RuntimeDefault':
       return { kind: 'default' };
@@ -30,6 +32,14 @@ export function seccompChoice(context: LinuxContainerSecurityContext__Output | n
     default:
       throw invalidArgument(`unknown seccomp profile type: ${JSON.stringify(context.seccomp.profileType)}`);
   }
+}
+
+/** "Must only be set if ProfileType is Localhost" (api.proto, SecurityProfile.localhost_ref). */
+export function checkReference({ profileType, localhostRef }: SecurityProfile__Output, field: string): void {
+  if (localhostRef !== '' && profileType !== 'Localhost')
+    throw invalidArgument(
+      `set although profile_type is ${profileType}: localhost_ref ${JSON.stringify(localhostRef)} of ${field}`,
+    );
 }
 
 /** seccomp_profile_path of kubelets before 1.19. */

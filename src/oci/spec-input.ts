@@ -23,12 +23,16 @@ export interface SpecInput {
   readonly cgroupsPath: string;
   /** The container's own cgroup is mounted read-write although it is not privileged. */
   readonly cgroupWritable?: boolean;
+  /** Layer directories, from the topmost down, of the images that mounts name. */
+  readonly imageLayers?: ReadonlyMap<string, readonly string[]>;
   /** Daemon-wide limit on processes; 0 or absent: none. The request's `unified["pids.max"]` wins. */
   readonly pidsLimit?: number;
   /** Text of the file that `seccompSource` named. */
   readonly localhostSeccomp?: string;
   /** Privileged containers: every device node below the host's /dev. Others: the nodes at (or, for a directory, below) `config.devices[].hostPath`. */
   readonly hostDevices?: readonly HostDevice[];
+  /** A privileged container gets the devices it asks for only. */
+  readonly withoutHostDevices?: boolean;
 }
 
 /** What the image says about the process; all of it is data from a stranger. */

@@ -47,12 +47,14 @@ export interface OciRlimit {
 
 export interface OciMount {
   destination: string;
-  /** `bind`, a file system type, or `shm`: the pod's shared memory, which the supervisor holds. */
+  /** `bind`, a file system type, `shm`: the pod's shared memory, which the supervisor holds, or `image`: see `image`. */
   type: string;
   source: string;
   options: string[];
   uidMappings?: OciIdMapping[];
   gidMappings?: OciIdMapping[];
+  /** Layers of an image as a volume, and the path in it. */
+  image?: { lower: string[]; subPath: string };
 }
 
 export interface OciIdMapping {

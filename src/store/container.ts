@@ -15,6 +15,8 @@ export interface Container {
   /** `creating` and `removing` are invisible in lists; a start-up that finds `creating` rolls it back. */
   readonly stage: 'creating' | 'live' | 'removing';
   readonly image: { readonly id: string; readonly ref: string; readonly layers: readonly string[] };
+  /** Images that are mounted as volumes, one for each such mount of the configuration, in its order. */
+  readonly imageVolumes: ReadonlyArray<{ readonly id: string; readonly layers: readonly string[] }>;
   readonly createdAt: string;
   readonly startedAt: string;
   readonly finishedAt: string;
@@ -41,6 +43,12 @@ export const containerState = (container: Container): keyof typeof ContainerStat
   if (container.finishedAt !== '0') return 'CONTAINER_EXITED';
   return container.startedAt === '0' ? 'CONTAINER_CREATED' : 'CONTAINER_RUNNING';
 };
+
+/** All layers that must stay as long as the container does. */
+export const heldLayers = ({ image, imageVolumes }: Pick<Container, 'image' | 'imageVolumes'>): string[] => [
+  ...image.layers,
+  ...imageVolumes.flatMap(({ layers }) => layers),
+];
 
 /** Unique within a sandbox for its lifetime (api.proto, ContainerMetadata). */
 export const containerKey = (sandboxId: string, config: ContainerConfig__Output): string =>

@@ -92,6 +92,13 @@ const ENCODERS: Encoders = {
     integer(7, PROPAGATIONS[op.propagation], 1, `propagation of the mount on ${op.destination}`),
     ...(op.idmap ? [bool(10, true)] : []),
   ],
+  image: (op) => [
+    integer(1, 3, 1, 'kind'),
+    ...op.lower.map((lower) => path(2, lower, 'layer directory')),
+    path(3, op.destination, 'mount destination'),
+    ...(op.subPath === '' ? [] : [string(4, op.subPath, 'image_sub_path')]),
+    mountFlags(5, op.flags),
+  ],
   device: (op) => [
     integer(1, 1, 1, 'kind'),
     path(2, op.destination, 'device path'),

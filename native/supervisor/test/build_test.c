@@ -1,7 +1,7 @@
 /* A container as it is made: what its first process sees, and what the host sees of it. */
 #include "fixture.h"
 
-#include "../rootfs.h"
+#include "../overlay.h"
 
 static struct run r;
 static char *layer;
@@ -182,6 +182,28 @@ static void test_devices(void) {
     ok(stat(at("outside.upper/opt/zero"), &st) == 0 && S_ISREG(st.st_mode), "nor a node in the writable layer");
 }
 
+static void test_image_volume(void) {
+    struct wish w = {
+        .script = "cat /image/etc/top /image/etc/both; touch /image/x || echo refused; /image/bin/busybox echo runs;"
+                  "cat /part/both /file; ls /linked; grep -c ' /part ' /proc/self/mountinfo; ls /upper /image/../upper",
+        .images = {{"/image", NULL}, {"/part", "etc"}, {"/file", "etc/../etc/both"}, {"/linked", "escape"}}};
+    ok(runs("image", &w), "an image as a volume, and parts of it");
+    has(r.text, "refused\nruns\n", "layers are read-only, and programs run");
+    has(r.text, "second\nsecond\n", "a directory of it, a file of it");
+    has(r.text, "top\n", "CVE-2017-1002101, CVE-2021-25741: an absolute symlink stays in the image");
+    ok(!strstr(r.text, "passwd"), "and does not lead to the host");
+    static const char *const missing[] = {"nothing", "etc/nothing", "../../../nothing", "proc/self/root", "dangling"};
+    char name[32];
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        struct wish none = {.script = "true", .images = {{"/image", missing[i]}}};
+        snprintf(name, sizeof name, "noimage%zu", i);
+        ok(!runs(name, &none) && r.failed.error == ENOENT, "a missing sub path is refused: %s", missing[i]);
+    }
+    has(r.failed.detail, "no such file or directory: dangling (image_sub_path", "with the cause");
+    struct wish proc = {.script = "true", .images = {{"/proc/self", NULL}}};
+    ok(!runs("imageproc", &proc) && strstr(r.failed.detail, "not allowed"), "CVE-2019-16884: an image over procfs");
+}
+
 /* Before Linux 6.5 the overlay is mounted by one list of layers. */
 static void test_overlay_by_list(void) {
     static struct draft d;
@@ -194,7 +216,9 @@ static void test_overlay_by_list(void) {
     ok(plan_decode(&bytes, PLAN_OF_CONTAINER, &plan, &err) == 0, "a plan");
     pid_t pid = fork();
     if (pid == 0) {
-        int fd = rootfs_open_by_list(plan_find(&plan, PLAN_ROOTFS));
+        const struct plan_op *op = plan_find(&plan, PLAN_ROOTFS);
+        const struct overlay overlay = {&op->rootfs.lower, 0, op->rootfs.upper, op->rootfs.work, -1};
+        int fd = overlay_open_by_list(&overlay, 0);
         if (fd < 0) perror("# by list");
         _exit(fd >= 0 && faccessat(fd, "bin/busybox", X_OK, 0) == 0 && mkdirat(fd, "written", 0755) == 0 ? 0 : 1);
     }
@@ -230,6 +254,7 @@ static void test_propagation(void) {
 int main(void) {
     if (!fixture_open()) return 1;
     layer = fresh_layer("layer");
+    fresh_image();
     put_file(at("secret"), "secret\n");
     put_file(at("layer/etc/hidden"), "hidden\n");
     put_file(at("layer/etc/other"), "hidden\n");
@@ -250,6 +275,7 @@ int main(void) {
     test_command();
     test_terminal();
     test_devices();
+    test_image_volume();
     test_overlay_by_list();
     umount2(at("volume/sub"), MNT_DETACH);
     test_propagation();

@@ -197,6 +197,7 @@ struct wish {
     bool limit_optional;
     const char *masks[4], *readonly[4];
     const char *binds[4][2];
+    const char *images[4][2]; /* destination and sub path of an image of the layers "image.top" and "image.below" */
     uint32_t bind_flags;
     uint8_t bind_propagation; /* plan_propagation; 0: private */
     bool bind_recursive_readonly;
@@ -237,6 +238,17 @@ __attribute__((unused)) static char *get_file(const char *path) {
     text[n < 0 ? 0 : n] = 0;
     if (fd >= 0) close(fd);
     return text;
+}
+
+/* The layers of an image to be mounted. */
+__attribute__((unused)) static void fresh_image(void) {
+    char command[1024];
+    snprintf(command, sizeof command,
+             "cd %s && mkdir -p image.top/etc image.below/etc image.below/bin && cp /bin/busybox image.below/bin && "
+             "echo top > image.top/etc/top && echo first > image.below/etc/both && echo second > image.top/etc/both && "
+             "chown 1000:1000 image.top/etc/both && ln -s /etc image.top/escape && ln -s /nowhere image.top/dangling",
+             fixture_dir);
+    if (system(command) != 0) fprintf(stderr, "image\n");
 }
 
 /* A lower directory with busybox and nothing else but what the test adds. */
@@ -303,6 +315,16 @@ __attribute__((unused)) static void draft_container(struct draft *d, const char 
     for (int i = 0; i < 4 && w->binds[i][0]; i++)
         put_bind_as(d, w->binds[i][0], w->binds[i][1], w->bind_flags, w->bind_recursive_readonly,
                     w->bind_propagation ? w->bind_propagation : PLAN_PRIVATE);
+    for (int i = 0; i < 4 && w->images[i][0]; i++) {
+        op_begin(d, PLAN_MOUNT);
+        wire_put_u8(&d->w, 1, PLAN_KIND_IMAGE);
+        wire_put_string(&d->w, 2, at("image.top"));
+        wire_put_string(&d->w, 2, at("image.below"));
+        wire_put_string(&d->w, 3, w->images[i][0]);
+        if (w->images[i][1]) wire_put_string(&d->w, 4, w->images[i][1]);
+        wire_put_u32(&d->w, 5, 0x7);
+        op_end(d);
+    }
     for (size_t i = 0; !w->no_dev && i < 6; i++)
         put_device(d, nodes[i][0], (uint32_t)atoi(nodes[i][1]), (uint32_t)atoi(nodes[i][2]));
     if (w->device) put_device(d, w->device, 1, 5);

@@ -144,6 +144,13 @@ static void test_volume(void) {
     fixture_idmap_binds = false;
 }
 
+static void test_image(void) {
+    struct wish w = {.script = "stat -c '%n %u' /image/etc/top /image/etc/both /part/both; cat /part/both",
+                     .images = {{"/image", NULL}, {"/part", "escape"}}};
+    ok(runs("image", &w), "an image as a volume");
+    has(r.text, "/image/etc/top 0\n/image/etc/both 1000\n/part/both 1000\nsecond\n", "shows the owners of the image");
+}
+
 static void test_user(void) {
     struct identity user = {.uid = 1000, .gid = 1000, .groups = {1000}, .group_count = 1, .bounding = CAPS_DEFAULT};
     struct wish w = {.script = "id -u; echo x >/dev/stdout", .identity = &user};
@@ -229,6 +236,7 @@ static void test_failures(void) {
 int main(void) {
     if (!fixture_open()) return 1;
     layer = fresh_layer("layer");
+    fresh_image();
     char command[2048];
     snprintf(
         command, sizeof command,
@@ -246,6 +254,7 @@ int main(void) {
     test_namespaces();
     test_locked();
     test_volume();
+    test_image();
     test_user();
     test_shared_pid();
     test_exec();
