@@ -19,20 +19,32 @@ export const killCgroup = async (layout: CgroupLayout, path: string): Promise<vo
   for (;;) {
     const directories = roots.flatMap(subtree);
     const alive = new Set(directories.flatMap(processesOf));
-    if (alive.size === 0) {
-      // An empty scope is systemd's to remove; it would not notice if we did.
-      if (!scopeOf(path)) for (const directory of directories) rmdirSync(directory);
-      return;
-    }
+    // An empty scope is systemd's to remove; it would not notice if we did.
+    if (alive.size === 0 && (scopeOf(path) || directories.every(isRemoved))) return;
     if (performance.now() > deadline)
       throw deadlineExceeded(
-        `processes do not die: ${[...alive].join(', ')} of cgroup ${path}; see their /proc/PID/stack`,
+        alive.size > 0
+          ? `processes do not die: ${[...alive].join(', ')} of cgroup ${path}; see their /proc/PID/stack`
+          : `still in use: cgroup ${path}; see what is below it`,
       );
     for (const root of roots) if (existsSync(`${root}/cgroup.kill`)) writeFileSync(`${root}/cgroup.kill`, '1');
     for (const pid of alive) kill(pid);
     for (const directory of directories) thaw(directory);
     // The kernel tells nobody when a v1 cgroup becomes empty.
     await pause(ROUND_MS);
+  }
+};
+
+/** Removes one directory; false while the kernel, or whoever makes a cgroup in it, still uses it. */
+const isRemoved = (directory: string): boolean => {
+  try {
+    rmdirSync(directory);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return true;
+    if (code === 'EBUSY' || code === 'ENOTEMPTY') return false;
+    throw error;
   }
 };
 

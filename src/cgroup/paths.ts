@@ -1,4 +1,3 @@
-import { rmdirSync } from 'node:fs';
 import { invalidArgument } from '../errors.js';
 import type { CgroupLayout } from './layout.js';
 
@@ -34,15 +33,4 @@ export const cgroupDirectories = (layout: CgroupLayout, path: string): string[] 
   const mountPoints = new Set(Object.values(layout.v1));
   if (layout.v2) mountPoints.add(layout.v2.mountPoint);
   return [...mountPoints].map((mountPoint) => `${mountPoint}${path}`);
-};
-
-/** Only for cgroups in which nobody is about to make another. */
-export const removeCgroup = (layout: CgroupLayout, path: string): void => {
-  for (const directory of cgroupDirectories(layout, path)) {
-    try {
-      rmdirSync(directory);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
-  }
 };
