@@ -55,11 +55,11 @@ t.test('the resources of a pod are recorded', async (t) => {
   });
   await cri.updatePodSandboxResources({ podSandboxId: pod.id, resources: { cpuShares: '1024' } });
   t.match(await recorded(), {
-    overhead: { memoryLimitInBytes: '1048576' },
-    resources: { cpuShares: '1024', memoryLimitInBytes: '0' },
+    overhead: { memory_limit_in_bytes: '1048576' },
+    resources: { cpu_shares: '1024', memory_limit_in_bytes: '0' },
   });
   await node.daemon.restart();
-  t.match(await recorded(), { resources: { cpuShares: '1024' } }, 'after a restart, too');
+  t.match(await recorded(), { resources: { cpu_shares: '1024' } }, 'after a restart, too');
   const bad = { podSandboxId: pod.id, resources: { cpuShares: '-1' } };
   await t.rejects(cri.updatePodSandboxResources(bad), { code: status.INVALID_ARGUMENT });
   await cri.stopPodSandbox({ podSandboxId: pod.id });

@@ -64,8 +64,10 @@ static void on_wakeup(struct source *source, uint32_t events) {
     if (read(source->fd, &count, sizeof count) == sizeof count) reap();
 }
 
+void child_leave(void) { loop_close(&wakeup); }
+
 int child_init(void) {
-    loop_close(&wakeup);
+    child_leave();
     children = NULL;
     under_construction = 0;
     owner = getpid();

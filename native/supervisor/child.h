@@ -15,6 +15,8 @@ struct child {
 
 /* Installs the SIGCHLD handler of this process. Handlers, unlike ignored signals and masks, do not survive execve. */
 int child_init(void);
+/* In a fork that has no use for what the parent was woken by. */
+void child_leave(void);
 
 /* True when `pid` is a child of ours that nobody watches: the only kind of process a builder may name. */
 bool child_is_unclaimed(pid_t pid);

@@ -14,8 +14,13 @@ static uint32_t round_now;
 static struct timer *timers;
 static void (*on_idle)(void);
 
-int loop_init(void) {
+void loop_leave(void) {
     if (epoll_fd >= 0) close(epoll_fd);
+    epoll_fd = -1;
+}
+
+int loop_init(void) {
+    loop_leave();
     timers = NULL;
     stopped = false;
     on_idle = NULL;

@@ -23,6 +23,8 @@ struct timer {
 
 /* Also called by a process just forked, which must not share its parent's loop. */
 int loop_init(void);
+/* In a fork that has no use for the parent's loop. */
+void loop_leave(void);
 
 int loop_add(struct source *source, int fd, uint32_t events, void (*ready)(struct source *, uint32_t));
 void loop_want(struct source *source, uint32_t events);

@@ -54,6 +54,9 @@ static int listen_in(const char *directory, const char *name, int type, struct b
 _Noreturn static void become_supervisor(int listener, int streams, const char *directory) {
     setsid();
     connection_drop(&connection);
+    /* Before their numbers are given to others: closed later, they would close those. */
+    loop_leave();
+    child_leave();
     harden_set_title("jangada-pod");
     /* Exactly these descriptors go on: the pod must hold nothing of its siblings or of the daemon. */
     const int goes_on[] = {listener, streams, null_fd};
