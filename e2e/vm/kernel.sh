@@ -6,6 +6,12 @@ suite=$1
 mkdir -p "$2"
 out=$(realpath "$2")
 
+# Where this machine gets Debian's packages from.
+mirror_of_debian() { apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' | awk 'NR == 1'; }
+mirror=$(mirror_of_debian)
+[ -n "$mirror" ] || { apt-get -qq update && mirror=$(mirror_of_debian); }
+[ -n "$mirror" ] || { echo "no mirror of Debian among the sources of apt" >&2; exit 1; }
+
 # An apt of our own: the machine's sources and lists are not touched.
 mkdir -p "$out"/apt/lists/partial "$out"/apt/cache/archives/partial
 cat >"$out/apt/apt.conf" <<END
@@ -18,7 +24,7 @@ Dir::Etc::sourceparts "-";
 Acquire::Languages "none";
 APT::Sandbox::User "root";
 END
-echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian $suite main" >"$out/apt/sources.list"
+echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$out/apt/sources.list"
 : >"$out/apt/status"
 export APT_CONFIG=$out/apt/apt.conf
 apt-get -qq update
