@@ -92,7 +92,7 @@ for (const handler of ['native', 'runc', 'crun']) {
     t.match(facts, /^Seccomp:\t2$/m);
     t.equal(await readFile(`/proc/${pid}/oom_score_adj`, 'utf8'), '321\n');
     t.equal(await cgroupValue(cri, id, 'memory/memory.limit_in_bytes', 'memory.max'), String(64 * MIB));
-    t.match(await cgroupValue(cri, id, 'cpu/cpu.shares', 'cpu.weight'), /^(512|20)$/);
+    t.match(await cgroupValue(cri, id, 'cpu/cpu.shares', 'cpu.weight'), /^(512|59)$/);
     const { info } = await cri.podSandboxStatus({ podSandboxId: pod.id, verbose: true });
     const supervisor = (JSON.parse(info['info'] ?? '{}') as { pid: number }).pid;
     for (const kind of ['net', 'ipc', 'uts'])
