@@ -1,10 +1,9 @@
-import type { Socket } from 'node:net';
 import { readLog } from '../harness/pod.js';
-import { SpdyClient, upgrade } from '../harness/spdy.js';
 import { until } from '../harness/wait.js';
 import { waitForIdle } from './cpu.js';
 import type { Metric, Results } from './results.js';
 import type { Service } from './service.js';
+import { Taker } from './taker.js';
 import { removePod, type RunningPod, startPod } from './workload.js';
 
 const EXEC_MIB = 1024;
@@ -33,11 +32,11 @@ export const measureStreams = async (
           [FORWARD, FORWARD_MIB, () => openPort(service, pod, port)],
         ] as const) {
           await waitForIdle(2000);
-          const socket = await open();
+          const taker = await open();
           const cpu = service.account.ms();
-          const seconds = await count(socket, mib << 20);
+          const seconds = await taker.take(mib << 20, DEADLINE_MS);
           results.add(metric, service.name, round, (mib * 1.048576) / seconds, service.account.ms() - cpu);
-          socket.destroy();
+          taker.destroy();
         }
         await removePod(service, pod.podSandboxId);
       });
@@ -47,44 +46,20 @@ export const measureStreams = async (
 const logOf = ({ sandboxConfig, logPath }: RunningPod): string => `${sandboxConfig.logDirectory}/${logPath}`;
 
 /** Up to the first byte of output, so that the start of a process is not measured. */
-const openExec = async ({ cri }: Service, { containerId }: RunningPod): Promise<Socket> => {
+const openExec = async ({ cri }: Service, { containerId }: RunningPod): Promise<Taker> => {
   const cmd = ['/lines', '65536', String(EXEC_MIB + 64)];
   const { url } = await cri.exec({ containerId, cmd, stdout: true });
-  const { socket } = await upgrade(url, ['v4.channel.k8s.io']);
-  const client = new SpdyClient(socket);
+  const taker = new Taker(url);
+  const client = await taker.connect(url, 'v4.channel.k8s.io');
   (await client.open({ streamtype: 'error' })).end();
-  const stdout = await client.open({ streamtype: 'stdout' });
-  return takeOver(socket, stdout);
+  return taker.begun(await client.open({ streamtype: 'stdout' }));
 };
 
-const openPort = async ({ cri }: Service, { podSandboxId }: RunningPod, port: number): Promise<Socket> => {
+const openPort = async ({ cri }: Service, { podSandboxId }: RunningPod, port: number): Promise<Taker> => {
   const { url } = await cri.portForward({ podSandboxId });
-  const { socket } = await upgrade(url, ['portforward.k8s.io']);
-  const client = new SpdyClient(socket);
+  const taker = new Taker(url);
+  const client = await taker.connect(url, 'portforward.k8s.io');
   const headers = { port: String(port), requestid: '0' };
   (await client.open({ streamtype: 'error', ...headers })).end();
-  return takeOver(socket, await client.open({ streamtype: 'data', ...headers }));
+  return taker.begun(await client.open({ streamtype: 'data', ...headers }));
 };
-
-const takeOver = async (socket: Socket, stream: NodeJS.EventEmitter): Promise<Socket> => {
-  await new Promise((resolve) => stream.once('data', resolve));
-  socket.removeAllListeners('data');
-  return socket;
-};
-
-/** Seconds until so many bytes have come; frame headers are 8 bytes in thousands. */
-const count = (socket: Socket, bytes: number): Promise<number> =>
-  new Promise((resolve, reject) => {
-    let left = bytes;
-    const begin = performance.now();
-    const timer = setTimeout(() => reject(new Error(`${left} of ${bytes} bytes did not come in time`)), DEADLINE_MS);
-    socket.on('data', (chunk: Buffer) => {
-      left -= chunk.length;
-      if (left > 0) return;
-      clearTimeout(timer);
-      socket.removeAllListeners('data').pause();
-      resolve((performance.now() - begin) / 1000);
-    });
-    socket.once('close', () => reject(new Error(`closed with ${left} of ${bytes} bytes to come`)));
-    socket.resume();
-  });

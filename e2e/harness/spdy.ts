@@ -32,7 +32,7 @@ export interface Upgraded {
 export const upgrade = (
   url: string,
   protocols: string[],
-  tls: { ca?: string; cert?: string; key?: string } = {},
+  options: { ca?: string; cert?: string; key?: string; createConnection?: () => Duplex } = {},
 ): Promise<Upgraded> =>
   new Promise((resolve, reject) => {
     const headers = {
@@ -41,7 +41,11 @@ export const upgrade = (
       'Content-Length': '0',
       'X-Stream-Protocol-Version': protocols,
     };
-    const request = (url.startsWith('https:') ? httpsRequest : httpRequest)(url, { method: 'POST', headers, ...tls });
+    const request = (url.startsWith('https:') ? httpsRequest : httpRequest)(url, {
+      method: 'POST',
+      headers,
+      ...options,
+    });
     request.on('error', reject);
     request.on('upgrade', (response, socket: Socket, head) => {
       if (head.length > 0)

@@ -1,6 +1,6 @@
-import type { Duplex } from 'node:stream';
 import { failedPrecondition, unavailable } from '../errors.js';
 import { type Sandbox, sandboxState } from '../store/sandbox.js';
+import type { BulkSocket } from '../supervisor/bulk-socket.js';
 import { SupervisorError } from '../supervisor/supervisor.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
@@ -15,7 +15,11 @@ export const requireReady = (sandbox: Sandbox): void => {
  * Connects to a port on the pod's loopback interface, as its own processes would: what listens there believes that it is spoken to from
  * within the pod (CVE-2021-20199). Of the pod's images nothing is run (CVE-2022-1227). A refusal is told in the words of the field.
  */
-export const dialPod = async (parts: Pick<Runtime, 'supervisors'>, sandbox: Sandbox, port: number): Promise<Duplex> => {
+export const dialPod = async (
+  parts: Pick<Runtime, 'supervisors'>,
+  sandbox: Sandbox,
+  port: number,
+): Promise<BulkSocket> => {
   requireReady(sandbox);
   const namespace = sandbox.netnsPath || 'host';
   try {

@@ -6,6 +6,7 @@ import { Liveness } from './liveness.js';
 import { SpdyConnection } from './spdy/connection.js';
 import type { SpdyStream } from './spdy/stream.js';
 
+type PodSocket = Awaited<ReturnType<typeof dialPod>>;
 export type PortForwardStreamRequest = Extract<StreamRequest, { kind: 'portforward' }>;
 
 /** A client opens the two streams of a connection right behind each other. */
@@ -108,11 +109,11 @@ const impliedId = (type: 'data' | 'error', streamId: number): string =>
  * one that breaks later is reset alone (kubernetes#74551).
  */
 const forwardPort = async (
-  dial: () => Promise<Duplex>,
+  dial: () => Promise<PodSocket>,
   { port, data, error }: Required<Pair>,
   sandboxId: string,
 ): Promise<void> => {
-  let socket: Duplex;
+  let socket: PodSocket;
   try {
     socket = await dial();
   } catch (cause) {
@@ -127,7 +128,7 @@ const forwardPort = async (
 };
 
 /** Both directions until both have ended, or one side is gone: then the other is told so. */
-export const splice = (client: Duplex, pod: Duplex): Promise<void> =>
+export const splice = (client: Duplex, pod: PodSocket): Promise<void> =>
   new Promise((resolve) => {
     let open = 2;
     const closed = () => {
@@ -149,5 +150,6 @@ export const splice = (client: Duplex, pod: Duplex): Promise<void> =>
       return resolve();
     }
     client.pipe(pod);
-    pod.pipe(client);
+    pod.flow((bytes, done) => client.write(bytes, done));
+    pod.once('end', () => client.end());
   });

@@ -7,8 +7,10 @@ const PIPE_BYTES = 256 << 10;
 /** Silence after which whoever still holds the pipe is not waited for. */
 const DRAIN_MS = 2_000;
 
+type Output = NonNullable<ProcessStreams['stdout']>;
+
 /**
- * Moves bytes between a process and its client; resolves when the process's outputs have ended and the client has taken them.
+ * Moves bytes between a process and its client; resolves when the process's outputs have ended and everything is on its way to the client.
  * `processEnded`: from then on outputs that somebody else keeps open are read only as long as something is left in them (CVE-2026-53495).
  */
 export const relay = async (
@@ -40,37 +42,43 @@ const input = (from: Readable | undefined, to: Writable | undefined): void => {
 };
 
 const output = (
-  from: Readable | undefined,
+  from: Output | undefined,
   to: Writable | undefined,
   processEnded: Promise<unknown> | undefined,
 ): Promise<void> =>
   new Promise((resolve) => {
     if (!from || from.destroyed) return resolve();
+    let passed = (_bytes: number): void => undefined;
     from.on('error', () => from.destroy());
     from.on('close', resolve);
-    if (to) {
-      to.on('close', () => from.destroy());
-      to.on('error', () => to.destroy());
-      from.pipe(to, { end: false });
-    } else from.resume();
+    to?.on('close', () => from.destroy());
+    to?.on('error', () => to.destroy());
+    from.flow((bytes, done) => {
+      if (to) to.write(bytes, done);
+      else done();
+      passed(bytes.length);
+    });
     processEnded?.then(
-      () => drain(from),
+      () => {
+        passed = drain(from);
+      },
       () => from.destroy(),
     );
   });
 
-const drain = (from: Readable): void => {
-  if (from.destroyed) return;
+/** Ends an output soon; to be told of the bytes that still come. */
+const drain = (from: Output): ((bytes: number) => void) => {
+  if (from.destroyed) return () => undefined;
   let left = PIPE_BYTES;
   const timer = setTimeout(() => {
-    // Paused: it is the client who has to catch up.
-    if (from.isPaused()) timer.refresh();
+    // It is the client who has to catch up.
+    if (from.isHeld) timer.refresh();
     else from.destroy();
   }, DRAIN_MS);
   from.on('close', () => clearTimeout(timer));
-  from.on('data', (chunk: Buffer) => {
-    left -= chunk.length;
+  return (bytes) => {
+    left -= bytes;
     if (left < 0) from.destroy();
     else timer.refresh();
-  });
+  };
 };

@@ -3,8 +3,10 @@ import type { RawData, WebSocket } from 'ws';
 import { Liveness } from './liveness.js';
 import { decodeMessage, encodeMessage } from './websocket-channel.js';
 
-/** Bytes that may be on their way to the client before a writer waits. */
+/** Bytes of a stream that wait before a writer has to. */
 const UNSENT_MAX = 256 << 10;
+/** Whatever is longer gets a buffer that fits. */
+const MESSAGE_BYTES = 64 << 10;
 /** Time for a client to answer the close. */
 const CLOSE_MS = 10_000;
 
@@ -47,11 +49,7 @@ export class WebSocketChannels {
   }
 
   send(channel: number, bytes: Buffer, callback: () => void = () => undefined): void {
-    if (this.socket.readyState !== this.socket.OPEN) return callback();
-    this.#liveness.touch();
-    const waits = this.socket.bufferedAmount > UNSENT_MAX;
-    this.socket.send(encodeMessage(channel, bytes, this.options.base64), () => waits && callback());
-    if (!waits) callback();
+    this.#transmit(encodeMessage(channel, bytes, this.options.base64), callback);
   }
 
   /** A channel in both directions. */
@@ -59,7 +57,7 @@ export class WebSocketChannels {
     const stream: Duplex = new Duplex({
       writableHighWaterMark: UNSENT_MAX,
       read: () => this.#wants(stream),
-      write: (bytes: Buffer, _encoding, callback) => this.send(channel, bytes, callback),
+      write: this.#writer(channel),
       destroy: (error, callback) => {
         this.#wants(stream);
         callback(error);
@@ -82,7 +80,7 @@ export class WebSocketChannels {
   writable(channel: number): Writable {
     const stream = new Writable({
       highWaterMark: UNSENT_MAX,
-      write: (bytes: Buffer, _encoding, callback) => this.send(channel, bytes, callback),
+      write: this.#writer(channel),
     });
     this.gone.addEventListener('abort', () => stream.destroy(), { once: true });
     return stream;
@@ -97,6 +95,25 @@ export class WebSocketChannels {
     this.#full.clear();
     this.#receivers.clear();
     this.socket.resume();
+  }
+
+  /** Every message of a channel in the same buffer: there is never more than one on its way. */
+  #writer(channel: number): (bytes: Buffer, encoding: BufferEncoding, callback: () => void) => void {
+    if (this.options.base64) return (bytes, _encoding, callback) => this.send(channel, bytes, callback);
+    let buffer: Buffer | undefined;
+    return (bytes, _encoding, callback) => {
+      const length = 1 + bytes.length;
+      if (!buffer || buffer.length < length) buffer = Buffer.allocUnsafeSlow(Math.max(length, MESSAGE_BYTES));
+      buffer[0] = channel;
+      bytes.copy(buffer, 1);
+      this.#transmit(buffer.subarray(0, length), callback);
+    };
+  }
+
+  #transmit(message: Buffer | string, callback: () => void): void {
+    if (this.socket.readyState !== this.socket.OPEN) return callback();
+    this.#liveness.touch();
+    this.socket.send(message, () => callback());
   }
 
   #wants(stream: Readable): void {

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
+import { BulkSocket } from './bulk-socket.js';
 import type { FrameConnection } from './frame-connection.js';
 import { bytesField, type Fields, Message } from './frames.js';
 import { bool, integer, string } from './plan-field.js';
@@ -25,8 +26,8 @@ export interface OpenStreams {
   /** Names the process to wait() and resize(). */
   session: number;
   stdin: Socket | undefined;
-  stdout: Socket | undefined;
-  stderr: Socket | undefined;
+  stdout: BulkSocket | undefined;
+  stderr: BulkSocket | undefined;
 }
 
 /** What a supervisor opens for the daemon: streams of processes and of ports, as descriptors, so that their bytes do not go through it. */
@@ -72,11 +73,11 @@ export class SupervisorStreams {
   }
 
   /** A connection to a port of the pod on its loopback interface. */
-  async connect(port: number): Promise<Socket> {
+  async connect(port: number): Promise<BulkSocket> {
     const fields = [integer(1, port, 4, 'port', 1, 0xffff)];
     const reply = await this.#request(Message.CONNECT, fields, 'connect', CONNECT_MS);
     const [fd = -1] = await this.fetch(join(this.directory, 'streams.sock'), reply.u32(1));
-    return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    return new BulkSocket(fd, { writable: true });
   }
 
   async #open(reply: Fields): Promise<OpenStreams> {
@@ -97,19 +98,20 @@ const flags = (first: number, { stdin, stdout, stderr }: WantedStreams): Buffer[
 const wrapAll = (fds: Record<'stdin' | 'stdout' | 'stderr', number>): Omit<OpenStreams, 'session'> => {
   const open: Socket[] = [];
   const left = new Set(Object.values(fds).filter((fd) => fd >= 0));
-  // Both ways are said: one that is left out would be tried.
-  const wrap = (fd: number, readable: boolean): Socket | undefined => {
+  const wrap = <S extends Socket>(fd: number, take: () => S): S | undefined => {
     if (fd < 0) return undefined;
-    const socket = new Socket({ fd, readable, writable: !readable });
+    const socket = take();
     left.delete(fd);
     open.push(socket);
     return socket;
   };
+  const output = (fd: number) => wrap(fd, () => new BulkSocket(fd, { writable: false }));
   try {
     return {
-      stdin: wrap(fds.stdin, false),
-      stdout: wrap(fds.stdout, true),
-      stderr: wrap(fds.stderr, true),
+      // Both ways are said: one that is left out would be tried.
+      stdin: wrap(fds.stdin, () => new Socket({ fd: fds.stdin, readable: false, writable: true })),
+      stdout: output(fds.stdout),
+      stderr: output(fds.stderr),
     };
   } catch (error) {
     for (const socket of open) socket.destroy();

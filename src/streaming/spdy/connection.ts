@@ -41,7 +41,6 @@ export class SpdyConnection implements StreamOwner {
   readonly #streams = new Map<number, SpdyStream>();
   /** Streams whose receiver has to catch up first. */
   readonly #full = new Set<SpdyStream>();
-  #waiting: (() => void)[] = [];
   #lastStreamId = 0;
   #settings = 0;
   #lastPing = 0;
@@ -54,7 +53,6 @@ export class SpdyConnection implements StreamOwner {
     private readonly events: SpdyEvents,
   ) {
     transport.on('data', (chunk: Buffer) => this.#receive(chunk));
-    transport.on('drain', () => this.#drained());
     transport.on('error', (error: Error) => this.#end(error));
     transport.on('end', () => this.#end());
     transport.on('close', () => this.#end());
@@ -84,13 +82,12 @@ export class SpdyConnection implements StreamOwner {
   send(streamId: number, chunks: readonly Buffer[], fin: boolean, callback: () => void): void {
     if (this.#closed) return callback();
     this.events.onActivity();
-    this.transport.cork();
     const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    let room = this.transport.write(dataHeader(streamId, length, fin)) || length === 0;
-    for (const chunk of chunks) room = this.transport.write(chunk);
+    const pieces = [dataHeader(streamId, length, fin), ...chunks];
+    this.transport.cork();
+    for (const [index, piece] of pieces.entries())
+      this.transport.write(piece, index === pieces.length - 1 ? () => callback() : undefined);
     this.transport.uncork();
-    if (room) callback();
-    else this.#waiting.push(callback);
   }
 
   wants(stream: SpdyStream): void {
@@ -202,12 +199,6 @@ export class SpdyConnection implements StreamOwner {
     if (!this.#closed) this.transport.write(frame);
   }
 
-  #drained(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const callback of waiting) callback();
-  }
-
   #fail(error: unknown): void {
     this.#write(goAwayFrame(this.#lastStreamId, ResetStatus.PROTOCOL_ERROR));
     this.#end(error instanceof Error ? error : new Error(String(error)));
@@ -219,7 +210,6 @@ export class SpdyConnection implements StreamOwner {
     this.#decoder.close();
     this.transport.destroy();
     for (const stream of [...this.#streams.values()]) stream.abort();
-    this.#drained();
     this.events.onClose(cause);
   }
 }

@@ -4,7 +4,7 @@ import type { Headers } from './header-block.js';
 /** What a stream asks of its connection. */
 export interface StreamOwner {
   accept(stream: SpdyStream): void;
-  /** Calls back when there is room for more. */
+  /** Calls back when the bytes are sent: their memory is not looked at any more. */
   send(streamId: number, chunks: readonly Buffer[], fin: boolean, callback: () => void): void;
   /** The stream has room again for what arrives. */
   wants(stream: SpdyStream): void;
