@@ -103,14 +103,19 @@ t.test('verbose status: what tools read with crictl inspect', async (t) => {
   const { cri } = node.daemon;
   const labels = { camelCase: 'kept' };
   const pod = await Pod.run(node.daemon, { labels });
-  const id = await pod.start(node.busybox, { command: ['sleep', '1000'], env: { A: 'b' }, labels });
+  const options = { command: ['sleep', '1000'], env: { A: 'b' }, labels, resources: { cpuShares: '512' } };
+  const id = await pod.start(node.busybox, options);
   const infoOf = async (answer: Promise<{ info: Record<string, string> }>) =>
     JSON.parse((await answer).info['info'] ?? '') as object;
   const expected = {
     sandboxID: pod.id,
     removing: false,
-    config: { log_path: String, labels, envs: [{ key: 'A', value: 'b' }] },
-    runtimeSpec: { process: { args: ['sleep', '1000'] }, linux: { cgroupsPath: new RegExp(id) } },
+    config: { log_path: String, labels, envs: [{ key: 'A', value: 'b' }], linux: { resources: { cpu_shares: 512 } } },
+    runtimeSpec: {
+      annotations: { 'io.kubernetes.cri.image-name': node.busybox },
+      process: { args: ['sleep', '1000'] },
+      linux: { cgroupsPath: new RegExp(id) },
+    },
   };
   const container = () => infoOf(cri.containerStatus({ containerId: id, verbose: true }));
   const before = await container();

@@ -37,6 +37,16 @@ const ipOf = async (pod: Pod): Promise<string> => {
   return status?.network?.ip ?? '';
 };
 
+t.test('verbose status: what tools read of the network with crictl inspectp', async (t) => {
+  const pod = await Pod.run(node.daemon, { linux: OWN_NETWORK });
+  const { info } = await node.daemon.cri.podSandboxStatus({ podSandboxId: pod.id, verbose: true });
+  t.match(JSON.parse(info['info'] ?? ''), {
+    cniResult: { Interfaces: { eth0: { IPConfigs: [{ IP: await ipOf(pod) }], Mac: /^([\da-f]{2}:){5}/ } } },
+    runtimeSpec: { linux: { namespaces: [{ type: 'network', path: /./ }] } },
+  });
+  await pod.remove();
+});
+
 t.test('DNS as asked, to the letter; host name and hosts too', async (t) => {
   const pod = await Pod.run(node.daemon, {
     hostname: 'mast',

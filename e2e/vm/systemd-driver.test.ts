@@ -127,7 +127,11 @@ t.test('D-Bus may be restarted, systemd may execute itself anew', async (t) => {
 
 t.test('an OOM kill is told, however fast systemd collects the scope', async (t) => {
   const oom = { memoryLimitInBytes: String(16 * MIB), memorySwapLimitInBytes: String(16 * MIB) };
-  const options = { command: ['/memory', '64'], logPath: '', resources: { ...oom, unified: { 'memory.oom.group': '1' } } };
+  const options = {
+    command: ['/memory', '64'],
+    logPath: '',
+    resources: { ...oom, unified: { 'memory.oom.group': '1' } },
+  };
   for (let n = 0; n < 3; n++)
     t.match((await pod.complete(node.busybox, options)).status, { exitCode: 137, reason: 'OOMKilled' });
   // A supervisor that stands still at that moment finds no scope any more.

@@ -7,7 +7,7 @@ import { readSpec } from '../lifecycle/container-spec.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { signalName } from '../oci/stop-signal.js';
 import { type Container, containerState } from '../store/container.js';
-import { withWireNames } from './wire-names.js';
+import { shownMessage } from './shown-message.js';
 
 export const containerStatus = async (
   runtime: Pick<Runtime, 'config' | 'containers'>,
@@ -58,6 +58,6 @@ const verbose = async (runtime: Pick<Runtime, 'config'>, container: Container) =
   removing: container.stage === 'removing',
   cgroupPath: container.cgroupPath,
   layers: container.image.layers,
-  config: withWireNames(container.config),
+  config: shownMessage('ContainerConfig', container.config),
   runtimeSpec: await readSpec(runtime.config, container),
 });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { invalidArgument } from '../errors.js';
 import type { ImageStatusRequest__Output } from '../gen/runtime/v1/ImageStatusRequest.js';
 import type { ImageStatusResponse } from '../gen/runtime/v1/ImageStatusResponse.js';
@@ -16,21 +17,34 @@ export const imageStatus = async (
   return { image: toImage(record), ...(request.verbose ? { info: { info: verbose(record) } } : {}) };
 };
 
-/** `imageSpec` as containerd and CRI-O spell it: tools read the configuration there. */
-const verbose = ({ layers, pulledAt, config }: ImageRecord): string =>
-  JSON.stringify({
+/** `imageSpec` and `chainID` as containerd spells them: tools read the configuration there. */
+const verbose = ({ layers, pulledAt, config }: ImageRecord): string => {
+  const diffIds = layers.map((layer) => layer.diffId);
+  return JSON.stringify({
     pulledAt,
+    chainID: chainOf(diffIds),
     imageSpec: {
+      created: config.created || undefined,
+      architecture: config.architecture,
+      os: config.os,
       config: {
-        User: config.user,
-        Env: config.env,
-        Entrypoint: config.entrypoint,
-        Cmd: config.cmd,
-        WorkingDir: config.workingDir,
-        StopSignal: config.stopSignal,
-        Volumes: Object.fromEntries(config.volumes.map((volume) => [volume, {}])),
-        Labels: config.labels,
+        User: config.user || undefined,
+        Env: given(config.env),
+        Entrypoint: given(config.entrypoint),
+        Cmd: given(config.cmd),
+        WorkingDir: config.workingDir || undefined,
+        StopSignal: config.stopSignal || undefined,
+        Volumes: given(config.volumes) && Object.fromEntries(config.volumes.map((volume) => [volume, {}])),
+        Labels: given(Object.keys(config.labels)) && config.labels,
       },
-      rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.diffId) },
+      rootfs: { type: 'layers', diff_ids: diffIds },
     },
   });
+};
+
+const given = <Items extends readonly unknown[]>(items: Items): Items | undefined =>
+  items.length > 0 ? items : undefined;
+
+/** One digest for a stack of layers (OCI image-spec, config.md, "Layer ChainID"). */
+const chainOf = ([first = '', ...others]: readonly string[]): string =>
+  others.reduce((chain, diffId) => `sha256:${createHash('sha256').update(`${chain} ${diffId}`).digest('hex')}`, first);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
@@ -31,6 +32,9 @@ const recordOf = (change: Partial<ImageRecord> = {}, user = ''): ImageRecord => 
     stopSignal: 'SIGINT',
     volumes: ['/v'],
     labels: { l: '1' },
+    created: '2026-01-02T03:04:05Z',
+    os: 'linux',
+    architecture: 'amd64',
   },
   layers: [],
   identity: { passwd: '', group: '' },
@@ -112,6 +116,9 @@ t.test('verbose status has the configuration as the image specification spells i
   const { info } = await imageStatus(await setUp(t), asked(ID, true));
   t.match(JSON.parse(info?.['info'] ?? ''), {
     imageSpec: {
+      created: '2026-01-02T03:04:05Z',
+      os: 'linux',
+      architecture: 'amd64',
       config: {
         Env: ['A=1'],
         Entrypoint: ['/init'],
@@ -124,6 +131,17 @@ t.test('verbose status has the configuration as the image specification spells i
       rootfs: { type: 'layers', diff_ids: [] },
     },
   });
+});
+
+t.test('verbose status names a stack of layers by its chain ID', async (t) => {
+  const runtime = await setUp(t);
+  const layers = ['1', '2', '3'].map((digit) => ({ diffId: `sha256:${digit.repeat(64)}` }));
+  await runtime.images.put(recordOf({ layers }));
+  const { info } = await imageStatus(runtime, asked(ID, true));
+  const next = (chain: string, diffId: string) =>
+    `sha256:${createHash('sha256').update(`${chain} ${diffId}`).digest('hex')}`;
+  const [first = '', second = '', third = ''] = layers.map(({ diffId }) => diffId);
+  t.match(JSON.parse(info?.['info'] ?? ''), { chainID: next(next(first, second), third) });
 });
 
 t.test('removal by any name takes the image with all its names, again and again and at the same time', async (t) => {

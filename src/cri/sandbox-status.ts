@@ -7,10 +7,10 @@ import type { Runtime } from '../lifecycle/runtime.js';
 import { OCI_VERSION } from '../oci/spec.js';
 import { type Sandbox, isVisible, sandboxState } from '../store/sandbox.js';
 import { containerStatusOf } from './container-status.js';
-import { withWireNames } from './wire-names.js';
+import { shownMessage } from './shown-message.js';
 
 export const podSandboxStatus = async (
-  runtime: Pick<Runtime, 'sandboxes' | 'containers'>,
+  runtime: Pick<Runtime, 'sandboxes' | 'containers' | 'network'>,
   request: PodSandboxStatusRequest__Output,
 ): Promise<PodSandboxStatusResponse> => {
   const sandbox = runtime.sandboxes.require(request.podSandboxId);
@@ -22,7 +22,7 @@ export const podSandboxStatus = async (
     status: sandboxStatusOf(sandbox),
     containersStatuses: containers.map(containerStatusOf),
     timestamp: now(),
-    info: request.verbose ? { info: JSON.stringify(verbose(sandbox)) } : {},
+    info: request.verbose ? { info: JSON.stringify(verbose(runtime, sandbox)) } : {},
   };
 };
 
@@ -39,12 +39,13 @@ export const sandboxStatusOf = (sandbox: Sandbox): PodSandboxStatus => ({
 });
 
 /** Under the names that `crictl inspectp` shows for other runtimes: tools read the pid and the network namespace there. */
-const verbose = (sandbox: Sandbox) => ({
+const verbose = ({ network }: Pick<Runtime, 'network'>, sandbox: Sandbox) => ({
   pid: sandbox.supervisorPid,
   stage: sandbox.stage,
   netNamespaceClosed: sandbox.netnsPath !== '' && sandbox.stage === 'stopped',
   runtimeHandler: sandbox.runtimeHandler,
-  config: withWireNames(sandbox.config),
+  cniResult: network.shown(sandbox.id),
+  config: shownMessage('PodSandboxConfig', sandbox.config),
   runtimeSpec: {
     ociVersion: OCI_VERSION,
     hostname: sandbox.config.hostname,

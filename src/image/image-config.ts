@@ -13,6 +13,10 @@ export interface ImageConfig {
   readonly volumes: readonly string[];
   /** Shown, and nothing else: a label never selects behaviour (CVE-2026-53488). */
   readonly labels: Readonly<Record<string, string>>;
+  /** Shown, and nothing else. */
+  readonly created: string;
+  readonly os: string;
+  readonly architecture: string;
 }
 
 /** @throws DATA_LOSS when a field has another type than the OCI image specification gives it. */
@@ -33,13 +37,14 @@ export const parseImageConfig = (
     if (!id.startsWith('sha256:')) throw failedPrecondition(`diff ID is not sha256: ${quote(id)} of ${what}`);
   const run = body['config'] ?? {};
   if (!isObject(run)) throw dataLoss(`not an object: field "config" in the config of ${what}`);
-  return { config: parseRun(run, what), diffIds, platform };
+  const created = text(body['created'], 'created', what);
+  return { config: Object.freeze({ ...parseRun(run, what), created, ...platform }), diffIds, platform };
 };
 
-const parseRun = (run: Fields, what: string): ImageConfig => {
+const parseRun = (run: Fields, what: string): Omit<ImageConfig, 'created' | 'os' | 'architecture'> => {
   const strings = (field: string): readonly string[] =>
     Object.freeze(array(run[field], field, what).map((value) => text(value, field, what)));
-  return Object.freeze({
+  return {
     env: strings('Env'),
     entrypoint: strings('Entrypoint'),
     cmd: strings('Cmd'),
@@ -48,7 +53,7 @@ const parseRun = (run: Fields, what: string): ImageConfig => {
     stopSignal: text(run['StopSignal'], 'StopSignal', what),
     volumes: Object.freeze(Object.keys(object(run['Volumes'], 'Volumes', what))),
     labels: labels(object(run['Labels'], 'Labels', what), what),
-  });
+  };
 };
 
 /** No prototype: a label called `__proto__` is a label. */

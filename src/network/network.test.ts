@@ -14,9 +14,10 @@ const RESULT = {
     { name: 'eth0', mac: '02:00:00:00:00:02', sandbox: '/x' },
   ],
   ips: [
-    { address: '10.1.2.3/24', interface: 1 },
+    { address: '10.1.2.3/24', interface: 1, gateway: '10.1.2.1' },
     { address: 'fd00::3/64', interface: 1 },
   ],
+  routes: [{ dst: '0.0.0.0/0' }],
 };
 const OK = `echo '${JSON.stringify(RESULT)}'`;
 
@@ -97,12 +98,28 @@ t.test('a pod comes and goes', async (t) => {
   t.notOk('prevResult' in stdin('ADD one'));
   t.same(stdin('ADD two')['prevResult'], RESULT, 'the second plugin sees the result of the first');
   t.same(network.result('sandbox1'), result);
+  t.same(network.shown('sandbox1'), {
+    Interfaces: {
+      veth1: { IPConfigs: [], Mac: '02:00:00:00:00:01', Sandbox: '' },
+      eth0: {
+        IPConfigs: [
+          { IP: '10.1.2.3', Gateway: '10.1.2.1' },
+          { IP: 'fd00::3', Gateway: '' },
+        ],
+        Mac: '02:00:00:00:00:02',
+        Sandbox: '/x',
+      },
+    },
+    DNS: [{}],
+    Routes: [{ dst: '0.0.0.0/0' }],
+  });
   t.same(records(), ['sandbox1.json']);
   await network.remove('sandbox1');
   t.same(calls().slice(2), [`DEL two ${NETNS}`, `DEL one ${NETNS}`]);
   t.same(stdin('DEL one')['prevResult'], RESULT);
   t.same(records(), []);
   t.equal(network.result('sandbox1'), undefined);
+  t.equal(network.shown('sandbox1'), undefined);
 });
 
 t.test('add and remove are idempotent', async (t) => {

@@ -7,7 +7,7 @@ import { addChain, checkChain, delChain, gcChain, statusChain } from './chain.js
 import { type ConfigError, type NetworkConfig, versionAtLeast } from './config.js';
 import type { PluginHost, RunCommand } from './invoke.js';
 import { findPlugin } from './plugin.js';
-import { type NetworkResult, summarize } from './result.js';
+import { type NetworkResult, shownResult, summarize } from './result.js';
 import { ConfigDirectory } from './watch.js';
 
 export interface NetworkLog {
@@ -102,6 +102,12 @@ export class Network {
     if (record?.state !== 'added' || !record.result) return undefined;
     const summary = summarize(record.result);
     return 'error' in summary ? undefined : summary;
+  }
+
+  /** What the plugins answered, for people; undefined while nothing is attached. */
+  shown(sandboxId: string): object | undefined {
+    const record = this.#cache.get(sandboxId);
+    return record?.state === 'added' && record.result ? shownResult(record.result) : undefined;
   }
 
   /** Asks the plugins whether the attachment still is as they made it (CHECK). */

@@ -20,7 +20,7 @@ const resultSchema = z.looseObject({
     .max(256)
     .default([]),
   ips: z
-    .array(z.looseObject({ address, interface: z.number().int().optional() }))
+    .array(z.looseObject({ address, interface: z.number().int().optional(), gateway: z.string().optional() }))
     .max(256)
     .default([]),
 });
@@ -49,4 +49,25 @@ export const summarize = (raw: RawResult): NetworkResult | { error: string } => 
     .map((candidate) => candidate.address.split('/')[0] ?? '');
   if (ip === undefined) return { error: `no IP address for interface ${IFNAME}` };
   return { ip, additionalIps, mac: interfaces[index]?.mac ?? '' };
+};
+
+/** A result as `info.cniResult` of `crictl inspectp` has it, in the words of github.com/containerd/go-cni's Result. */
+export const shownResult = (raw: RawResult): object | undefined => {
+  const parsed = resultSchema.safeParse(raw);
+  if (!parsed.success) return undefined;
+  const { interfaces, ips } = parsed.data;
+  const addressesOf = (index: number) =>
+    ips
+      .filter((ip) => ip.interface === index)
+      .map(({ address, gateway = '' }) => ({ IP: address.split('/')[0], Gateway: gateway }));
+  return {
+    Interfaces: Object.fromEntries(
+      interfaces.map(({ name, mac = '', sandbox = '' }, index) => [
+        name,
+        { IPConfigs: addressesOf(index), Mac: mac, Sandbox: sandbox },
+      ]),
+    ),
+    DNS: [raw['dns'] ?? {}],
+    Routes: raw['routes'] ?? [],
+  };
 };

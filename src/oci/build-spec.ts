@@ -106,6 +106,7 @@ function annotations(input: SpecInput): Record<string, string> {
   return {
     'io.kubernetes.cri.container-type': 'container',
     'io.kubernetes.cri.container-name': input.config.metadata?.name ?? '',
+    'io.kubernetes.cri.image-name': input.config.image?.userSpecifiedImage || (input.config.image?.image ?? ''),
     'io.kubernetes.cri.sandbox-id': input.sandboxId,
     'io.kubernetes.cri.sandbox-name': metadata?.name ?? '',
     'io.kubernetes.cri.sandbox-namespace': metadata?.namespace ?? '',
