@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import t from 'tap';
@@ -11,6 +12,17 @@ import { OWN_NETWORK, Pod, type ContainerOptions, readLog } from './harness/pod.
 import { until } from './harness/wait.js';
 
 const MIB = 1 << 20;
+const HOST_ID = 231_072;
+const MAPPING = [{ containerId: 0, hostId: HOST_ID, length: 65_536 }];
+const IDMAP = { uidMappings: MAPPING, gidMappings: MAPPING };
+const OWN_USERNS = {
+  securityContext: {
+    namespaceOptions: {
+      ...OWN_NETWORK.securityContext.namespaceOptions,
+      usernsOptions: { mode: 'POD' as const, uids: MAPPING, gids: MAPPING },
+    },
+  },
+};
 const RUNTIMES = { runc: '/usr/sbin/runc', crun: '/usr/bin/crun' };
 const exec = promisify(execFile);
 let node: Node;
@@ -200,6 +212,77 @@ for (const handler of ['native', 'runc', 'crun']) {
     await pod.remove();
   });
 
+  t.test(`${handler}: a user namespace of the pod: root inside is nobody outside`, async (t) => {
+    const { cri, home } = node.daemon;
+    const pod = await run({ linux: OWN_USERNS });
+    const volume = await mkdtemp(join(home, 'mapped-'));
+    await chmod(volume, 0o755);
+    await writeFile(join(volume, 'private'), 'secret', { mode: 0o600 });
+    const hidden = await mkdtemp(join(home, 'hidden-')); // 0700: nobody but root of the node gets here by name
+    await writeFile(join(hidden, 'file'), 'found', { mode: 0o644 });
+    const id = await startUp(pod, 'echo up; exec sleep 1000', {
+      mounts: [
+        { hostPath: volume, containerPath: '/mapped', ...IDMAP },
+        { hostPath: volume, containerPath: '/plain' },
+        { hostPath: volume, containerPath: '/readonly', readonly: true, ...IDMAP },
+        { hostPath: join(hidden, 'file'), containerPath: '/hidden' },
+      ],
+    });
+    const { pid } = await containerInfo(cri, id);
+    t.match(await readFile(`/proc/${pid}/status`, 'utf8'), new RegExp(`^Uid:\\t${HOST_ID}\\t${HOST_ID}\\t`, 'm'));
+    const { info } = await cri.podSandboxStatus({ podSandboxId: pod.id, verbose: true });
+    const supervisor = (JSON.parse(info['info'] ?? '{}') as { pid: number }).pid;
+    t.equal(await namespace(pid, 'net'), await namespace(supervisor, 'net'), 'in the network of the pod');
+    const shell = async (script: string) => (await pod.exec(id, 'sh', '-c', `exec 2>&1; ${script}`)).stdout;
+    t.same((await shell('cat /proc/self/uid_map')).trim().split(/\s+/).map(Number), [0, HOST_ID, 65_536]);
+    t.equal(await shell('stat -c %u:%g /etc/passwd; touch /made; stat -c %u:%g /made'), '0:0\n0:0\n');
+    t.equal(await shell('cat /mapped/private; stat -c %u /mapped/private'), 'secret0\n', 'a volume with owners mapped');
+    t.match(await shell('stat -c %u /plain/private; cat /plain/private'), /^65534\n.*denied/, 'and one without');
+    t.match(await shell('touch /readonly/x'), /Read-only/);
+    t.equal(await shell('cat /hidden'), 'found', 'of a directory that it could not reach');
+    t.equal(
+      await shell('touch /dev/shm/x && cat /etc/hosts >/dev/null && hostname'),
+      `${pod.config.hostname || hostname()}\n`,
+    );
+    const other = await pod.complete(node.busybox, { command: ['ls', '/dev/shm'] });
+    t.equal(other.output, 'x\n', 'shared memory of the pod');
+    t.match((await pod.complete(node.busybox, { command: ['sh', '-c', 'exit 9'] })).status, { exitCode: 9 });
+    await pod.remove();
+    const host = { namespaceOptions: { ...OWN_USERNS.securityContext.namespaceOptions, network: 'NODE' as const } };
+    const onHost = await run({ linux: { securityContext: host } });
+    const { output } = await onHost.complete(node.busybox, {
+      command: ['sh', '-c', 'cat /proc/self/uid_map; ls /sys'],
+    });
+    t.match(output, new RegExp(`0 +${HOST_ID} +65536[^]*class\n`), "with the node's network");
+    await onHost.remove();
+  });
+
+  t.test(`${handler}: images as volumes, and parts of them`, async (t) => {
+    const image = { image: node.busybox };
+    for (const linux of [undefined, OWN_USERNS]) {
+      const pod = await run(linux ? { linux } : {});
+      const { output } = await pod.complete(node.busybox, {
+        command: [
+          'sh',
+          '-c',
+          'exec 2>&1; ls /whole/etc; ls /part; stat -c %u /whole/etc/passwd; touch /whole/x; touch /part/x',
+        ],
+        mounts: [
+          { hostPath: '', containerPath: '/whole', image, readonly: true },
+          { hostPath: '', containerPath: '/part', image, imageSubPath: 'etc', readonly: true },
+        ],
+      });
+      t.match(output, /^(passwd|group)$/m);
+      t.match(output, /^0$/m, 'its owners are those of the image');
+      t.match(output, /\/whole\/x: Read-only[^]*\/part\/x: Read-only/);
+      const missing = pod.create(node.busybox, {
+        mounts: [{ hostPath: '', containerPath: '/part', image, imageSubPath: 'no/such', readonly: true }],
+      });
+      await t.rejects(missing, { code: status.INVALID_ARGUMENT, details: /no\/such/ });
+      await pod.remove();
+    }
+  });
+
   t.test(`${handler}: a command that is not there is an error that names it, and leaves nothing`, async (t) => {
     const { cri } = node.daemon;
     const pod = await run();
@@ -291,25 +374,27 @@ t.test('a runtime that fails, lies or hangs costs its own pod an error and nobod
   ]);
 });
 
-t.test('what a runtime cannot do is refused', async (t) => {
-  const mapping = [{ hostId: 1_000_000, containerId: 0, length: 65_536 }];
-  const usernsOptions = { mode: 'POD' as const, uids: mapping, gids: mapping };
-  const linux = {
-    securityContext: { namespaceOptions: { ...OWN_NETWORK.securityContext.namespaceOptions, usernsOptions } },
-  };
-  await t.rejects(Pod.run(node.daemon, { linux }, 'runc'), {
-    code: status.INVALID_ARGUMENT,
-    details: /"runc" has no user namespaces/,
-  });
+t.test('what a runtime cannot do is refused, and Status says so before', async (t) => {
   const { runtimeHandlers } = await node.daemon.cri.status({});
+  const features = new Map(runtimeHandlers.map((handler) => [handler.name, handler.features]));
   const mounts = [{ hostPath: '/tmp', containerPath: '/m', readonly: true, recursiveReadOnly: true }];
-  for (const { name, features } of runtimeHandlers.filter((handler) => handler.name in RUNTIMES)) {
+  for (const name of Object.keys(RUNTIMES)) {
     const pod = await Pod.run(node.daemon, {}, name);
     const create = pod.create(node.busybox, { mounts });
-    if (features?.recursiveReadOnlyMounts) await create;
-    else await t.rejects(create, { code: status.INVALID_ARGUMENT, details: /recursive_read_only/ }, name);
+    if (features.get(name)?.recursiveReadOnlyMounts) await create;
+    else
+      await t.rejects(create, {
+        code: status.INVALID_ARGUMENT,
+        details: /no recursive_read_only \(crun version [\d.]+\): mount \/m/,
+      });
     await pod.remove();
+    t.ok(features.get(name)?.userNamespaces, `${name} has user namespaces`);
   }
+  t.notOk(features.get('featureless')?.userNamespaces);
+  await t.rejects(Pod.run(node.daemon, { linux: OWN_USERNS }, 'featureless'), {
+    code: status.INVALID_ARGUMENT,
+    details: /"featureless" has no user namespaces \(featureless 0\.1\)/,
+  });
 });
 
 t.test('nothing is left', (t) => node.daemon.assertNothingLeft(t));

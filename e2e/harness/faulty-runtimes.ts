@@ -5,6 +5,8 @@ import type { Test } from 'tap';
 
 /** What a runtime may do wrong, each a script in front of a real one. */
 const FAULTS = {
+  /** Cannot tell what it can do. */
+  featureless: 'case $1 in features) exit 1;; --version) echo featureless 0.1; exit 0;; esac',
   'hangs-at-create': 'case " $* " in *" create "*) exec sleep 1000;; esac',
   'hangs-at-delete': 'case " $* " in *" delete "*) exec sleep 1000;; esac',
   /** Claims to have made a process, and names one that is somebody else's. */

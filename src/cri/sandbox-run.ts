@@ -16,9 +16,9 @@ export const runPodSandbox = async (
       `runtime handler "${handler.name}" needs the cgroupfs driver: this node's cgroup_driver is "systemd"; use the handler "native"`,
     );
   const config = checkSandboxConfig(request.config);
-  if (podUserNamespace(config.linux?.securityContext?.namespaceOptions) && handler.path !== undefined)
+  if (podUserNamespace(config.linux?.securityContext?.namespaceOptions) && !handler.userNamespaces)
     throw invalidArgument(
-      `runtime handler "${handler.name}" has no user namespaces: userns_options of the pod; use the handler "native"`,
+      `runtime handler "${handler.name}" has no user namespaces (${handler.version}): userns_options of the pod; Status tells which handlers do`,
     );
   return { podSandboxId: await runSandbox(runtime, config, request.runtimeHandler) };
 };

@@ -16,9 +16,12 @@ export const status = async (
         { type: 'NetworkReady', status: network.ready, reason: network.reason, message: network.message },
       ],
     },
-    runtimeHandlers: runtime.handlers.list().map(({ name, path, recursiveReadOnlyMounts }) => ({
-      name,
-      features: { recursiveReadOnlyMounts, userNamespaces: userNamespaces && path === undefined },
+    runtimeHandlers: runtime.handlers.list().map((handler) => ({
+      name: handler.name,
+      features: {
+        recursiveReadOnlyMounts: handler.recursiveReadOnlyMounts,
+        userNamespaces: userNamespaces && handler.userNamespaces,
+      },
     })),
     features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: userNamespaces, mountOptions: true },
     info: request.verbose ? verboseInfo(runtime) : {},

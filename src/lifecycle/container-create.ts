@@ -7,6 +7,7 @@ import { layersOf } from '../image/image-record.js';
 import { stopSignal } from '../oci/stop-signal.js';
 import { type Container, containerKey, heldLayers } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
+import { letPodRootPass } from './bundle-access.js';
 import { now } from './clock.js';
 import { dropContainer } from './container-kill.js';
 import { forgetContainer, removeSpec } from './container-remove.js';
@@ -90,7 +91,10 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     rollback.defer('remove specification', () => removeSpec(parts, sandbox.id, id));
     const keep = () => keepSpec(specPath(parts.config, sandbox.id, id), prepared.specText());
     // An external runtime reads it at once.
-    if (container.external) await keep();
+    if (container.external) {
+      await keep();
+      letPodRootPass(parts.config, sandbox, id);
+    }
     const { logPath } = container;
     const created = supervisor
       .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: prepared.plan })

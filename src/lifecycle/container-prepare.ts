@@ -85,16 +85,16 @@ export const prepareContainer = async (
     upper: join(directory, 'upper'),
     work: join(directory, 'work'),
   };
+  const mapped = userns && { map: userns, base: parts.config.root };
   const pid = checkedPidNamespace(parts, sandbox, config);
   const made = { image, imageVolumes: imageMounts(config).flatMap((name) => volumes.get(name) ?? []), spec, cgroup };
   if (handler.path !== undefined) {
     requireFeatures(handler, spec);
-    const bundle = { ...context, ...(await bundlePlace(parts, sandbox, handler.path, pid, id)) };
+    const bundle = { ...context, userns: mapped, ...(await bundlePlace(parts, sandbox, handler.path, pid, id)) };
     const external = bundleSpec(spec, bundle);
     return { ...made, specText: () => specText(external), plan: encodeBundlePlan(bundlePlan(spec, bundle)) };
   }
   const seccompFilter = spec.linux.seccomp && parts.filters.get(spec.linux.seccomp);
-  const mapped = userns && { map: userns, base: parts.config.root };
   const plan = compilePlan(spec, { ...context, seccompFilter, pid, userns: mapped });
   return { ...made, specText: () => JSON.stringify(spec), plan: encodePlan(plan) };
 };
@@ -108,16 +108,11 @@ const containerCgroup = (
 ): string => (path === undefined ? cgroupDriver.containerCgroup(cgroupParent, id) : plainCgroup(cgroupParent, id));
 
 /** A mount that were writable although it was asked to be read-only in depth would be worse than none. */
-const requireFeatures = ({ name, recursiveReadOnlyMounts }: RuntimeHandler, { mounts }: OciSpec): void => {
+const requireFeatures = ({ name, version, recursiveReadOnlyMounts }: RuntimeHandler, { mounts }: OciSpec): void => {
   const mount = recursiveReadOnlyMounts ? undefined : mounts.find(({ options }) => options.includes('rro'));
   if (mount)
     throw invalidArgument(
-      `runtime handler "${name}" has no recursive_read_only: mount ${mount.destination}; Status tells which handlers do`,
-    );
-  const image = mounts.find(({ type }) => type === 'image');
-  if (image)
-    throw invalidArgument(
-      `runtime handler "${name}" has no images as volumes: mount ${image.destination}; use the handler "native"`,
+      `runtime handler "${name}" has no recursive_read_only (${version}): mount ${mount.destination}; Status tells which handlers do`,
     );
 };
 
@@ -128,7 +123,7 @@ const bundlePlace = async (
   runtime: string,
   pid: PidNamespace,
   id: string,
-): Promise<Omit<BundleContext, 'cgroupOps' | 'lowerDirs' | 'upper' | 'work'>> => {
+): Promise<Omit<BundleContext, 'cgroupOps' | 'lowerDirs' | 'upper' | 'work' | 'userns'>> => {
   const supervisor = parts.supervisors.require(sandbox.id);
   const podInit = pid.pid === 'pod' ? (await supervisor.list()).podInitPid : 0;
   const pidOwner = pid.pid === 'target' ? parts.containers.require(pid.targetId ?? '').pid : podInit;

@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { type Config, ConfigError } from '../config.js';
 import { invalidArgument } from '../errors.js';
+import { VERSION } from '../version.js';
 import type { Host } from './host.js';
 import type { SpawnerService } from './spawner-service.js';
 
@@ -14,7 +15,13 @@ export interface RuntimeHandler {
   /** Program of an external OCI runtime; absent where our own supervisor makes the containers. */
   readonly path?: string;
   readonly recursiveReadOnlyMounts: boolean;
+  /** As far as the handler is concerned; the kernel has to be able to as well. */
+  readonly userNamespaces: boolean;
+  /** As it says itself, e.g. "runc version 1.1.5". */
+  readonly version: string;
 }
+
+type Abilities = Pick<RuntimeHandler, 'recursiveReadOnlyMounts' | 'userNamespaces' | 'version'>;
 
 /** The handlers of this node: the default one (the empty name), `native`, which is the same, and those of the configuration. */
 export class RuntimeHandlers {
@@ -43,14 +50,14 @@ export const openHandlers = async (
   spawner: Pick<SpawnerService, 'run'>,
   log: Logger,
 ): Promise<RuntimeHandlers> => {
-  const native = { recursiveReadOnlyMounts: host.mountSetattr };
+  const native = { recursiveReadOnlyMounts: host.mountSetattr, userNamespaces: true, version: `jangada ${VERSION}` };
   const external = Object.entries(config.runtimes).map(async ([name, { path }]) => {
     await access(path, constants.X_OK).catch((cause: NodeJS.ErrnoException) => {
       throw new ConfigError(`cannot be executed (${cause.code}): runtimes.${name}.path = "${path}"`);
     });
-    const options = await mountOptions(path, spawner);
-    log.info({ handler: name, path, recursiveReadOnlyMounts: options.includes('rro') }, 'runtime handler');
-    return { name, path, recursiveReadOnlyMounts: options.includes('rro') };
+    const handler = { name, path, ...(await abilities(path, asking(spawner))) };
+    log.info(handler, 'runtime handler');
+    return handler;
   });
   return new RuntimeHandlers([
     { name: '', ...native },
@@ -59,15 +66,45 @@ export const openHandlers = async (
   ]);
 };
 
-/** Of `RUNTIME features` (runtime-spec, features.md); a runtime that does not know the command promises nothing. */
-const mountOptions = async (path: string, spawner: Pick<SpawnerService, 'run'>): Promise<string[]> => {
-  const command = { argv: [path, 'features'], env: {}, stdin: '', timeoutMs: FEATURES_MS, maxOutput: FEATURES_BYTES };
-  const { code, stdout } = await spawner.run(command);
-  if (code !== 0) return [];
+/**
+ * Of `RUNTIME features` (runtime-spec, features.md). A runtime that does not know the command promises nothing, but for crun before 1.8.6:
+ * every version of it joins user namespaces.
+ */
+const abilities = async (path: string, run: Ask): Promise<Abilities> => {
+  const [told, versionText] = await Promise.all([run([path, 'features']), run([path, '--version'])]);
+  const version = versionText.split('\n', 1)[0]?.trim() || 'of unknown version';
+  const { mountOptions, linux } = parse(told);
+  const namespaces = stringsOf(linux?.namespaces);
+  return {
+    version,
+    recursiveReadOnlyMounts: stringsOf(mountOptions).includes('rro'),
+    userNamespaces: namespaces.includes('user') || (told === '' && version.startsWith('crun ')),
+  };
+};
+
+const stringsOf = (value: unknown): string[] =>
+  Array.isArray(value) ? value.filter((word) => typeof word === 'string') : [];
+
+const parse = (text: string): { mountOptions?: unknown; linux?: { namespaces?: unknown } } => {
   try {
-    const { mountOptions: options } = JSON.parse(stdout.toString()) as { mountOptions?: unknown };
-    return Array.isArray(options) ? options.filter((option) => typeof option === 'string') : [];
+    return (JSON.parse(text) as object | null) ?? {};
   } catch {
-    return []; // not JSON
+    return {}; // not JSON
   }
 };
+
+/** What a command prints; nothing when it fails. */
+type Ask = (argv: string[]) => Promise<string>;
+
+const asking =
+  (spawner: Pick<SpawnerService, 'run'>): Ask =>
+  async (argv) => {
+    const { code, stdout } = await spawner.run({
+      argv,
+      env: {},
+      stdin: '',
+      timeoutMs: FEATURES_MS,
+      maxOutput: FEATURES_BYTES,
+    });
+    return code === 0 ? stdout.toString() : '';
+  };

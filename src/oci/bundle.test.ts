@@ -1,7 +1,14 @@
 import t from 'tap';
 import { buildSpec } from './build-spec.js';
 import { type BundleContext, bundlePlan, bundleSpec, runtimeProcessPlan, specText } from './bundle.js';
-import { containerConfig, resources, securityContext, specInput } from './spec-input.fixture.js';
+import {
+  containerConfig,
+  mount,
+  namespaceOptions,
+  resources,
+  securityContext,
+  specInput,
+} from './spec-input.fixture.js';
 
 const context: BundleContext = {
   runtime: '/usr/sbin/runc',
@@ -58,6 +65,94 @@ t.test('the plan has what is left to us', (t) => {
   const { args, env, terminal } = JSON.parse(process?.op === 'runtime-process' ? process.json : '{}');
   t.match({ args, terminal }, { args: ['id'], terminal: true });
   t.ok(env.includes('TERM=xterm'));
+  t.end();
+});
+
+t.test('a user namespace: joined by name, volumes and layers prepared for who cannot reach them', (t) => {
+  const userns = { map: { uid: 100_000, gid: 200_000, length: 65_536 }, base: '/layers' };
+  const idmap = {
+    uidMappings: [{ hostId: 100_000, containerId: 0, length: 65_536 }],
+    gidMappings: [{ hostId: 200_000, containerId: 0, length: 65_536 }],
+  };
+  const mounts = [
+    mount({ hostPath: '/volume', containerPath: '/v', readonly: true, mountOptions: ['noexec'], ...idmap }),
+    mount({ hostPath: '/plain', containerPath: '/p', propagation: 'PROPAGATION_HOST_TO_CONTAINER' }),
+  ];
+  const config = containerConfig({
+    mounts,
+    linux: {
+      resources: resources(),
+      securityContext: securityContext({ namespaceOptions: namespaceOptions({ pid: 'CONTAINER' }) }),
+    },
+  });
+  const spec = buildSpec(specInput({ config, userns: userns.map }));
+  const mapped = { ...context, pid: 'container' as const, userns };
+  const bundle = bundleSpec(spec, mapped);
+  t.same(
+    bundle.linux.namespaces.find(({ type }) => type === 'user'),
+    { type: 'user', path: `${context.bundle}/userns` },
+  );
+  t.match(bundle.linux.uidMappings, [{ containerID: 0, hostID: 100_000, size: 65_536 }]);
+  const binds = bundlePlan(spec, mapped).filter((op) => op.op === 'bind');
+  const placeOf = (destination: string) => bundle.mounts.find((one) => one.destination === destination);
+  t.same(placeOf('/v')?.options, ['rbind', 'rprivate', 'ro', 'noexec'], 'restrictions are said where it is bound');
+  t.notOk(placeOf('/v')?.uidMappings, 'owners are mapped already');
+  for (const [destination, source, idmapped, propagation] of [
+    ['/v', '/volume', true, 'private'],
+    ['/p', '/plain', false, 'slave'],
+    ['/etc/hosts', specInput().runtimeFiles.hosts, false, 'private'],
+  ] as const) {
+    const place = placeOf(destination)?.source ?? '';
+    t.match(place, /^\/run\/jangada\/pods\/p\/containers\/c\/mounts\/\d+$/);
+    t.same(
+      binds.find((op) => op.destination === place),
+      { op: 'bind', source, destination: place, flags: [], recursiveReadonly: false, propagation, idmap: idmapped },
+    );
+  }
+  t.match(
+    bundlePlan(spec, mapped).find(({ op }) => op === 'rootfs'),
+    { base: '/layers' },
+  );
+  t.same(
+    bundlePlan(spec, context).filter((op) => op.op === 'bind'),
+    [],
+    'without one the runtime binds by itself',
+  );
+  t.equal(placeOf('/sys')?.type, 'sysfs');
+  const onNode = {
+    ...spec,
+    linux: { ...spec.linux, namespaces: spec.linux.namespaces.filter(({ type }) => type !== 'network') },
+  };
+  const sys = bundleSpec(onNode, mapped).mounts.find(({ destination }) => destination === '/sys');
+  t.match(sys, { type: 'bind', source: '/sys' }, "with the node's network there is no sysfs of its own");
+  t.ok(sys?.options.includes('ro'));
+  t.end();
+});
+
+t.test('an image is a mount like any other to a runtime', (t) => {
+  const mounts = [
+    mount({
+      image: { image: 'data', annotations: {}, userSpecifiedImage: '', runtimeHandler: '', imageRef: '' },
+      hostPath: '',
+      containerPath: '/i',
+      imageSubPath: 'etc',
+      readonly: true,
+    }),
+  ];
+  const spec = buildSpec(
+    specInput({ config: containerConfig({ mounts }), imageLayers: new Map([['data', ['/layers/b', '/layers/a']]]) }),
+  );
+  const bundle = bundleSpec(spec, context);
+  const [image] = bundlePlan(spec, context).filter((op) => op.op === 'image');
+  t.match(image, { lower: ['/layers/b', '/layers/a'], subPath: 'etc' });
+  const { image: layers, ...bound } = bundle.mounts.find(({ destination }) => destination === '/i') ?? {};
+  t.same(bound, {
+    destination: '/i',
+    type: 'bind',
+    source: image?.destination,
+    options: ['rbind', 'rprivate', 'ro', 'nosuid', 'nodev'],
+  });
+  t.notOk(layers);
   t.end();
 });
 

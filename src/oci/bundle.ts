@@ -1,7 +1,8 @@
-import { withTerm } from './compile-plan.js';
+import { mountOp, withTerm } from './compile-plan.js';
 import type { PidNamespace } from './namespaces.js';
 import type { PlanOp } from './plan.js';
 import type { OciMount, OciNamespace, OciProcess, OciSeccomp, OciSpec } from './spec.js';
+import type { IdMap } from './userns.js';
 
 /** Where an external runtime finds what is there already. */
 export interface BundleContext {
@@ -18,6 +19,8 @@ export interface BundleContext {
   /** Namespaces of the pod, or of the container that is the target, by path. */
   readonly namespaces: Partial<Record<OciNamespace['type'], string>>;
   readonly pid: PidNamespace['pid'];
+  /** Of the pod, and the directory that layers, upper and work are in. */
+  readonly userns?: { readonly map: IdMap; readonly base: string } | undefined;
   /** The cgroup v2 mount point of a hybrid host: some runtimes refuse to work where they see both versions. */
   readonly hidden?: string;
 }
@@ -35,7 +38,7 @@ export function bundleSpec(spec: OciSpec, context: BundleContext): OciSpec {
     ...spec,
     ociVersion: VERSION,
     process: runtimeProcess(spec.process, spec.process.args, spec.process.terminal),
-    mounts: spec.mounts.map((mount) => bundleMount(mount, context.bundle)),
+    mounts: spec.mounts.map((mount, index) => bundleMount(mount, index, spec, context)),
     linux: {
       ...linux,
       ...(rootfsPropagation === 'private' ? {} : { rootfsPropagation }),
@@ -47,12 +50,23 @@ export function bundleSpec(spec: OciSpec, context: BundleContext): OciSpec {
 
 /** The plan of a container that an external runtime makes. */
 export function bundlePlan(spec: OciSpec, context: BundleContext): PlanOp[] {
-  const { runtime, bundle, root, hidden, upper, work } = context;
+  const { runtime, bundle, root, hidden, upper, work, userns } = context;
   return [
     ...context.cgroupOps,
     ...outOfMemoryScore(spec.process.oomScoreAdj),
     { op: 'runtime', path: runtime, bundle, root, ...(hidden === undefined ? {} : { hidden }) },
-    { op: 'rootfs', lower: [...context.lowerDirs], upper, work, readonly: false, propagation: 'private' },
+    {
+      op: 'rootfs',
+      lower: [...context.lowerDirs],
+      upper,
+      work,
+      readonly: false,
+      propagation: 'private',
+      ...(userns && { base: userns.base }),
+    },
+    ...spec.mounts.flatMap((mount, index) =>
+      isPrepared(mount, context) ? [mountOp(prepared(mount, index, context), userns?.map)] : [],
+    ),
     ...terminal(spec.process.terminal),
   ];
 }
@@ -92,13 +106,42 @@ const outOfMemoryScore = (value: number | undefined): PlanOp[] =>
 
 const terminal = (tty: boolean): PlanOp[] => (tty ? [{ op: 'terminal', width: 80, height: 24 }] : []);
 
-function bundleMount(mount: OciMount, bundle: string): OciMount {
-  if (mount.type === 'shm')
-    return { ...mount, type: 'bind', source: `${bundle}/shm`, options: ['rbind', 'rprivate', ...mount.options] };
-  return mount.type === 'cgroup2' ? { ...mount, type: 'cgroup' } : mount;
+/**
+ * Mounts that are made for the runtime, which only binds them: images, which it knows nothing of, and in a user namespace all volumes,
+ * because there it works as the pod's root: it may not reach the source, and whether it can map owners depends on its version.
+ */
+const isPrepared = ({ type }: OciMount, { userns }: BundleContext): boolean =>
+  type === 'image' || (type === 'bind' && userns !== undefined);
+
+/** The same mount at its place in the bundle. What it may not do there the runtime says when it binds it. */
+const prepared = (mount: OciMount, index: number, { bundle }: BundleContext): OciMount => ({
+  ...mount,
+  destination: placeOf(index, bundle),
+  options: mount.image ? mount.options : mount.options.filter((word) => !RESTRICTIONS.has(word)),
+});
+
+const placeOf = (index: number, bundle: string): string => `${bundle}/mounts/${index}`;
+
+const RESTRICTIONS: ReadonlySet<string> = new Set(['ro', 'rro', 'nosuid', 'nodev', 'noexec']);
+
+function bundleMount(mount: OciMount, index: number, spec: OciSpec, context: BundleContext): OciMount {
+  const { destination, type, options } = mount;
+  const bind = (source: string, more: readonly string[]): OciMount => ({
+    destination,
+    type: 'bind',
+    source,
+    options: [...more, ...options],
+  });
+  if (isPrepared(mount, context)) return bind(placeOf(index, context.bundle), mount.image ? ['rbind', 'rprivate'] : []);
+  if (type === 'shm') return bind(`${context.bundle}/shm`, ['rbind', 'rprivate']);
+  // A user namespace has a sysfs of its own with a network namespace of its own only (sysfs(5), mount_namespaces(7)).
+  const nodeNetwork = !spec.linux.namespaces.some((namespace) => namespace.type === 'network');
+  if (type === 'sysfs' && context.userns && nodeNetwork) return bind('/sys', ['rbind', 'rslave']);
+  return type === 'cgroup2' ? { ...mount, type: 'cgroup' } : mount;
 }
 
-function existing({ type }: OciNamespace, { namespaces, pid }: BundleContext): OciNamespace {
+function existing({ type }: OciNamespace, { namespaces, pid, bundle }: BundleContext): OciNamespace {
+  if (type === 'user') return { type, path: `${bundle}/userns` };
   const path = type === 'pid' && pid === 'container' ? undefined : namespaces[type];
   return path === undefined ? { type } : { type, path };
 }

@@ -172,7 +172,7 @@ const FLAGS: ReadonlySet<string> = new Set([
 /** Words of a mount's options that are neither flags nor for the file system. */
 const BIND_WORDS: ReadonlySet<string> = new Set(['rbind', 'bind', 'rw', 'rro', 'rprivate', 'rslave', 'rshared']);
 
-function mountOp(
+export function mountOp(
   { destination, type, source, options, uidMappings, image }: OciMount,
   userns: IdMap | undefined,
 ): PlanOp {

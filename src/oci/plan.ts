@@ -29,7 +29,7 @@ export type PlanOp =
   /**
    * The container is made by an external OCI runtime, `path`, from the bundle (an absolute path that ends in the container's ID); `root` is
    * where the runtime keeps its state, `hidden` a mount point that it shall not see. Of the other operations only those on cgroups, the
-   * out-of-memory score, the root file system and the terminal go with it.
+   * out-of-memory score, the root file system, what is mounted in the bundle for it to bind, and the terminal go with it.
    */
   | { op: 'runtime'; path: string; bundle: string; root: string; hidden?: string }
   /**

@@ -225,6 +225,8 @@ const OF_A_BUNDLE: ReadonlySet<PlanOp['op']> = new Set([
   'oom-score-adj',
   'runtime',
   'rootfs',
+  'bind',
+  'image',
   'terminal',
 ]);
 
