@@ -6,8 +6,10 @@ import { file } from '../harness/layer.js';
 const SOURCES = fileURLToPath(new URL('../../../e2e/bench/programs', import.meta.url));
 const PROGRAMS = ['true', 'lines'];
 
+export const benchProgram = (name: string): Promise<Buffer> => compile(`${SOURCES}/${name}.c`);
+
 /** Busybox, the e2e programs and those of the benchmark: three layers. */
 export const benchImage = async (): Promise<Image> => {
-  const entries = PROGRAMS.map(async (name) => file(name, await compile(`${SOURCES}/${name}.c`), { mode: 0o755 }));
+  const entries = PROGRAMS.map(async (name) => file(name, await benchProgram(name), { mode: 0o755 }));
   return busyboxImage({}, await Promise.all(entries));
 };

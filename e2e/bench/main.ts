@@ -7,7 +7,6 @@ import { OURS } from './jangada.js';
 import { machineFacts } from './machine.js';
 import { unpackPeers } from './peers.js';
 import { Results } from './results.js';
-import type { Service } from './service.js';
 import { type Plan, runPart, startSuite, stopSuite } from './suite.js';
 import { comparisons, markdownTable, plainTable } from './table.js';
 
@@ -52,13 +51,13 @@ const measure = async (home: string): Promise<void> => {
       process.exitCode = 1;
     }
   }
-  await report(results, suite.services);
+  await report(results);
   await stopSuite(suite);
 };
 
-const report = async (results: Results, services: Service[]): Promise<void> => {
-  const peers = services.map(({ name }) => name).filter((name) => name !== OURS);
+const report = async (results: Results): Promise<void> => {
   const rows = results.rows();
+  const peers = [...new Set(rows.flatMap(({ values }) => [...values.keys()]))].filter((name) => name !== OURS);
   console.log(`\n${(options.markdown ? markdownTable : plainTable)(rows, OURS, peers)}`);
   const json = process.env['BENCH_JSON'];
   if (json) await writeFile(json, `${JSON.stringify(comparisons(rows, OURS, peers), null, 2)}\n`);

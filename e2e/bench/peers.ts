@@ -14,11 +14,28 @@ const MACHINE = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
 export type OciRuntime = 'runc' | 'crun';
 
 // The versions of Debian 12. What is packaged later is another comparison.
-const VERSIONS = { containerd: '1.6.20', runc: '1.1.5', crun: '1.8.1' } as const;
-const PACKAGES = [...Object.entries(VERSIONS), ['libyajl2', ''] as const];
+export const VERSIONS = { containerd: '1.6.20', runc: '1.1.5', crun: '1.8.1', conmon: '2.1.6' } as const;
+const LIBRARIES = ['libyajl2', 'libglib2.0-0', 'libpcre2-8-0'];
 
 /** Where the peers' programs are, as in a root directory. */
-const PROGRAMS = join(CACHE, 'root');
+const PROGRAMS = join(
+  CACHE,
+  Object.entries(VERSIONS)
+    .map(([name, version]) => `${name}-${version}`)
+    .join('_'),
+);
+
+/** For programs of the peers to be found and to find their libraries. */
+export const peerEnv = (): Record<string, string> => ({
+  PATH: [...['usr/bin', 'usr/sbin'].map((path) => join(PROGRAMS, path)), process.env['PATH']].join(':'),
+  LD_LIBRARY_PATH: join(PROGRAMS, `usr/lib/${MACHINE}-linux-gnu`),
+});
+
+/**
+ * For a shell in a mount namespace of its own: crun 1.8 refuses a host with both cgroup versions, so it gets to see version 1 alone.
+ * Harmless where there is one version only.
+ */
+export const HIDE_UNIFIED = '! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified';
 
 /** Downloads and unpacks the peers' Debian packages; nothing is installed. Needs a Debian mirror the first time. */
 export const unpackPeers = async (): Promise<void> => {
@@ -26,8 +43,8 @@ export const unpackPeers = async (): Promise<void> => {
   await mkdir(CACHE, { recursive: true });
   const work = await mkdtemp(join(CACHE, 'download-'));
   try {
-    const wanted = PACKAGES.map(([name, version]) => (version ? `${name}=${version}*` : name));
-    await run('apt-get', ['download', ...wanted], { cwd: work });
+    const programs = Object.entries(VERSIONS).map(([name, version]) => `${name}=${version}*`);
+    await run('apt-get', ['download', ...programs, ...LIBRARIES], { cwd: work });
     const archives = (await readdir(work)).filter((name) => name.endsWith('.deb'));
     for (const archive of archives) await run('dpkg', ['--extract', join(work, archive), join(work, 'root')]);
     await rename(join(work, 'root'), PROGRAMS);
@@ -52,17 +69,10 @@ export const containerd = async (options: PeerOptions): Promise<Service> => {
   const file = join(home, 'config.toml');
   const socket = join(home, 'containerd.sock');
   await writeFile(file, configuration(options, socket));
-  const binaries = ['usr/bin', 'usr/sbin'].map((path) => join(PROGRAMS, path));
-  const env = {
-    PATH: [...binaries, process.env['PATH']].join(':'),
-    LD_LIBRARY_PATH: join(PROGRAMS, `usr/lib/${MACHINE}-linux-gnu`),
-  };
-  // crun 1.8 refuses a host with both cgroup versions: it gets to see version 1 alone. Harmless where there is one version only.
-  const script =
-    '! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified; exec containerd --config "$0"';
+  const script = `${HIDE_UNIFIED}; exec containerd --config "$0"`;
   const command = ['unshare', '--mount', '--propagation', 'private', '/bin/sh', '-c', script, file];
   const name = `containerd ${VERSIONS.containerd} + ${runtime} ${VERSIONS[runtime]}`;
-  return new Service({ name, home, cgroup, socket, command, env });
+  return new Service({ name, home, cgroup, socket, command, env: peerEnv() });
 };
 
 const configuration = ({ runtime, home, cni, certs, pauseImage }: PeerOptions, socket: string): string => {

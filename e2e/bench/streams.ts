@@ -1,4 +1,4 @@
-import { readLog } from '../harness/pod.js';
+import { stat } from 'node:fs/promises';
 import { until } from '../harness/wait.js';
 import { waitForIdle } from './cpu.js';
 import type { Metric, Results } from './results.js';
@@ -26,7 +26,8 @@ export const measureStreams = async (
       const port = FIRST_PORT + index;
       await service.logged(async () => {
         const pod = await startPod(service, image, ['/serve', String(port), '4', 'source']);
-        await until('the source', async () => (await readLog(logOf(pod)).catch(() => [])).length > 0);
+        // Only that there is a line: containerd 1.6 leaves out zeros at the end of its times, which readLog() does not take.
+        await until('the source', async () => (await stat(logOf(pod)).catch(() => ({ size: 0 }))).size > 0);
         for (const [metric, mib, open] of [
           [EXEC, EXEC_MIB, () => openExec(service, pod)],
           [FORWARD, FORWARD_MIB, () => openPort(service, pod, port)],

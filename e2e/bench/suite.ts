@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import { tinyImage } from '../harness/images.js';
 import { type Registry, startRegistry } from '../harness/registry.js';
+import { Conmon } from './conmon.js';
 import { measureColdStart } from './coldstart.js';
 import { measureDensity } from './density.js';
 import { benchImage } from './images.js';
 import { cgroupOf } from './isolate.js';
 import { jangada, OURS } from './jangada.js';
 import { type LatencyOptions, measureLatency } from './latency.js';
-import { measureLogs } from './log-throughput.js';
+import { logWriterOf, measureLogs } from './log-throughput.js';
 import { containerd, type OciRuntime } from './peers.js';
 import { preparePlace } from './place.js';
 import { measurePulls } from './pull.js';
@@ -27,6 +28,8 @@ export interface Plan {
 
 export interface Suite {
   services: Service[];
+  /** Takes part in the logs only. */
+  conmon: Conmon;
   image: string;
   registry: Registry;
 }
@@ -47,7 +50,8 @@ export const startSuite = async (home: string, plan: Plan): Promise<Suite> => {
       await service.start();
       await service.cri.pullImage({ image: { image } });
     });
-  return { services, image, registry };
+  const conmon = new Conmon(join(home, 'conmon'), `${place.cgroup}/conmon`);
+  return { services, conmon, image, registry };
 };
 
 export const stopSuite = async ({ services, registry }: Suite): Promise<void> => {
@@ -60,7 +64,7 @@ export const stopSuite = async ({ services, registry }: Suite): Promise<void> =>
 
 /** One part of the plan; remarks that belong above the table are answered. */
 export const runPart = async (part: string, suite: Suite, plan: Plan, results: Results): Promise<string[]> => {
-  const { services, image, registry } = suite;
+  const { services, conmon, image, registry } = suite;
   const { repetitions } = plan;
   switch (part) {
     case 'latency': {
@@ -71,7 +75,7 @@ export const runPart = async (part: string, suite: Suite, plan: Plan, results: R
       for (const service of services) await service.logged(() => measureDensity(service, image, plan.pods, results));
       return [];
     case 'logs':
-      await measureLogs(services, image, repetitions, results);
+      await measureLogs([...services.map((service) => logWriterOf(service, image)), conmon], repetitions, results);
       return [];
     case 'streams':
       await measureStreams(services, image, repetitions, results);

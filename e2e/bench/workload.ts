@@ -47,8 +47,9 @@ export const startPod = async (service: Service, image: string, command = ['/pau
   return { sandboxConfig, podSandboxId, containerId, logPath: config.logPath ?? '' };
 };
 
+/** As the kubelet does, which asks again: a containerd whose container has just ended may fail to stop it. */
 export const removePod = async ({ cri }: Service, podSandboxId: string): Promise<void> => {
-  await cri.stopPodSandbox({ podSandboxId });
+  await cri.stopPodSandbox({ podSandboxId }).catch(() => cri.stopPodSandbox({ podSandboxId }));
   await cri.removePodSandbox({ podSandboxId });
 };
 
