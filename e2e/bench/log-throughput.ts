@@ -59,7 +59,7 @@ export const logWriterOf = (service: Service, image: string): LogWriter => {
     const directory = sandboxConfig.logDirectory ?? '';
     await mkdir(directory, { recursive: true });
     const { podSandboxId } = await cri.runPodSandbox({ config: sandboxConfig });
-    const config = benchContainer(image, [`/${program}`, ...args]);
+    const config = benchContainer(image, [`/${program}`, ...args], sandboxConfig);
     const { containerId } = await cri.createContainer({ podSandboxId, config, sandboxConfig });
     return {
       log: join(directory, config.logPath ?? ''),

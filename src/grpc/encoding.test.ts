@@ -65,6 +65,23 @@ t.test('what a frozen item encodes to is kept, a changing one is encoded each ti
   t.match(stateOf(frozen), { containers: [{ id: 'b', state: 'CONTAINER_EXITED' }] });
 });
 
+t.test('a list of the same frozen items is kept, and any other is encoded', async (t) => {
+  const { responseSerialize, responseDeserialize } = method(ours, 'ListContainers');
+  const idsOf = (containers: Container[]) =>
+    (responseDeserialize(responseSerialize({ containers })) as { containers: { id: string }[] }).containers
+      .map(({ id }) => id)
+      .join('');
+  const [a, b, c] = [container('a'), container('b'), container('c')].map((item) => Object.freeze(item));
+  if (!a || !b || !c) throw new Error('no containers');
+  t.equal(responseSerialize({ containers: [a, b] }), responseSerialize({ containers: [a, b] }));
+  for (const list of [[a, b, c], [a, b], [b, a], [b, c], [], [c]])
+    t.equal(idsOf(list), list.map(({ id }) => id).join(''));
+  const changing = container('d');
+  t.equal(idsOf([a, changing]), 'ad');
+  changing.id = 'e';
+  t.equal(idsOf([a, changing]), 'ae');
+});
+
 t.test('requests decode as the generated types say', async (t) => {
   const name = 'RunPodSandbox';
   const request = { config: { metadata: { name: 'p', uid: 'u' }, linux: { securityContext: { privileged: true } } } };

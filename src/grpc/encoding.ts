@@ -31,7 +31,8 @@ const LENGTH_DELIMITED = 2;
 
 /**
  * Encodes messages that are nothing but a list. Such a message is the concatenation of its items, each behind the field's tag and its
- * length (protobuf encoding), so a node full of pods is listed by copying: what a frozen item encodes to is kept as long as the item is.
+ * length (protobuf encoding), so a node full of pods is listed by copying: what a frozen item encodes to is kept as long as the item is. The kubelet asks every second,
+ * and mostly nothing has changed: the last list of frozen items is kept as a whole.
  */
 const listEncoder = (field: protobuf.Field, encode: Encode): Encode => {
   const tag = (field.id << 3) | LENGTH_DELIMITED;
@@ -44,8 +45,18 @@ const listEncoder = (field: protobuf.Field, encode: Encode): Encode => {
     if (Object.isFrozen(item)) kept.set(item, entry);
     return entry;
   };
-  return (message) => Buffer.concat(((message as Record<string, object[]>)[field.name] ?? []).map(entryOf));
+  let last: { items: readonly object[]; bytes: Buffer } = { items: [], bytes: Buffer.alloc(0) };
+  return (message) => {
+    const items = (message as Record<string, object[]>)[field.name] ?? [];
+    if (isSame(items, last.items)) return last.bytes;
+    const bytes = Buffer.concat(items.map(entryOf));
+    if (items.every((item) => kept.has(item))) last = { items, bytes };
+    return bytes;
+  };
 };
+
+const isSame = (items: readonly object[], others: readonly object[]): boolean =>
+  items.length === others.length && items.every((item, index) => item === others[index]);
 
 const varint = (value: number): Uint8Array => {
   const bytes: number[] = [];
