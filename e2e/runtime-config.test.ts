@@ -54,10 +54,10 @@ t.test('the resources of a pod are recorded', async (t) => {
     resources: { cpuShares: '512', memoryLimitInBytes: '67108864' },
   });
   await cri.updatePodSandboxResources({ podSandboxId: pod.id, resources: { cpuShares: '1024' } });
-  t.match(await recorded(), {
-    overhead: { memory_limit_in_bytes: '1048576' },
-    resources: { cpu_shares: '1024', memory_limit_in_bytes: '0' },
-  });
+  // Verbose information leaves out what is zero: of the limit before nothing is left.
+  const { overhead, resources } = await recorded();
+  t.match(overhead, { memory_limit_in_bytes: 1048576 });
+  t.same(resources, { cpu_shares: 1024 });
   await node.daemon.restart();
   t.match(await recorded(), { resources: { cpu_shares: '1024' } }, 'after a restart, too');
   const bad = { podSandboxId: pod.id, resources: { cpuShares: '-1' } };

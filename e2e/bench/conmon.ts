@@ -9,8 +9,8 @@ import type { LoggedContainer, LogWriter } from './log-throughput.js';
 import { HIDE_UNIFIED, peerEnv, VERSIONS } from './peers.js';
 
 /**
- * conmon and crun without a runtime above them: how CRI-O takes a container's output to its log. Takes more off conmon than off the others,
- * whose containers have a seccomp filter and a root file system of layers.
+ * conmon and crun without a runtime above them: how CRI-O takes a container's output to its log. Favoured a little: its containers have
+ * neither a seccomp filter nor a root file system of layers.
  */
 export class Conmon implements LogWriter {
   readonly name = `conmon ${VERSIONS.conmon} + crun ${VERSIONS.crun}`;
