@@ -62,7 +62,12 @@ t.test(
     const other = await Pod.run(node.daemon, { linux: { securityContext: { namespaceOptions } } });
     const { output } = await other.complete(node.busybox, {
       command: ['sh', '-c', 'mount -t proc proc /tmp && echo a procfs of its own'],
-      security: { namespaceOptions, capabilities: { addCapabilities: ['SYS_ADMIN'] } },
+      security: {
+        namespaceOptions,
+        capabilities: { addCapabilities: ['SYS_ADMIN'] },
+        // The default profile lets nobody mount.
+        apparmor: { profileType: 'Unconfined' },
+      },
     });
     t.equal(output, 'a procfs of its own\n', 'procMount Unmasked: what it is for works');
     await other.remove();
