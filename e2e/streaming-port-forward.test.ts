@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { status } from '@grpc/grpc-js';
@@ -94,6 +95,23 @@ for (const [name, dial] of [
     await ended(bad.data);
     t.equal(await textOf(bad.error), '', 'nothing on the error stream, which would end all');
     await echoes(t, good, 'alive');
+    client.destroy();
+  });
+
+  t.test(`${name}: any volume goes both ways at once, unchanged`, async (t) => {
+    const client = await dial(await urlOf(pod.id));
+    const { data } = await forward(client, 7000);
+    const received = createHash('sha256');
+    data.on('data', (piece: Buffer) => void received.update(piece));
+    const sent = createHash('sha256');
+    for (let i = 0; i < 32; i++) {
+      const chunk = randomBytes(1 << 20);
+      sent.update(chunk);
+      if (!data.write(chunk)) await once(data, 'drain');
+    }
+    data.end();
+    await once(data, 'end');
+    t.equal(received.digest('hex'), sent.update('end').digest('hex'));
     client.destroy();
   });
 
