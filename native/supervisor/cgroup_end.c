@@ -104,53 +104,51 @@ static void kill_v1(int dir, bool freezer) {
 
 static bool is_freezer(int dir) { return faccessat(dir, "freezer.state", W_OK, 0) == 0; }
 
-void build_cgroup_kill(const struct wire_bytes *bytes) {
+/* Calls `each` with every cgroup of the container's own that is there. What it does not close it has kept. */
+static void each_own(const struct wire_bytes *bytes, void (*each)(int dir, bool v2, void *context), void *context) {
     struct plan plan;
     struct build_error err;
-    int v1 = -1;
-    bool freezer = false, killed = false;
     if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0) return;
     for (uint32_t i = 0; i < plan.count; i++) {
         const struct plan_op *op = &plan.ops[i];
-        if (!plan_is_own_cgroup(op)) continue;
-        int dir = open_dir(AT_FDCWD, op->cgroup_dir.path);
-        if (dir < 0) continue;
-        if (op->cgroup_dir.version == PLAN_CGROUP_V2)
-            killed |= write_at(dir, "cgroup.kill", "1");
-        else if (v1 < 0 || (!freezer && is_freezer(dir))) {
-            if (v1 >= 0) close(v1);
-            v1 = dir;
-            freezer = is_freezer(dir);
-            continue;
-        }
-        if (op->cgroup_dir.version == PLAN_CGROUP_V2 && !killed) kill_v1(dir, false);
-        close(dir);
-    }
-    /* Hybrid hosts: the v2 kill reaches everything that is in the v2 directory, the v1 list what is not. */
-    if (v1 >= 0) {
-        kill_v1(v1, freezer);
-        close(v1);
+        int dir = plan_is_own_cgroup(op) ? open_dir(AT_FDCWD, op->cgroup_dir.path) : -1;
+        if (dir >= 0) each(dir, op->cgroup_dir.version == PLAN_CGROUP_V2, context);
     }
     plan_free(&plan);
 }
 
-void build_cgroup_thaw(const struct wire_bytes *bytes) {
-    struct plan plan;
-    struct build_error err;
-    if (plan_decode(bytes, PLAN_OF_KEPT, &plan, &err) < 0) return;
-    for (uint32_t i = 0; i < plan.count; i++) {
-        const struct plan_op *op = &plan.ops[i];
-        if (!plan_is_own_cgroup(op)) continue;
-        int dir = open_dir(AT_FDCWD, op->cgroup_dir.path);
-        if (dir < 0) continue;
-        if (op->cgroup_dir.version == PLAN_CGROUP_V2)
-            write_at(dir, "cgroup.freeze", "0");
-        else if (is_freezer(dir))
-            thaw_v1(dir);
-        close(dir);
+/* Version 2 kills by itself since Linux 5.14. Of the hierarchies of version 1, where it is one process list after all, the freezer is taken. */
+static void kill_or_keep(int dir, bool v2, void *context) {
+    int *v1 = context;
+    if (v2) {
+        if (!write_at(dir, "cgroup.kill", "1")) kill_v1(dir, false);
+    } else if (*v1 < 0 || (!is_freezer(*v1) && is_freezer(dir))) {
+        int unused = *v1;
+        *v1 = dir;
+        dir = unused;
     }
-    plan_free(&plan);
+    if (dir >= 0) close(dir);
 }
+
+void build_cgroup_kill(const struct wire_bytes *bytes) {
+    int v1 = -1;
+    each_own(bytes, kill_or_keep, &v1);
+    /* Hybrid hosts: the v2 kill reaches everything that is in the v2 directory, the v1 list what is not. */
+    if (v1 < 0) return;
+    kill_v1(v1, is_freezer(v1));
+    close(v1);
+}
+
+static void thaw(int dir, bool v2, void *context) {
+    (void)context;
+    if (v2)
+        write_at(dir, "cgroup.freeze", "0");
+    else if (is_freezer(dir))
+        thaw_v1(dir);
+    close(dir);
+}
+
+void build_cgroup_thaw(const struct wire_bytes *bytes) { each_own(bytes, thaw, NULL); }
 
 static int remove_leaf(const char *path) {
     if (rmdir(path) == 0 || errno == ENOENT) return 0;
