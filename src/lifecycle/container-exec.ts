@@ -32,6 +32,6 @@ export const execSync = async (
       );
     return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode };
   } catch (error) {
-    throw asRuntimeError(error, `exec of ${JSON.stringify(argv[0])} in container ${container.id}`);
+    throw asRuntimeError(error, `${JSON.stringify(argv[0])} in container ${container.id}`);
   }
 };
