@@ -1,4 +1,6 @@
-import { refuseBelowUsage, updateOps } from '../cgroup/update.js';
+import type { CgroupWrite, Resources } from '../cgroup/limits.js';
+import { limitWrites } from '../cgroup/resources.js';
+import { mergeResources, refuseBelowUsage, updateOps } from '../cgroup/update.js';
 import { failedPrecondition } from '../errors.js';
 import type { LinuxContainerResources__Output } from '../gen/runtime/v1/LinuxContainerResources.js';
 import { linuxResources } from '../oci/resources.js';
@@ -11,7 +13,7 @@ import { asRuntimeError } from './supervisor-error.js';
 
 /** Changes the limits of a created or running container; zero and empty values leave a limit as it is. */
 export const updateContainer = (
-  parts: Pick<Runtime, 'containers' | 'supervisors' | 'cgroups' | 'systemd' | 'turns' | 'host'>,
+  parts: Pick<Runtime, 'config' | 'containers' | 'supervisors' | 'cgroups' | 'systemd' | 'turns'>,
   { id }: Container,
   resources: LinuxContainerResources__Output,
 ): Promise<void> =>
@@ -23,16 +25,25 @@ export const updateContainer = (
     const change = linuxResources(resources);
     refuseBelowUsage(memoryInUse(parts.cgroups, container.cgroupPath) ?? 0, change);
     const ops = updateOps(parts.cgroups, container.cgroupPath, linuxResources(old), change);
-    const write = () => parts.supervisors.require(container.sandboxId).update(id, encodeUpdatePlan(ops));
+    const supervisor = parts.supervisors.require(container.sandboxId);
     try {
-      // The kernel judges first, and takes all of it or nothing. systemd rounds what it is told, so the exact values are written again.
-      await write();
-      if (await updateScope(parts, container, linuxResources(old), change)) await write();
+      // The kernel judges first, and takes all of it or nothing.
+      await supervisor.update(id, encodeUpdatePlan(ops));
+      // systemd rounds what it is told, and writes what it was told before along with it: then all exact values are written again.
+      if (await updateScope(parts, container, linuxResources(old), change))
+        await supervisor.update(id, encodeUpdatePlan(allLimits(parts, container, change)));
     } catch (error) {
       throw asRuntimeError(error, `limits of container ${id}`);
     }
     parts.containers.update(id, { resources: merge(old, resources) });
   });
+
+const allLimits = (
+  { cgroups, config }: Pick<Runtime, 'cgroups' | 'config'>,
+  { cgroupPath, resources }: Container,
+  change: Resources,
+): CgroupWrite[] =>
+  limitWrites(cgroups, cgroupPath, mergeResources(linuxResources(resources, config.containers.pids_limit), change));
 
 const merge = (
   old: LinuxContainerResources__Output | null,
