@@ -209,6 +209,12 @@ for (const handler of ['native', 'runc', 'crun']) {
       security: { namespaceOptions: { pid: 'TARGET', targetId: own } },
     });
     t.match((await pod.exec(target, 'ps', '-o', 'args')).stdout, /sleep 1003/, 'sees the process of its target');
+    const together = { security: { namespaceOptions: { pid: 'POD' as const } } };
+    await startUp(pod, 'echo up; exec sleep 1005', together);
+    const sharing = await startUp(pod, 'echo up; exec sleep 1006', together);
+    const { stdout: seen } = await pod.exec(sharing, 'ps', '-o', 'args');
+    t.match(seen, /sleep 1005/, 'those that ask for the namespace of the pod share one, although the pod did not');
+    t.notMatch(seen, /sleep 1003/);
     await pod.remove();
   });
 

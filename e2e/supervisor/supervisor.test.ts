@@ -25,6 +25,10 @@ async function pod(t: Test): Promise<TestPod> {
 
 const statusOf = (pid: number) => readFileSync(`/proc/${pid}/status`, 'utf8');
 
+/** A dead one may wait for whoever reaps it. */
+const isInit = (pid: number) =>
+  existsSync(`/proc/${pid}`) && /jangada-init/.test(statusOf(pid)) && !/State:\tZ/.test(statusOf(pid));
+
 t.test('a container writes its log, ends, is recorded and removed', async (t) => {
   const p = await pod(t);
   await p.sandbox();
@@ -220,11 +224,19 @@ t.test('a shared PID namespace has an init that can do nothing and ends with its
   await p.supervisor.start('b');
   t.match((await p.exec('b', ['/bin/ps', '-o', 'pid,args'])).stdout.toString(), /^ +1 jangada-init$/m);
   await p.supervisor.shutdown();
-  t.notOk(
-    existsSync(`/proc/${podInitPid}`) &&
-      /jangada-init/.test(statusOf(podInitPid)) &&
-      !/State:\tZ/.test(statusOf(podInitPid)),
-  );
+  t.notOk(isInit(podInitPid));
+});
+
+t.test('a pod without a shared PID namespace gets one when a container asks for it', async (t) => {
+  const p = await pod(t);
+  await t.rejects(p.supervisor.sharePid(), { code: 'ENXIO' }, 'not before SANDBOX');
+  t.same(await p.sandbox(), { podInitPid: 0 });
+  const init = await p.supervisor.sharePid();
+  t.match(statusOf(init), /^NSpid:\t\d+\t1$/m);
+  t.equal(await p.supervisor.sharePid(), init, 'one');
+  t.equal((await p.supervisor.list()).podInitPid, init);
+  await p.supervisor.shutdown();
+  t.notOk(isInit(init), 'it ends with its pod');
 });
 
 t.test('CVE-2019-5736: the program that runs is a sealed copy', async (t) => {

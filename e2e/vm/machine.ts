@@ -27,6 +27,9 @@ const REGISTRY = 5000;
 const FORWARDED = [SHELL, CRI, REGISTRY];
 let machines = 0;
 
+/** The one that a guest's kernel is told to use. SELinux comes up without a policy, and enforces none. */
+export type SecurityModule = 'apparmor' | 'selinux';
+
 export interface CommandResult {
   code: number;
   /** Both streams, as they came. */
@@ -41,13 +44,16 @@ export class Machine {
   readonly #first = 20_000 + (process.pid % 300) * 40 + FORWARDED.length * machines++;
   #qemu: ChildProcess | undefined;
 
-  private constructor(private readonly home: string) {
+  private constructor(
+    private readonly home: string,
+    private readonly module: SecurityModule,
+  ) {
     this.cri = connect(`127.0.0.1:${this.#port(CRI)}`);
   }
 
-  static async boot(): Promise<Machine> {
+  static async boot(module: SecurityModule = 'apparmor'): Promise<Machine> {
     if (IMAGE === '') throw new Error('no guest: run this with `make e2e-vm`');
-    const machine = new Machine(await mkdtemp(join(tmpdir(), 'jangada-vm-')));
+    const machine = new Machine(await mkdtemp(join(tmpdir(), 'jangada-vm-')), module);
     for (const [name, base] of [
       ['disk', join(IMAGE, 'disk.img')],
       ['checkout', CHECKOUT],
@@ -58,8 +64,8 @@ export class Machine {
   }
 
   /** Boots one and ends it with the test. */
-  static async start(t: Pick<Test, 'teardown'>): Promise<Machine> {
-    const machine = await Machine.boot();
+  static async start(t: Pick<Test, 'teardown'>, module?: SecurityModule): Promise<Machine> {
+    const machine = await Machine.boot(module);
     t.teardown(() => machine.destroy());
     return machine;
   }
@@ -178,7 +184,7 @@ export class Machine {
       ...['-machine', 'q35', '-accel', 'tcg,thread=multi,tb-size=1024', '-cpu', 'max', '-smp', '2', '-m', '3072'],
       ...['-kernel', join(IMAGE, 'vmlinuz'), '-initrd', join(IMAGE, 'initrd')],
       '-append',
-      'console=ttyS0 rw quiet systemd.show_status=0 apparmor=1 security=apparmor panic=-1',
+      `console=ttyS0 rw quiet systemd.show_status=0 ${this.module}=1 security=${this.module} panic=-1`,
       // The root disk honours flushes, so that pulling the plug is one.
       ...disk('disk', 'writeback'),
       ...disk('checkout', 'unsafe'),

@@ -2,7 +2,7 @@ import type { Test } from 'tap';
 import type { Cri } from '../harness/client.js';
 import { busyboxImage } from '../harness/images.js';
 import { until } from '../harness/wait.js';
-import { Machine } from './machine.js';
+import { Machine, type SecurityModule } from './machine.js';
 
 /** Where the kubelet has the logs of pods. */
 const LOGS = '/var/log/pods';
@@ -19,8 +19,8 @@ export class VmNode {
     readonly busybox: string,
   ) {}
 
-  static async start(t: Pick<Test, 'teardown'>): Promise<VmNode> {
-    const machine = await Machine.start(t);
+  static async start(t: Pick<Test, 'teardown'>, module?: SecurityModule): Promise<VmNode> {
+    const machine = await Machine.start(t, module);
     await machine.run(`cd /opt/jangada && deploy/install.sh &&
       mkdir -p /etc/cni/net.d '${HOSTS}' && cp deploy/cni/10-jangada.conflist /etc/cni/net.d/ &&
       echo 'server = "http://127.0.0.1:5000"' > '${HOSTS}/hosts.toml'`);

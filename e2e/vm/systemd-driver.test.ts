@@ -168,11 +168,20 @@ t.test('a container that may manages cgroups below its own, not its limits, and 
   await node.run('systemctl restart jangada.service');
   const script =
     'cd /sys/fs/cgroup && mkdir init && echo 1 > init/cgroup.procs && echo +pids > cgroup.subtree_control && sleep 1000';
-  const id = await pod.start(node.busybox, { command: ['sh', '-c', script] });
-  await until('its own cgroup', async () => (await file(id, 'cgroup.subtree_control')) === 'pids');
-  t.match(await pod.exec(id, 'cat', '/proc/self/cgroup'), { code: 0, stdout: '0::/init\n' });
-  t.match(await pod.exec(id, 'sh', '-c', 'echo max > /sys/fs/cgroup/memory.max'), { code: 1 });
-  await remove(id);
+  const mapping = [{ containerId: 0, hostId: 231_072, length: 65_536 }];
+  const usernsOptions = { mode: 'POD', uids: mapping, gids: mapping } as const;
+  const securityContext = { namespaceOptions: { ...HOST_NETWORK.namespaceOptions, usernsOptions } };
+  const mapped = await Pod.run(node, { linux: { cgroupParent: slice, securityContext } });
+  for (const where of [pod, mapped]) {
+    const id = await where.start(node.busybox, { command: ['sh', '-c', script] });
+    await until('its own cgroup', async () => (await file(id, 'cgroup.subtree_control')) === 'pids');
+    t.match(await where.exec(id, 'cat', '/proc/self/cgroup'), { code: 0, stdout: '0::/init\n' });
+    t.match(await where.exec(id, 'sh', '-c', 'echo max > /sys/fs/cgroup/memory.max'), { code: 1 });
+    const owner = (await node.run(`stat -c %u ${directoryOf(id)}/{,cgroup.procs,memory.max} | xargs`)).trim();
+    t.equal(owner, where === mapped ? '231072 231072 0' : '0 0 0', 'in a user namespace its root owns what it may use');
+    await remove(id);
+  }
+  await mapped.remove();
   await node.run(`rm ${dropIn}`);
   await node.run('systemctl restart jangada.service');
 });

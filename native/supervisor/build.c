@@ -13,6 +13,7 @@
 
 #include "builder.h"
 #include "cgroup.h"
+#include "cgroup_mount.h"
 #include "credentials.h"
 #include "device.h"
 #include "fail.h"
@@ -79,7 +80,10 @@ static int prepare(struct builder *b) {
     if (flags && unshare(flags) < 0) return build_fail(&b->err, errno, "namespaces", "cgroup", "new namespace");
     if (b->pid_ns >= 0 && (b->own_pid_ns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC)) < 0)
         return build_fail(&b->err, errno, "namespaces", "/proc/self/ns/pid", "own namespace");
-    return mount_open_sources(b) < 0 || mask_open_null(b, b->env->null_fd) < 0 || rootfs_open(b) < 0 ? -1 : 0;
+    return mount_open_sources(b) < 0 || mask_open_null(b, b->env->null_fd) < 0 || rootfs_open(b) < 0 ||
+                   cgroup_delegate(b) < 0
+               ? -1
+               : 0;
 }
 
 /* From the host's mount namespace into one that never held a mount of the host. */
@@ -235,7 +239,7 @@ static int build_bundle(const struct wire_bytes *bytes, const struct build_env *
     struct builder b = fresh_builder(&plan, env, io);
     launch_probe();
     int result = check_terminal(&plan, io, err);
-    if (result == 0) result = cgroup_make(&plan, err);
+    if (result == 0 && !plan_find(&plan, PLAN_RUNTIME)->runtime.systemd) result = cgroup_make(&plan, err);
     if (result == 0) {
         result = start_runtime(&plan, plan_find(&plan, PLAN_RUNTIME), out, err);
         if (result == 0) runtime_create_child(&b);

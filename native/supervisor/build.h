@@ -25,6 +25,8 @@ struct build_message {
     char detail[216]; /* BUILD_FAILED: what failed, with the object: "open /srv/data" */
 };
 
+#define LABEL_MAX 255u /* of SELinux, where one is kept or made an option */
+
 /* IDs 0 … length-1 of a user namespace are those from `uid` and `gid` on outside of it. */
 struct id_map {
     uint32_t uid, gid, length;

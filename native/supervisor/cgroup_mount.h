@@ -7,3 +7,6 @@ int cgroup_mount_open(struct builder *b, unsigned flags);
 
 /* Below the root: attaches them all to `target`. */
 int cgroup_mount_apply(struct builder *b, struct plan_op *op, int target);
+
+/* In the host's mount namespace: a cgroup that the container may write to belongs to the root of its user namespace. */
+int cgroup_delegate(struct builder *b);

@@ -56,6 +56,12 @@ static struct container *allocate(void) {
 
 bool container_is_live(const struct container *c) { return c->state != CONTAINER_FREE && c->state != CONTAINER_EXITED; }
 
+bool container_any_is_live(void) {
+    struct container *c = container_next(NULL);
+    while (c && !container_is_live(c)) c = container_next(c);
+    return c != NULL;
+}
+
 void container_forget_tags(void) {
     for (struct container *c = container_next(NULL); c; c = container_next(c)) c->create_tag = c->start_tag = 0;
 }

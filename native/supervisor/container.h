@@ -93,5 +93,6 @@ int container_resize(struct container *c, uint32_t width, uint32_t height, struc
 void container_remove(struct container *c);
 /* True while it has, or may have, processes. */
 bool container_is_live(const struct container *c);
+bool container_any_is_live(void);
 /* Those who asked are gone: nobody is answered any more. */
 void container_forget_tags(void);

@@ -27,7 +27,10 @@ int image_mounts_open(struct builder *b, size_t skip) {
         if (skip > 0 && !all_below(&op->image.lower, base))
             return build_refuse(&b->err, EINVAL, "not in the directory of the layers", "image", op->image.lower.at[0],
                                 "layer");
-        const struct overlay overlay = {&op->image.lower, skip, NULL, NULL, skip > 0 ? b->descriptors : -1};
+        const struct overlay overlay = {.lower = &op->image.lower,
+                                        .skip = skip,
+                                        .label = op->image.label,
+                                        .descriptors = skip > 0 ? b->descriptors : -1};
         op->fd = overlay_open(&overlay, op->image.flags | K_MOUNT_ATTR_RDONLY, &object);
         if (op->fd < 0) return build_fail(&b->err, errno, "image", object, "image of the volume");
     }

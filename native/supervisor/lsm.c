@@ -39,9 +39,12 @@ static int apply(struct builder *b, int proc, const struct plan_op *op, bool app
     if (len >= (int)sizeof value) return build_fail(&b->err, ENAMETOOLONG, step, op->label.value, "label");
     const char *name = apparmor ? "self/attr/apparmor/exec" : "self/attr/exec";
     if (write_attribute(proc, name, value, op->label.value) == 0) return 0;
-    /* EINVAL is a kernel without the module, ENOENT from the open one without the file. */
+    /* EINVAL is a label that the policy does not know, and a kernel without the module; ENOENT from the open one without the file. */
     if (errno == ENOENT && apparmor && access("/sys/module/apparmor", F_OK) < 0)
         return build_refuse(&b->err, ENOTSUP, absent, step, op->label.value, "profile");
+    if (errno == EINVAL && !apparmor)
+        return build_refuse(&b->err, EINVAL, "no label that this host's policy knows", step, op->label.value,
+                            "SELinux label");
     if (errno == EINVAL || (errno == ENOENT && !apparmor))
         return build_refuse(&b->err, ENOTSUP, absent, step, op->label.value, "label");
     return build_fail(&b->err, errno, step, op->label.value, apparmor ? "AppArmor profile" : "SELinux label");

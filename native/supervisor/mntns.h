@@ -7,4 +7,4 @@
 
 /* Makes it and returns its descriptor, or -1 with *err. `shm_bytes`: size of the pod's /dev/shm, which belongs to the root of `map` (NULL:
  * the host's). The caller must be single-threaded. */
-int build_pod_mntns(uint64_t shm_bytes, const struct id_map *map, struct build_error *err);
+int build_pod_mntns(uint64_t shm_bytes, const struct id_map *map, const char *label, struct build_error *err);

@@ -14,6 +14,7 @@
 #include "path.h"
 #include "proc_mount.h"
 #include "propagation.h"
+#include "relabel.h"
 
 static const uint64_t propagation_bits[] = {
     [PLAN_PRIVATE] = MS_PRIVATE, [PLAN_SLAVE] = MS_SLAVE, [PLAN_SHARED] = MS_SHARED};
@@ -98,7 +99,7 @@ int mount_open_sources(struct builder *b) {
         struct plan_op *op = &b->plan->ops[i];
         if (op->code != PLAN_MOUNT) continue;
         if (op->kind == PLAN_KIND_BIND) {
-            if (open_source(b, op) < 0) return -1;
+            if (open_source(b, op) < 0 || (op->bind.label && relabel(b, op) < 0)) return -1;
             if (set_attributes(op->fd, op) < 0)
                 return build_fail(&b->err, errno, "bind", op->bind.source, "flags of the mount source");
             if (op->bind.idmap && mount_idmap(b, op->fd, "bind", op->bind.source) < 0) return -1;

@@ -42,6 +42,10 @@ static int open_by_layer(const struct overlay *o, unsigned attributes, const cha
             goto out;
         }
     }
+    if (o->label && k_fsconfig(fs, K_FSCONFIG_SET_STRING, "context", o->label, 0) < 0) {
+        *object = o->label;
+        goto out;
+    }
     if (o->upper) {
         *object = o->upper;
         if (set_path(fs, "upperdir", o->upper) < 0 || set_path(fs, "workdir", o->work) < 0) goto out;
@@ -74,7 +78,10 @@ static int option_list(const struct overlay *o, char *data, size_t size) {
             return -1;
         }
     }
-    return 0;
+    /* In quotes: a label may have commas. */
+    if (o->label) used += (size_t)snprintf(data + used, size - used, ",context=\"%s\"", o->label);
+    errno = E2BIG;
+    return used < size ? 0 : -1;
 }
 
 /* mount(2) needs a place, and the layers have to be opened in the mount namespace it is in: overlayfs takes none from another. */

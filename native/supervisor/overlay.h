@@ -9,6 +9,7 @@ struct overlay {
     const struct plan_strings *lower; /* from the topmost down; at least two without an upper directory */
     size_t skip;              /* of the names of lower directories, which are then relative to the working directory */
     const char *upper, *work; /* NULL: read-only */
+    const char *label;        /* SELinux label of everything in it; NULL: none */
     int descriptors;          /* in an empty mount namespace: /proc/self/fd of the host's; else -1 */
 };
 

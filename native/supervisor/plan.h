@@ -82,7 +82,8 @@ struct plan_op {
         struct {
             struct plan_strings lower;
             const char *upper, *work;
-            const char *base; /* with a user namespace: the directory that layers and upper are in; else NULL */
+            const char *base;  /* with a user namespace: the directory that layers and upper are in; else NULL */
+            const char *label; /* SELinux label of everything in it, or NULL */
             uint8_t readonly, propagation;
         } rootfs;
         struct {
@@ -92,12 +93,14 @@ struct plan_op {
         } mount;
         struct {
             const char *source, *destination;
+            const char *label; /* SELinux label that the source is given, or NULL */
             uint32_t flags;
             uint8_t recursive_readonly, propagation, idmap;
         } bind;
         struct {
             struct plan_strings lower;
             const char *destination, *sub_path; /* NULL: all of it */
+            const char *label;                  /* SELinux label of everything in it, or NULL */
             uint32_t flags;
         } image;
         struct {
@@ -121,6 +124,7 @@ struct plan_op {
         struct {
             const char *path, *bundle, *root;
             const char *hidden; /* a mount of the host that the runtime shall not see, or NULL */
+            uint8_t systemd;    /* it has systemd make the cgroup */
         } runtime;
         struct {
             struct wire_bytes json;

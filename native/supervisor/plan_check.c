@@ -83,7 +83,7 @@ bool plan_check_op(const struct plan_op *op) {
                op->device.minor <= 0xfffff && op->device.mode <= 07777 && op->device.uid != ID_INVALID &&
                op->device.gid != ID_INVALID;
     case PLAN_RUNTIME:
-        return !has_dotdot(op->runtime.bundle) && !ends_in_slash(op->runtime.bundle);
+        return !has_dotdot(op->runtime.bundle) && !ends_in_slash(op->runtime.bundle) && op->runtime.systemd <= 1;
     case PLAN_APPARMOR:
     case PLAN_SELINUX:
         return op->label.value[0] != 0;

@@ -52,7 +52,11 @@ static int open_mapped(struct builder *b, const struct plan_op *op) {
 
 int rootfs_open(struct builder *b) {
     const struct plan_op *op = plan_find(b->plan, PLAN_ROOTFS);
-    const struct overlay overlay = {&op->rootfs.lower, 0, op->rootfs.upper, op->rootfs.work, -1};
+    const struct overlay overlay = {.lower = &op->rootfs.lower,
+                                    .upper = op->rootfs.upper,
+                                    .work = op->rootfs.work,
+                                    .label = op->rootfs.label,
+                                    .descriptors = -1};
     const char *object;
     if (make_writable_layer(op, &object) < 0) return build_fail(&b->err, errno, "rootfs", object, "writable layer");
     if (b->env->userns >= 0) return open_mapped(b, op);
@@ -68,7 +72,7 @@ int rootfs_assemble(struct builder *b) {
     const char *object = "/";
     if (b->env->userns < 0) return 0;
     size_t base = strlen(op->rootfs.base);
-    const struct overlay overlay = {&op->rootfs.lower, base + 1, upper, work, b->descriptors};
+    const struct overlay overlay = {&op->rootfs.lower, base + 1, upper, work, op->rootfs.label, b->descriptors};
     if (snprintf(upper, sizeof upper, "/upper%s", op->rootfs.upper + base) >= (int)sizeof upper ||
         snprintf(work, sizeof work, "/upper%s", op->rootfs.work + base) >= (int)sizeof work)
         return build_fail(&b->err, ENAMETOOLONG, "rootfs", op->rootfs.upper, "writable layer");

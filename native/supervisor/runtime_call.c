@@ -33,6 +33,7 @@ static _Noreturn void execute(const struct plan_op *op, const char *log, const c
     static char *const no_environment[] = {NULL};
     const char *argv[ARGUMENTS_MAX] = {op->runtime.path, "--root", op->runtime.root};
     unsigned count = 3;
+    if (op->runtime.systemd) argv[count++] = "--systemd-cgroup";
     if (log) {
         const char *const of_log[] = {"--log", log, "--log-format", "json"};
         for (unsigned i = 0; i < 4; i++) argv[count++] = of_log[i];

@@ -175,9 +175,16 @@ static int start_init(struct sandbox *s, struct build_error *err) {
     return 0;
 }
 
+int sandbox_share_pid(struct sandbox *s, struct build_error *err) {
+    if (!s->ready) return cause_set(err, ENXIO, "namespaces", "the pod has no namespaces yet: SANDBOX comes first");
+    return s->env.pod_pidns >= 0 ? 0 : start_init(s, err);
+}
+
 int sandbox_make(struct sandbox *s, const struct request *r, struct build_error *err) {
     char hostname[65];
     const struct own_namespaces own = {.network = request_u8(r, 2), .ipc = request_u8(r, 3)};
+    char label[LABEL_MAX + 1];
+    if (!request_string(r, 21, label, sizeof label)) return cause_set(err, ENAMETOOLONG, "selinux", "label");
     if (check(s, r, &own, hostname, err) < 0) return -1;
     if (make_namespaces(s, r, &own, err) < 0 || (s->netns_path[0] && pin_network(s, err) < 0)) {
         s->netns_path[0] = 0;
@@ -188,7 +195,7 @@ int sandbox_make(struct sandbox *s, const struct request *r, struct build_error 
                 cause_set(err, errno, "hostname", "hostname %s", hostname) == 0;
     done = done && (!own.network || loopback_up(err) == 0);
     if (done) {
-        s->env.empty_mntns = build_pod_mntns(SHM_BYTES, s->env.userns < 0 ? NULL : &s->env.map, err);
+        s->env.empty_mntns = build_pod_mntns(SHM_BYTES, s->env.userns < 0 ? NULL : &s->env.map, label, err);
         done = s->env.empty_mntns >= 0 && (!request_u8(r, 4) || start_init(s, err) == 0);
     }
     s->ready = done;

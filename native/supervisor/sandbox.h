@@ -18,5 +18,8 @@ void sandbox_init(struct sandbox *s);
 /* Carries SANDBOX out; on failure what was made outside of this process is undone. */
 int sandbox_make(struct sandbox *s, const struct request *r, struct build_error *err);
 
+/* Gives the pod a shared PID namespace when it has none yet. */
+int sandbox_share_pid(struct sandbox *s, struct build_error *err);
+
 /* Ends the init process and unpins the network namespace. */
 void sandbox_unmake(struct sandbox *s);

@@ -35,18 +35,21 @@ static struct timer shutdown_timer;
 static uint32_t shutdown_tag;
 static bool shutting_down;
 
+static void reply_pid(uint16_t request, uint32_t tag, pid_t pid) {
+    struct wire_writer w;
+    message_begin(&connection, &w, request | MESSAGE_REPLY, tag);
+    wire_put_u32(&w, 1, (uint32_t)pid);
+    message_send(&connection, &w);
+}
+
 /* ---- what containers tell ---- */
 
 static void on_created(struct container *c, uint32_t tag) {
-    struct wire_writer w;
     if (tag == 0) return;
-    if (c->error.error) {
+    if (c->error.error)
         reply_error(&connection, tag, &c->error);
-        return;
-    }
-    message_begin(&connection, &w, REQUEST_CREATE | MESSAGE_REPLY, tag);
-    wire_put_u32(&w, 1, (uint32_t)c->process.pid);
-    message_send(&connection, &w);
+    else
+        reply_pid(REQUEST_CREATE, tag, c->process.pid);
 }
 
 static void on_started(struct container *c, uint32_t tag) {
@@ -85,10 +88,7 @@ _Noreturn static void leave(void) {
 }
 
 static void shutdown_step(void) {
-    if (!shutting_down) return;
-    for (struct container *c = container_next(NULL); c; c = container_next(c))
-        if (container_is_live(c)) return;
-    leave();
+    if (shutting_down && !container_any_is_live()) leave();
 }
 
 static void on_shutdown_timer(struct timer *timer) {
@@ -100,9 +100,7 @@ static void on_shutdown_timer(struct timer *timer) {
 
 /* Nobody can ever connect again, and without containers there is nothing to wait for. */
 static void leave_if_unreachable(void) {
-    if (connection_is_open(&connection) || shutting_down) return;
-    for (struct container *c = container_next(NULL); c; c = container_next(c))
-        if (container_is_live(c)) return;
+    if (connection_is_open(&connection) || shutting_down || container_any_is_live()) return;
     if (!directory_has_socket(directory)) leave();
 }
 
@@ -127,19 +125,26 @@ static void hello(const struct request *r) {
     message_send(&connection, &w);
 }
 
-static void make_sandbox(const struct request *r) {
-    struct build_error err;
-    struct wire_writer w;
-    if (sandbox_make(&sandbox, r, &err) < 0) {
-        reply_error(&connection, r->tag, &err);
+/* Of what there is now containers are made. */
+static void reply_init(const struct request *r, int done, const struct build_error *err) {
+    if (done < 0) {
+        reply_error(&connection, r->tag, err);
         return;
     }
     int null_fd = host.env.null_fd;
     host.env = sandbox.env;
     host.env.null_fd = null_fd;
-    message_begin(&connection, &w, REQUEST_SANDBOX | MESSAGE_REPLY, r->tag);
-    wire_put_u32(&w, 1, (uint32_t)sandbox.init.pid);
-    message_send(&connection, &w);
+    reply_pid(r->type, r->tag, sandbox.init.pid);
+}
+
+static void make_sandbox(const struct request *r) {
+    struct build_error err;
+    reply_init(r, sandbox_make(&sandbox, r, &err), &err);
+}
+
+static void share_pid(const struct request *r) {
+    struct build_error err;
+    reply_init(r, sandbox_share_pid(&sandbox, &err), &err);
 }
 
 static void create(const struct request *r) {
@@ -156,20 +161,13 @@ static void create(const struct request *r) {
 
 static void hold(const struct request *r) {
     struct build_error err = {0};
-    struct wire_writer w;
     char id[CONTAINER_ID_MAX + 1];
-    pid_t pid = -1;
-    if (!request_container_id(r, id))
-        cause_set(&err, EINVAL, "hold", "container id");
-    else
-        pid = placeholder_begin(id, &err);
-    if (pid < 0) {
+    bool named = request_container_id(r, id);
+    pid_t pid = named ? placeholder_begin(id, &err) : cause_set(&err, EINVAL, "hold", "container id");
+    if (pid < 0)
         reply_error(&connection, r->tag, &err);
-        return;
-    }
-    message_begin(&connection, &w, REQUEST_HOLD | MESSAGE_REPLY, r->tag);
-    wire_put_u32(&w, 1, (uint32_t)pid);
-    message_send(&connection, &w);
+    else
+        reply_pid(REQUEST_HOLD, r->tag, pid);
 }
 
 static void release(const struct request *r) {
@@ -292,6 +290,7 @@ static const struct {
 } handlers[] = {
     {REQUEST_HELLO, hello, NULL},
     {REQUEST_SANDBOX, make_sandbox, NULL},
+    {REQUEST_SHARE_PID, share_pid, NULL},
     {REQUEST_CREATE, create, NULL},
     {REQUEST_START, NULL, start},
     {REQUEST_SIGNAL, NULL, send_signal},

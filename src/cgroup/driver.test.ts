@@ -1,5 +1,6 @@
 import t from 'tap';
 import { cgroupfsDriver, chooseDriver, systemdDriver } from './driver.js';
+import { runtimeScope } from './slice.js';
 
 const ID = 'c'.repeat(64);
 
@@ -23,6 +24,8 @@ t.test('slices and scopes', async (t) => {
   t.equal(driver.podCgroup('', 's1'), '/jangada.slice/jangada-s1.slice', 'one of its own');
   t.equal(driver.containerCgroup(pod, ID), `${pod}/jangada-${ID}.scope`);
   t.equal(driver.containerCgroup('/jangada/s1', ID), `/jangada/s1/${ID}`, 'a pod that is older than the driver');
+  t.equal(runtimeScope(`${pod}/jangada-${ID}.scope`), `kubepods-besteffort-pod1_2.slice:jangada:${ID}`, 'to a runtime');
+  t.equal(runtimeScope(`/jangada/s1/${ID}`), undefined);
   t.equal(systemdDriver('/docker/x', 'a-b.slice').podCgroup('', 's1'), '/docker/x/a.slice/a-b.slice/a-b-s1.slice');
 });
 

@@ -36,7 +36,7 @@ export const systemdDriver = (root: string, defaultParent = 'jangada.slice'): Cg
   };
 };
 
-export const plainCgroup = (podCgroup: string, containerId: string): string => `${podCgroup}/${containerId}`;
+const plainCgroup = (podCgroup: string, containerId: string): string => `${podCgroup}/${containerId}`;
 
 /** `auto`: systemd where systemd is the service manager and v2 the only hierarchy, as peers choose. */
 export const chooseDriver = (

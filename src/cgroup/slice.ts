@@ -21,6 +21,14 @@ export const sliceOf = (cgroupPath: string): string | undefined => {
   return name.endsWith('.slice') ? name : undefined;
 };
 
+/** The scope of a container as OCI runtimes take it for `--systemd-cgroup`: slice, prefix and name. */
+export const runtimeScope = (cgroupPath: string): string | undefined => {
+  const scope = scopeOf(cgroupPath);
+  const slice = sliceOf(cgroupPath.slice(0, cgroupPath.lastIndexOf('/')));
+  const [, prefix, name] = /^([^-]+)-(.+)\.scope$/.exec(scope ?? '') ?? [];
+  return slice && name ? `${slice}:${prefix}:${name}` : undefined;
+};
+
 /** A slice lies in those that the parts of its name spell: `a-b.slice` is `/a.slice/a-b.slice` (systemd.slice(5)). */
 export const slicePath = (slice: string): string => {
   const parts = slice.slice(0, -'.slice'.length).split('-');

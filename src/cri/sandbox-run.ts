@@ -1,4 +1,4 @@
-import { failedPrecondition, invalidArgument } from '../errors.js';
+import { invalidArgument } from '../errors.js';
 import type { RunPodSandboxRequest__Output } from '../gen/runtime/v1/RunPodSandboxRequest.js';
 import type { RunPodSandboxResponse } from '../gen/runtime/v1/RunPodSandboxResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';
@@ -11,10 +11,6 @@ export const runPodSandbox = async (
   request: RunPodSandboxRequest__Output,
 ): Promise<RunPodSandboxResponse> => {
   const handler = runtime.handlers.require(request.runtimeHandler);
-  if (handler.path !== undefined && runtime.cgroupDriver.name === 'systemd')
-    throw failedPrecondition(
-      `runtime handler "${handler.name}" needs the cgroupfs driver: this node's cgroup_driver is "systemd"; use the handler "native"`,
-    );
   const config = checkSandboxConfig(request.config);
   if (podUserNamespace(config.linux?.securityContext?.namespaceOptions) && !handler.userNamespaces)
     throw invalidArgument(

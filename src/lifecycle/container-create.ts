@@ -12,7 +12,7 @@ import { now } from './clock.js';
 import { dropContainer } from './container-kill.js';
 import { forgetContainer, removeSpec } from './container-remove.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';
-import { makeScope } from './container-scope.js';
+import { limitScope, makeScope } from './container-scope.js';
 import { containerDirectory, specPath } from './paths.js';
 import { withRollback } from './rollback.js';
 import type { Runtime } from './runtime.js';
@@ -106,6 +106,7 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     kept.catch(() => undefined); // looked at when the container is there, or not to be
     const { pid } = await created;
     await kept;
+    await limitScope(parts, supervisor, container, prepared.spec.linux.resources);
     // StopPodSandbox may have come in between: it must not leave a container behind that it never saw.
     requireReady(parts, sandbox.id);
     parts.execPlans.prepare(id, prepared.spec);

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
-import { plainCgroup } from '../cgroup/driver.js';
 import { cgroupOps } from '../cgroup/resources.js';
+import { runtimeScope } from '../cgroup/slice.js';
 import { failedPrecondition, invalidArgument, notFound } from '../errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { type ImageRecord, layersOf } from '../image/image-record.js';
@@ -8,6 +8,7 @@ import { buildSpec } from '../oci/build-spec.js';
 import { type BundleContext, bundlePlan, bundleSpec, specText } from '../oci/bundle.js';
 import { compilePlan } from '../oci/compile-plan.js';
 import { type PidNamespace, pidNamespace } from '../oci/namespaces.js';
+import type { PlanOp } from '../oci/plan.js';
 import { seccompSource } from '../oci/seccomp-profile.js';
 import type { OciSpec } from '../oci/spec.js';
 import { podUserNamespace } from '../oci/userns.js';
@@ -56,7 +57,7 @@ export const prepareContainer = async (
   id: string,
 ): Promise<PreparedContainer> => {
   const handler = parts.handlers.require(sandbox.runtimeHandler);
-  const cgroup = containerCgroup(parts, handler, sandbox, id);
+  const cgroup = parts.cgroupDriver.containerCgroup(sandbox.cgroupParent, id);
   const image = requireImage(parts, config.image?.image ?? '');
   const volumes = volumeImages(parts, config);
   const userns = podUserNamespace(sandbox.config.linux?.securityContext?.namespaceOptions);
@@ -68,6 +69,7 @@ export const prepareContainer = async (
     userns,
     image: { config: image.config, identity: requireIdentity(image) },
     hostname: podHostname(sandbox.config, sandbox.netnsPath === ''),
+    selinuxLevel: sandbox.selinuxLevel ?? '',
     imageLayers: new Map([...volumes].map(([name, record]) => [name, parts.layers.readonlyDirs(layersOf(record))])),
     runtimeFiles: runtimeFiles(parts, sandbox.id),
     host: parts.host,
@@ -78,34 +80,32 @@ export const prepareContainer = async (
     hostDevices: await hostDevices(config, parts.config.containers.privileged_without_host_devices),
     withoutHostDevices: parts.config.containers.privileged_without_host_devices,
   });
-  const directory = containerDirectory(parts.config, id);
   const context = {
     cgroupOps: cgroupOps(parts.cgroups, cgroup, spec.linux.resources),
     lowerDirs: [...parts.layers.lowerDirs(layersOf(image)), mountPointsLayer(parts.config)],
-    upper: join(directory, 'upper'),
-    work: join(directory, 'work'),
+    upper: join(containerDirectory(parts.config, id), 'upper'),
+    work: join(containerDirectory(parts.config, id), 'work'),
+    userns: userns && { map: userns, base: parts.config.root },
   };
-  const mapped = userns && { map: userns, base: parts.config.root };
-  const pid = checkedPidNamespace(parts, sandbox, config);
+  const pid = await checkedPidNamespace(parts, sandbox, config);
   const made = { image, imageVolumes: imageMounts(config).flatMap((name) => volumes.get(name) ?? []), spec, cgroup };
   if (handler.path !== undefined) {
     requireFeatures(handler, spec);
-    const bundle = { ...context, userns: mapped, ...(await bundlePlace(parts, sandbox, handler.path, pid, id)) };
+    const names = await bundlePlace(parts, sandbox, handler.path, pid, id);
+    const bundle = { ...context, ...names, ...bundleCgroup(cgroup, context.cgroupOps) };
     const external = bundleSpec(spec, bundle);
     return { ...made, specText: () => specText(external), plan: encodeBundlePlan(bundlePlan(spec, bundle)) };
   }
   const seccompFilter = spec.linux.seccomp && parts.filters.get(spec.linux.seccomp);
-  const plan = compilePlan(spec, { ...context, seccompFilter, pid, userns: mapped });
+  const plan = compilePlan(spec, { ...context, seccompFilter, pid });
   return { ...made, specText: () => JSON.stringify(spec), plan: encodePlan(plan) };
 };
 
-/** An external runtime takes no cgroup that is in use, as a scope is from its first moment: it gets a directory in the pod's slice. */
-const containerCgroup = (
-  { cgroupDriver }: Pick<Parts, 'cgroupDriver'>,
-  { path }: RuntimeHandler,
-  { cgroupParent }: Sandbox,
-  id: string,
-): string => (path === undefined ? cgroupDriver.containerCgroup(cgroupParent, id) : plainCgroup(cgroupParent, id));
+/** Of a scope there is nothing to write to before the runtime has had it made: container-scope.ts limits it then. */
+const bundleCgroup = (cgroup: string, ops: readonly PlanOp[]): Pick<BundleContext, 'scope' | 'cgroupOps'> => {
+  const scope = runtimeScope(cgroup);
+  return { scope, cgroupOps: scope === undefined ? ops : ops.filter(({ op }) => op === 'cgroup-dir') };
+};
 
 /** A mount that were writable although it was asked to be read-only in depth would be worse than none. */
 const requireFeatures = ({ name, version, recursiveReadOnlyMounts }: RuntimeHandler, { mounts }: OciSpec): void => {
@@ -123,9 +123,9 @@ const bundlePlace = async (
   runtime: string,
   pid: PidNamespace,
   id: string,
-): Promise<Omit<BundleContext, 'cgroupOps' | 'lowerDirs' | 'upper' | 'work' | 'userns'>> => {
+): Promise<Omit<BundleContext, 'cgroupOps' | 'lowerDirs' | 'upper' | 'work' | 'userns' | 'scope'>> => {
   const supervisor = parts.supervisors.require(sandbox.id);
-  const podInit = pid.pid === 'pod' ? (await supervisor.list()).podInitPid : 0;
+  const podInit = pid.pid === 'pod' ? await supervisor.sharePid() : 0;
   const pidOwner = pid.pid === 'target' ? parts.containers.require(pid.targetId ?? '').pid : podInit;
   return {
     runtime,
@@ -174,9 +174,18 @@ const localhostSeccomp = async (config: ContainerConfig__Output): Promise<string
   return path === undefined ? undefined : await readLocalhostProfile(path);
 };
 
-/** The container whose PID namespace is joined must be a running one of the same pod (api.proto, NamespaceOption.target_id). */
-const checkedPidNamespace = (parts: Parts, sandbox: Sandbox, config: ContainerConfig__Output): PidNamespace => {
+/**
+ * The container whose PID namespace is joined must be a running one of the same pod (api.proto, NamespaceOption.target_id). Those of mode POD
+ * share one also in a pod that says CONTAINER, as in containerd.
+ */
+const checkedPidNamespace = async (
+  parts: Parts,
+  sandbox: Sandbox,
+  config: ContainerConfig__Output,
+): Promise<PidNamespace> => {
   const wanted = pidNamespace(config);
+  if (wanted.pid === 'pod' && sandbox.config.linux?.securityContext?.namespaceOptions?.pid === 'CONTAINER')
+    await parts.supervisors.require(sandbox.id).sharePid();
   if (wanted.pid !== 'target') return wanted;
   const target = parts.containers.require(wanted.targetId ?? '');
   // "previously created with NamespaceMode CONTAINER" (api.proto, NamespaceMode.TARGET).

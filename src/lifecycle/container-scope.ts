@@ -1,25 +1,28 @@
-import { unitLimits } from '../cgroup/resources.js';
+import { limitWrites, unitLimits } from '../cgroup/resources.js';
 import { scopeOf, sliceOf } from '../cgroup/slice.js';
 import { scopeProperties } from '../cgroup/unit-properties.js';
 import { changedResources } from '../cgroup/update.js';
 import type { Resources } from '../cgroup/limits.js';
 import { unavailable } from '../errors.js';
 import type { Container } from '../store/container.js';
+import { encodeUpdatePlan } from '../supervisor/plan-encoding.js';
 import type { Supervisor } from '../supervisor/supervisor.js';
 import type { Rollback } from './rollback.js';
 import type { Runtime } from './runtime.js';
+import { asRuntimeError } from './supervisor-error.js';
 
 type Parts = Pick<Runtime, 'cgroups' | 'systemd'>;
-type Place = Pick<Container, 'id' | 'cgroupPath'>;
+type Place = Pick<Container, 'id' | 'cgroupPath' | 'external'>;
 
 /**
  * Has systemd make the scope that a container is to be born in. systemd makes one around a process only, and there is none yet: the
- * supervisor lends one until CREATE (native/README.md draws it). A container whose cgroup is a plain directory needs nothing of this.
+ * supervisor lends one until CREATE (native/README.md draws it). A container whose cgroup is a plain directory needs nothing of this, and
+ * an external runtime has the scope made around its own process.
  */
 export const makeScope = async (
   parts: Parts,
   supervisor: Supervisor,
-  { id, cgroupPath }: Place,
+  { id, cgroupPath, external }: Place,
   resources: Resources,
   rollback: Rollback,
 ): Promise<void> => {
@@ -27,15 +30,34 @@ export const makeScope = async (
   const slice = sliceOf(cgroupPath.slice(0, cgroupPath.lastIndexOf('/')));
   if (!scope || !slice) return;
   rollback.defer('end scope', () => parts.systemd.stop(scope));
+  if (external) return;
   const pid = await supervisor.hold(id);
   rollback.defer('release place', () => supervisor.release(id));
   await asked(scope, parts.systemd.start(scope, scopeProperties(id, slice, pid, unitLimits(parts.cgroups, resources))));
 };
 
+/** Limits the scope that an external runtime had made, whose container has not been started yet, as one that we have made is. */
+export const limitScope = async (
+  parts: Parts,
+  supervisor: Pick<Supervisor, 'update'>,
+  { id, cgroupPath, external }: Place,
+  resources: Resources,
+): Promise<void> => {
+  const scope = scopeOf(cgroupPath);
+  if (!scope || !external) return;
+  const limits = unitLimits(parts.cgroups, resources);
+  try {
+    if (limits.length > 0) await asked(scope, parts.systemd.setProperties(scope, limits));
+    await supervisor.update(id, encodeUpdatePlan(limitWrites(parts.cgroups, cgroupPath, resources)));
+  } catch (error) {
+    throw asRuntimeError(error, `limits of container ${id}`);
+  }
+};
+
 /** Has systemd remember changed limits, so that it does not write the old ones again. True when it may have written files itself. */
 export const updateScope = async (
   parts: Parts,
-  { cgroupPath }: Place,
+  { cgroupPath }: Pick<Container, 'cgroupPath'>,
   old: Resources,
   change: Resources,
 ): Promise<boolean> => {

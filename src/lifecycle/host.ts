@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
-import type { HostFacts } from '../oci/spec-input.js';
+import { parseContexts } from '../oci/selinux.js';
+import type { HostFacts, SelinuxContexts } from '../oci/spec-input.js';
 
 /** What this machine's kernel and our own privileges allow; read once at the start. */
 export interface Host extends HostFacts {
@@ -20,6 +21,7 @@ export const readHost = (cgroup: HostFacts['cgroup']): Host => {
     capabilities: mask('CapBnd') & mask('CapPrm'),
     knownCapabilities: (2n << BigInt(readOr('/proc/sys/kernel/cap_last_cap', '40').trim())) - 1n,
     lsms: activeModules(),
+    selinux: selinuxContexts(),
     cgroup,
     arch: process.arch === 'arm64' ? 'arm64' : 'x64',
     maxOpenFiles: openFiles ? Number(openFiles) : undefined,
@@ -35,6 +37,16 @@ const activeModules = (): string[] => {
   const listed = readOr('/sys/kernel/security/lsm', '').trim().split(',').filter(Boolean);
   const apparmor = readOr('/sys/module/apparmor/parameters/enabled', 'N').startsWith('Y');
   return listed.filter((name) => name !== 'apparmor' || apparmor);
+};
+
+/**
+ * Where SELinux is on, `enforce` is there, permissive or not. The policy that is loaded is the one that the configuration names, and it says
+ * itself which labels it has for containers (libselinux: selinux_lxc_contexts_path).
+ */
+const selinuxContexts = (): SelinuxContexts | undefined => {
+  if (readOr('/sys/fs/selinux/enforce', '') === '') return undefined;
+  const policy = /^\s*SELINUXTYPE\s*=\s*([\w-]+)/m.exec(readOr('/etc/selinux/config', ''))?.[1] ?? 'targeted';
+  return parseContexts(readOr(`/etc/selinux/${policy}/contexts/lxc_contexts`, ''));
 };
 
 const CPUS = '/sys/devices/system/cpu';

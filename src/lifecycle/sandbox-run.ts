@@ -6,6 +6,7 @@ import { alreadyExists, failedPrecondition } from '../errors.js';
 import type { NamespaceMode__Output } from '../gen/runtime/v1/NamespaceMode.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
 import type { SandboxPlan } from '../oci/plan.js';
+import { podLevel, selinuxLabels } from '../oci/selinux.js';
 import { sandboxSysctls } from '../oci/sysctls.js';
 import { podUserNamespace } from '../oci/userns.js';
 import { type Sandbox, sandboxKey } from '../store/sandbox.js';
@@ -30,6 +31,7 @@ type Parts = Pick<
   | 'cgroupDriver'
   | 'systemd'
   | 'userNamespaces'
+  | 'host'
 >;
 
 /** Makes a pod sandbox and returns its ID. A repeat of a running or finished request with the same name and attempt gets the same one. */
@@ -91,9 +93,14 @@ const plan = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: st
     netnsPath: mode(config, 'network') === 'NODE' ? '' : netnsPath(parts.config, id),
     ips: [],
     cgroupParent: parts.cgroupDriver.podCgroup(config.linux?.cgroupParent ?? '', id),
+    selinuxLevel: podLevel(config.linux?.securityContext?.selinuxOptions, levels(parts), parts.host.selinux),
     supervisorPid: 0,
   };
 };
+
+/** A pod that is stopped still has its volumes. */
+const levels = ({ sandboxes }: Parts): ReadonlySet<string> =>
+  new Set(sandboxes.list().map(({ selinuxLevel = '' }) => selinuxLevel));
 
 const mode = (config: PodSandboxConfig__Output, kind: 'network' | 'ipc' | 'pid'): NamespaceMode__Output =>
   config.linux?.securityContext?.namespaceOptions?.[kind] ?? 'POD';
@@ -121,11 +128,11 @@ const startSupervisor = async (
   const pid = await parts.spawner.spawn(directory);
   const supervisor = await parts.supervisors.connect(id, directory);
   rollback.defer('end supervisor', () => parts.supervisors.shutdown(id));
-  await supervisor.sandbox(sandboxPlan(sandbox, config));
+  await supervisor.sandbox(sandboxPlan(parts, sandbox, config));
   return pid;
 };
 
-const sandboxPlan = (sandbox: Sandbox, config: PodSandboxConfig__Output): SandboxPlan => ({
+const sandboxPlan = ({ host }: Parts, sandbox: Sandbox, config: PodSandboxConfig__Output): SandboxPlan => ({
   hostname: podHostname(config, sandbox.netnsPath === ''),
   network: sandbox.netnsPath === '' ? 'node' : 'pod',
   ipc: mode(config, 'ipc') === 'NODE' ? 'node' : 'pod',
@@ -133,6 +140,7 @@ const sandboxPlan = (sandbox: Sandbox, config: PodSandboxConfig__Output): Sandbo
   netnsPath: sandbox.netnsPath,
   sysctls: sandboxSysctls(config),
   userns: podUserNamespace(config.linux?.securityContext?.namespaceOptions),
+  mountLabel: selinuxLabels(config.linux?.securityContext, sandbox.selinuxLevel ?? '', host.selinux)?.mount,
 });
 
 const attachNetwork = async (parts: Parts, sandbox: Sandbox, rollback: Rollback): Promise<string[]> => {

@@ -11,7 +11,7 @@ import { linuxResources, oomScoreAdj } from './resources.js';
 import { defaultRlimits } from './rlimits.js';
 import { parseSeccompProfile } from './seccomp-parse.js';
 import { seccompChoice } from './seccomp-profile.js';
-import { selinuxLabel } from './selinux.js';
+import { type SelinuxLabels, selinuxLabels } from './selinux.js';
 import { OCI_VERSION, type OciLinux, type OciProcess, type OciSeccomp, type OciSpec } from './spec.js';
 import type { SpecInput } from './spec-input.js';
 import { resolveUser } from './user.js';
@@ -24,19 +24,24 @@ import { checkMapped, idMappings } from './userns.js';
 export function buildSpec(input: SpecInput): OciSpec {
   const context = input.config.linux?.securityContext;
   const privileged = context?.privileged ?? false;
-  const process = ociProcess(input, privileged);
-  const mounts = containerMounts(input, privileged);
+  const labels = selinuxLabels(context, input.selinuxLevel ?? '', input.host.selinux);
+  const process = ociProcess(input, privileged, labels);
+  const mounts = containerMounts(input, privileged, labels?.mount);
   return {
     ociVersion: OCI_VERSION,
     process,
     root: { path: 'rootfs', readonly: context?.readonlyRootfs ?? false },
     mounts,
     annotations: annotations(input),
-    linux: { ...ociLinux(input, privileged, process), rootfsPropagation: rootfsPropagation(mounts) },
+    linux: {
+      ...ociLinux(input, privileged, process),
+      ...(labels && { mountLabel: labels.mount }),
+      rootfsPropagation: rootfsPropagation(mounts),
+    },
   };
 }
 
-function ociProcess(input: SpecInput, privileged: boolean): OciProcess {
+function ociProcess(input: SpecInput, privileged: boolean, labels: SelinuxLabels | undefined): OciProcess {
   const { config, host, image } = input;
   const context = config.linux?.securityContext;
   const { home, ...user } = resolveUser(context, image.config, image.identity);
@@ -44,7 +49,6 @@ function ociProcess(input: SpecInput, privileged: boolean): OciProcess {
   for (const gid of user.additionalGids) checkMapped(gid, 'group', input.userns);
   const oom = oomScoreAdj(config.linux?.resources);
   const apparmor = apparmorProfile(context, host);
-  const selinux = selinuxLabel(context, host);
   return {
     terminal: config.tty,
     user,
@@ -61,7 +65,7 @@ function ociProcess(input: SpecInput, privileged: boolean): OciProcess {
     noNewPrivileges: context?.noNewPrivs ?? false,
     oomScoreAdj: oom,
     ...(apparmor === undefined ? {} : { apparmorProfile: apparmor }),
-    ...(selinux === undefined ? {} : { selinuxLabel: selinux }),
+    ...(labels && { selinuxLabel: labels.process }),
   };
 }
 

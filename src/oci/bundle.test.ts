@@ -129,6 +129,21 @@ t.test('a user namespace: joined by name, volumes and layers prepared for who ca
   t.end();
 });
 
+t.test('a scope is made by the runtime, and limited when it is there', (t) => {
+  const spec = buildSpec(specInput());
+  const scope = 'kubepods-pod1.slice:jangada:c';
+  const bundle = bundleSpec(spec, { ...context, scope });
+  t.equal(bundle.linux.cgroupsPath, scope);
+  t.equal(bundle.annotations['run.oci.systemd.subgroup'], '', 'crun makes no cgroup of its own in it');
+  t.match(
+    bundlePlan(spec, { ...context, scope }).find(({ op }) => op === 'runtime'),
+    { systemd: true },
+  );
+  t.equal(bundleSpec(spec, context).linux.cgroupsPath, spec.linux.cgroupsPath);
+  t.notOk('systemd' in (bundlePlan(spec, context).find(({ op }) => op === 'runtime') ?? {}));
+  t.end();
+});
+
 t.test('an image is a mount like any other to a runtime', (t) => {
   const mounts = [
     mount({

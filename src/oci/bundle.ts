@@ -1,4 +1,4 @@
-import { mountOp, withTerm } from './compile-plan.js';
+import { labelled, mountOp, withTerm } from './compile-plan.js';
 import type { PidNamespace } from './namespaces.js';
 import type { PlanOp } from './plan.js';
 import type { OciMount, OciNamespace, OciProcess, OciSeccomp, OciSpec } from './spec.js';
@@ -21,6 +21,8 @@ export interface BundleContext {
   readonly pid: PidNamespace['pid'];
   /** Of the pod, and the directory that layers, upper and work are in. */
   readonly userns?: { readonly map: IdMap; readonly base: string } | undefined;
+  /** Slice, prefix and name of the scope that the runtime has systemd make, as runtimes write it. */
+  readonly scope?: string | undefined;
   /** The cgroup v2 mount point of a hybrid host: some runtimes refuse to work where they see both versions. */
   readonly hidden?: string;
 }
@@ -37,12 +39,15 @@ export function bundleSpec(spec: OciSpec, context: BundleContext): OciSpec {
   return {
     ...spec,
     ociVersion: VERSION,
+    // crun would make a cgroup of its own in the scope, without the limits' files.
+    annotations: { ...spec.annotations, ...(context.scope !== undefined && { 'run.oci.systemd.subgroup': '' }) },
     process: runtimeProcess(spec.process, spec.process.args, spec.process.terminal),
     mounts: spec.mounts.map((mount, index) => bundleMount(mount, index, spec, context)),
     linux: {
       ...linux,
       ...(rootfsPropagation === 'private' ? {} : { rootfsPropagation }),
       namespaces: spec.linux.namespaces.map((namespace) => existing(namespace, context)),
+      ...(context.scope !== undefined && { cgroupsPath: context.scope }),
       resources: { devices: spec.linux.resources.devices },
     } as OciSpec['linux'],
   };
@@ -50,11 +55,18 @@ export function bundleSpec(spec: OciSpec, context: BundleContext): OciSpec {
 
 /** The plan of a container that an external runtime makes. */
 export function bundlePlan(spec: OciSpec, context: BundleContext): PlanOp[] {
-  const { runtime, bundle, root, hidden, upper, work, userns } = context;
+  const { runtime, bundle, root, hidden, scope, upper, work, userns } = context;
   return [
     ...context.cgroupOps,
     ...outOfMemoryScore(spec.process.oomScoreAdj),
-    { op: 'runtime', path: runtime, bundle, root, ...(hidden === undefined ? {} : { hidden }) },
+    {
+      op: 'runtime',
+      path: runtime,
+      bundle,
+      root,
+      ...(hidden !== undefined && { hidden }),
+      ...(scope !== undefined && { systemd: true }),
+    },
     {
       op: 'rootfs',
       lower: [...context.lowerDirs],
@@ -63,9 +75,10 @@ export function bundlePlan(spec: OciSpec, context: BundleContext): PlanOp[] {
       readonly: false,
       propagation: 'private',
       ...(userns && { base: userns.base }),
+      ...labelled(spec.linux.mountLabel),
     },
     ...spec.mounts.flatMap((mount, index) =>
-      isPrepared(mount, context) ? [mountOp(prepared(mount, index, context), userns?.map)] : [],
+      isPrepared(mount, context) ? [mountOp(prepared(mount, index, context), userns?.map, spec.linux.mountLabel)] : [],
     ),
     ...terminal(spec.process.terminal),
   ];
@@ -108,10 +121,11 @@ const terminal = (tty: boolean): PlanOp[] => (tty ? [{ op: 'terminal', width: 80
 
 /**
  * Mounts that are made for the runtime, which only binds them: images, which it knows nothing of, and in a user namespace all volumes,
- * because there it works as the pod's root: it may not reach the source, and whether it can map owners depends on its version.
+ * because there it works as the pod's root: it may not reach the source, and whether it can map owners depends on its version. Volumes
+ * to be labelled for SELinux, too: what is labelled is what is mounted.
  */
-const isPrepared = ({ type }: OciMount, { userns }: BundleContext): boolean =>
-  type === 'image' || (type === 'bind' && userns !== undefined);
+const isPrepared = ({ type, relabel }: OciMount, { userns }: BundleContext): boolean =>
+  type === 'image' || (type === 'bind' && (userns !== undefined || relabel !== undefined));
 
 /** The same mount at its place in the bundle. What it may not do there the runtime says when it binds it. */
 const prepared = (mount: OciMount, index: number, { bundle }: BundleContext): OciMount => ({

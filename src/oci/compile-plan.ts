@@ -60,8 +60,9 @@ export function compilePlan(spec: OciSpec, context: PlanContext): PlanOp[] {
       readonly: spec.root.readonly,
       propagation: ROOT_PROPAGATION[spec.linux.rootfsPropagation],
       ...(context.userns && { base: context.userns.base }),
+      ...labelled(spec.linux.mountLabel),
     },
-    ...spec.mounts.map((mount) => mountOp(mount, context.userns?.map)),
+    ...spec.mounts.map((mount) => mountOp(mount, context.userns?.map, spec.linux.mountLabel)),
     ...devOps(spec, context.userns?.map),
     ...spec.linux.maskedPaths.map((destination): PlanOp => ({ op: 'mask', destination })),
     ...spec.linux.readonlyPaths.map((destination): PlanOp => ({ op: 'readonly', destination })),
@@ -169,15 +170,21 @@ const FLAGS: ReadonlySet<string> = new Set([
   'strictatime',
 ] satisfies MountFlag[]);
 
+/** File systems whose files are the container's own. The kernel labels the others, and shares message queues between mounts. */
+const OWN_FILES: ReadonlySet<string> = new Set(['tmpfs', 'devpts']);
+
+export const labelled = (label: string | undefined): { label?: string } => (label === undefined ? {} : { label });
+
 /** Words of a mount's options that are neither flags nor for the file system. */
 const BIND_WORDS: ReadonlySet<string> = new Set(['rbind', 'bind', 'rw', 'rro', 'rprivate', 'rslave', 'rshared']);
 
 export function mountOp(
-  { destination, type, source, options, uidMappings, image }: OciMount,
+  { destination, type, source, options, uidMappings, image, relabel }: OciMount,
   userns: IdMap | undefined,
+  label: string | undefined,
 ): PlanOp {
   const flags = options.filter((option): option is MountFlag => FLAGS.has(option));
-  if (image) return { op: 'image', lower: image.lower, destination, subPath: image.subPath, flags };
+  if (image) return { op: 'image', lower: image.lower, destination, subPath: image.subPath, flags, ...labelled(label) };
   if (type !== 'bind')
     return {
       op: 'mount',
@@ -186,7 +193,8 @@ export function mountOp(
       flags,
       options: options
         .filter((word) => !FLAGS.has(word) && !BIND_WORDS.has(word))
-        .flatMap((word) => onHost(word, userns)),
+        .flatMap((word) => onHost(word, userns))
+        .concat(label !== undefined && OWN_FILES.has(type) ? [`context=${label}`] : []),
     };
   const stranger = options.find((word) => !FLAGS.has(word) && !BIND_WORDS.has(word));
   if (stranger !== undefined) throw internal(`unknown option ${stranger} of the bind mount on ${destination}`);
@@ -199,6 +207,7 @@ export function mountOp(
     recursiveReadonly,
     propagation: options.includes('rshared') ? 'shared' : options.includes('rslave') ? 'slave' : 'private',
     idmap: uidMappings !== undefined,
+    ...labelled(relabel),
   };
 }
 

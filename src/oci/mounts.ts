@@ -1,4 +1,4 @@
-import { failedPrecondition, internal, invalidArgument } from '../errors.js';
+import { internal, invalidArgument } from '../errors.js';
 import type { Mount__Output } from '../gen/runtime/v1/Mount.js';
 import type { MountPropagation__Output } from '../gen/runtime/v1/MountPropagation.js';
 import { containerPath } from './container-path.js';
@@ -30,10 +30,10 @@ const COVERABLE_PROC: ReadonlySet<string> = new Set([
 ]);
 
 /** All mounts below the root, parents before children; of two at one place the later stays on top, as in the request. */
-export function containerMounts(input: SpecInput, privileged: boolean): OciMount[] {
-  const requested = input.config.mounts.map((mount) => requestedMount(mount, input));
+export function containerMounts(input: SpecInput, privileged: boolean, label?: string): OciMount[] {
+  const requested = input.config.mounts.map((mount) => requestedMount(mount, input, label));
   const taken = new Set(requested.map(({ destination }) => destination));
-  const own = [...fileSystems(input, privileged), ...runtimeFiles(input)].filter(
+  const own = [...fileSystems(input, privileged), ...runtimeFiles(input, label)].filter(
     ({ destination }) => !taken.has(destination),
   );
   const depth = ({ destination }: OciMount) => destination.split('/').length;
@@ -92,12 +92,13 @@ function cgroupMount({ host, cgroupWritable }: SpecInput, privileged: boolean, g
 }
 
 /** They live on the host's state tmpfs, so a container that could write them would fill it (CVE-2020-8557). */
-function runtimeFiles({ runtimeFiles: files }: SpecInput): OciMount[] {
+function runtimeFiles({ runtimeFiles: files }: SpecInput, label: string | undefined): OciMount[] {
   const bind = (destination: string, source: string): OciMount => ({
     destination,
     type: 'bind',
     source,
     options: ['rbind', 'rprivate', 'ro', 'nosuid', 'nodev', 'noexec'],
+    ...(label !== undefined && { relabel: label }),
   });
   return [
     bind('/etc/hostname', files.hostname),
@@ -106,8 +107,8 @@ function runtimeFiles({ runtimeFiles: files }: SpecInput): OciMount[] {
   ];
 }
 
-function requestedMount(mount: Mount__Output, input: SpecInput): OciMount {
-  const { host, userns } = input;
+function requestedMount(mount: Mount__Output, input: SpecInput, label: string | undefined): OciMount {
+  const { userns } = input;
   const destination = containerPath(mount.containerPath, 'container_path');
   checkDestination(destination);
   if (mount.image?.image) return imageMount(mount, mount.image.image, destination, input);
@@ -115,10 +116,6 @@ function requestedMount(mount: Mount__Output, input: SpecInput): OciMount {
     throw invalidArgument(`image_sub_path without image: mount ${destination}; name the image or leave it out`);
   if (!mount.hostPath.startsWith('/') || mount.hostPath.includes('\0'))
     throw invalidArgument(`not an absolute path: host_path ${JSON.stringify(mount.hostPath)} of mount ${destination}`);
-  if (mount.selinuxRelabel && host.lsms.includes('selinux'))
-    throw failedPrecondition(
-      `SELinux relabelling is not supported: mount ${destination}; label ${mount.hostPath} beforehand`,
-    );
   if (userns && mount.propagation === 'PROPAGATION_BIDIRECTIONAL')
     throw invalidArgument(
       `mounts do not leave a user namespace: propagation BIDIRECTIONAL of mount ${destination}; use HOST_TO_CONTAINER`,
@@ -129,6 +126,8 @@ function requestedMount(mount: Mount__Output, input: SpecInput): OciMount {
     source: mount.hostPath,
     options: bindOptions(mount, destination),
     ...(isIdMapped(mount, userns, destination) && userns ? idMappings(userns) : {}),
+    // Nothing but what asks for it: somebody else's file may be mounted over one of ours (CVE-2021-43816).
+    ...(mount.selinuxRelabel && label !== undefined && { relabel: label }),
   };
 }
 

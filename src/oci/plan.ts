@@ -28,10 +28,10 @@ export type PlanOp =
   | { op: 'rlimit'; resource: number; soft: bigint; hard: bigint }
   /**
    * The container is made by an external OCI runtime, `path`, from the bundle (an absolute path that ends in the container's ID); `root` is
-   * where the runtime keeps its state, `hidden` a mount point that it shall not see. Of the other operations only those on cgroups, the
+   * where the runtime keeps its state, `hidden` a mount point that it shall not see. With `systemd` it has the scope made. Of the other operations only those on cgroups, the
    * out-of-memory score, the root file system, what is mounted in the bundle for it to bind, and the terminal go with it.
    */
-  | { op: 'runtime'; path: string; bundle: string; root: string; hidden?: string }
+  | { op: 'runtime'; path: string; bundle: string; root: string; hidden?: string; systemd?: boolean }
   /**
    * Overlay root file system; `lower` lists layer directories from the topmost down. `upper`, `work` and what `upper` is in are made.
    * `base`, given in pods with a user namespace: the directory that all of them are in.
@@ -44,6 +44,8 @@ export type PlanOp =
       readonly: boolean;
       propagation: Propagation;
       base?: string;
+      /** SELinux label of everything in it. */
+      label?: string;
     }
   /** A file system of the container's own: proc, sysfs, tmpfs, devpts, mqueue, cgroup, cgroup2. */
   | { op: 'mount'; type: string; destination: string; options: string[]; flags: MountFlag[] }
@@ -57,9 +59,11 @@ export type PlanOp =
       propagation: Propagation;
       /** Shown with the owners that the pod's user namespace gives it. */
       idmap?: boolean;
+      /** SELinux label that the source is given. */
+      label?: string;
     }
   /** The layers of an image, from the topmost down, read-only; at least two, as overlayfs wants. `subPath`: only that of it. */
-  | { op: 'image'; lower: string[]; destination: string; subPath: string; flags: MountFlag[] }
+  | { op: 'image'; lower: string[]; destination: string; subPath: string; flags: MountFlag[]; label?: string }
   /** A device node in the container's /dev (or elsewhere, then bound from the host). Owners are the host's, whatever the pod calls them. */
   | {
       op: 'device';
@@ -142,6 +146,8 @@ export interface SandboxPlan {
   netnsPath: string;
   /** Written inside the fresh namespaces; the supervisor refuses a key whose namespace is the host's. */
   sysctls: Array<{ key: string; value: string }>;
+  /** SELinux label of the pod's shared memory; empty: none. */
+  mountLabel?: string | undefined;
   /** A user namespace of the pod's own; it owns the others. */
   userns?: IdMap | undefined;
 }

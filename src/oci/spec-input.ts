@@ -14,6 +14,8 @@ export interface SpecInput {
     readonly config: ImageConfig;
     readonly identity: ImageIdentity;
   };
+  /** SELinux level of the pod; empty without SELinux. */
+  readonly selinuxLevel?: string;
   /** Host name that processes of the pod see. */
   readonly hostname: string;
   /** Host paths of the pod's files, bound to /etc unless the request mounts something there itself. */
@@ -52,6 +54,11 @@ export interface ImageIdentity {
   readonly group: string;
 }
 
+export interface SelinuxContexts {
+  readonly process: string;
+  readonly file: string;
+}
+
 export interface HostFacts {
   /** Capabilities that a container can be given: the daemon's bounding set, one bit per capability number. */
   readonly capabilities: bigint;
@@ -61,6 +68,8 @@ export interface HostFacts {
   readonly lsms: readonly string[];
   /** AppArmor profile for RuntimeDefault, when one is loaded. */
   readonly apparmorDefault?: string;
+  /** SELinux labels that the policy has for containers; absent where SELinux is off or its policy knows none. */
+  readonly selinux?: SelinuxContexts | undefined;
   readonly cgroup: 'v1' | 'hybrid' | 'v2';
   readonly arch: 'x64' | 'arm64';
   /** Hard limit of open files of the daemon; a container cannot get more without CAP_SYS_RESOURCE. */

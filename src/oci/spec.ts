@@ -53,6 +53,8 @@ export interface OciMount {
   options: string[];
   uidMappings?: OciIdMapping[];
   gidMappings?: OciIdMapping[];
+  /** SELinux label that the source is to be given. */
+  relabel?: string;
   /** Layers of an image as a volume, and the path in it. */
   image?: { lower: string[]; subPath: string };
 }
@@ -70,6 +72,7 @@ export interface OciLinux {
   devices: OciDevice[];
   cgroupsPath: string;
   resources: OciResources;
+  mountLabel?: string;
   rootfsPropagation: 'private' | 'rslave' | 'rshared';
   seccomp?: OciSeccomp;
   maskedPaths: string[];

@@ -21,6 +21,8 @@ export interface Sandbox {
   readonly ips: readonly string[];
   /** cgroup under which the pod's containers live, relative to each hierarchy's root. */
   readonly cgroupParent: string;
+  /** SELinux level of its containers; empty or, in records of older versions, absent without SELinux. */
+  readonly selinuxLevel?: string;
   /** Supervisor's pid, for people, 0 once it is gone; the connection is what counts. */
   readonly supervisorPid: number;
 }

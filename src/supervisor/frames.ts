@@ -33,6 +33,7 @@ export const Message = {
   CONNECT: 0x0035,
   EXEC_OUTPUT: 0x0040,
   EXITED: 0x0041,
+  SHARE_PID: 0x0060,
   HOLD: 0x0070,
   RELEASE: 0x0071,
   ERROR: 0xffff,

@@ -34,6 +34,8 @@ const argumentsOf = (argv: string[]): Buffer[] => argv.map((arg) => string(1, ar
 
 const environment = (env: string[]): Buffer[] => env.map((entry) => string(2, entry, 'environment entry'));
 
+const label = (text: string | undefined): Buffer[] => (text === undefined ? [] : [string(11, text, 'SELinux label')]);
+
 type Encoders = {
   [K in PlanOp['op']]: (op: Extract<PlanOp, { op: K }>) => Buffer[];
 };
@@ -67,6 +69,7 @@ const ENCODERS: Encoders = {
     path(2, op.bundle, 'bundle of the container'),
     path(3, op.root, 'state directory of the runtime'),
     ...(op.hidden === undefined ? [] : [path(4, op.hidden, 'mount that the runtime shall not see')]),
+    ...(op.systemd ? [bool(5, true)] : []),
   ],
   rootfs: (op) => [
     ...op.lower.map((lower) => path(1, lower, 'layer directory')),
@@ -75,6 +78,7 @@ const ENCODERS: Encoders = {
     bool(4, op.readonly),
     integer(5, PROPAGATIONS[op.propagation], 1, 'rootfs propagation'),
     ...(op.base === undefined ? [] : [path(10, op.base, 'directory of the layers')]),
+    ...label(op.label),
   ],
   mount: (op) => [
     integer(1, 1, 1, 'kind'),
@@ -91,6 +95,7 @@ const ENCODERS: Encoders = {
     bool(6, op.recursiveReadonly),
     integer(7, PROPAGATIONS[op.propagation], 1, `propagation of the mount on ${op.destination}`),
     ...(op.idmap ? [bool(10, true)] : []),
+    ...label(op.label),
   ],
   image: (op) => [
     integer(1, 3, 1, 'kind'),
@@ -98,6 +103,7 @@ const ENCODERS: Encoders = {
     path(3, op.destination, 'mount destination'),
     ...(op.subPath === '' ? [] : [string(4, op.subPath, 'image_sub_path')]),
     mountFlags(5, op.flags),
+    ...label(op.label),
   ],
   device: (op) => [
     integer(1, 1, 1, 'kind'),

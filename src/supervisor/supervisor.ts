@@ -110,6 +110,7 @@ export class Supervisor {
       plan.netnsPath === '' ? bytesField(5, '') : path(5, plan.netnsPath, 'path of the network namespace'),
       ...plan.sysctls.map(({ key, value }) => string(6, `${key}=${value}`, 'sysctl')),
       bytesField(20, idMap(plan.userns)),
+      plan.mountLabel ? string(21, plan.mountLabel, 'SELinux label') : bytesField(21, ''),
     ];
     const reply = await this.#request(Message.SANDBOX, fields, 'sandbox', SANDBOX_MS);
     return { podInitPid: reply.u32(1) };
@@ -121,6 +122,12 @@ export class Supervisor {
     const fields = [containerId(id), log, bool(3, stdin), bytesField(4, plan), bool(5, stdinOnce)];
     const reply = await this.#request(Message.CREATE, fields, 'create', CREATE_MS);
     return { pid: reply.u32(1) };
+  }
+
+  /** The init of the PID namespace that containers of the pod share; it is started when SANDBOX has not. */
+  async sharePid(): Promise<number> {
+    const reply = await this.#request(Message.SHARE_PID, [], 'share-pid', REQUEST_MS);
+    return reply.u32(1);
   }
 
   /** The pid of a process that stands for a container until CREATE has made its first one, or until `release`. */

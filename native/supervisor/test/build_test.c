@@ -217,7 +217,7 @@ static void test_overlay_by_list(void) {
     pid_t pid = fork();
     if (pid == 0) {
         const struct plan_op *op = plan_find(&plan, PLAN_ROOTFS);
-        const struct overlay overlay = {&op->rootfs.lower, 0, op->rootfs.upper, op->rootfs.work, -1};
+        const struct overlay overlay = {&op->rootfs.lower, 0, op->rootfs.upper, op->rootfs.work, NULL, -1};
         int fd = overlay_open_by_list(&overlay, 0);
         if (fd < 0) perror("# by list");
         _exit(fd >= 0 && faccessat(fd, "bin/busybox", X_OK, 0) == 0 && mkdirat(fd, "written", 0755) == 0 ? 0 : 1);

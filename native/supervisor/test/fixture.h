@@ -203,8 +203,9 @@ struct wish {
     bool bind_recursive_readonly;
     const char *early_bind[2];  /* before the container's own mounts */
     const char *extra_mount[3]; /* type, destination, option */
-    const char *device;         /* another node, 1:5 */
-    uint8_t pid;                /* plan_pid_mode; 0: container */
+    uint32_t extra_mount_flags;
+    const char *device; /* another node, 1:5 */
+    uint8_t pid;        /* plan_pid_mode; 0: container */
     bool readonly_root, terminal, seccomp, no_dev, no_cgroup_mount;
     struct identity *identity;
 };
@@ -311,7 +312,8 @@ __attribute__((unused)) static void draft_container(struct draft *d, const char 
     }
     put_mount(d, "sysfs", "/sys", 0xf, NULL, NULL);
     if (!w->no_cgroup_mount) put_mount(d, "cgroup", "/sys/fs/cgroup", 0xf, NULL, NULL);
-    if (w->extra_mount[0]) put_mount(d, w->extra_mount[0], w->extra_mount[1], 0, w->extra_mount[2], NULL);
+    if (w->extra_mount[0])
+        put_mount(d, w->extra_mount[0], w->extra_mount[1], w->extra_mount_flags, w->extra_mount[2], NULL);
     for (int i = 0; i < 4 && w->binds[i][0]; i++)
         put_bind_as(d, w->binds[i][0], w->binds[i][1], w->bind_flags, w->bind_recursive_readonly,
                     w->bind_propagation ? w->bind_propagation : PLAN_PRIVATE);
@@ -489,7 +491,7 @@ __attribute__((unused)) static bool fixture_open(void) {
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     fixture_env.pod_pidns = fixture_env.userns = -1;
     fixture_env.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    fixture_env.empty_mntns = build_pod_mntns(1 << 20, NULL, &err);
+    fixture_env.empty_mntns = build_pod_mntns(1 << 20, NULL, "", &err);
     if (fixture_env.empty_mntns < 0) printf("Bail out! %s %s\n", err.step, err.detail);
     return fixture_env.empty_mntns >= 0;
 }

@@ -45,7 +45,7 @@ static void enter_pod(void) {
         userns_make(&fixture_env.map, CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET, inside, &unused, &err);
     if (!ok(fixture_env.userns >= 0, "the pod's namespaces are made")) printf("# %s %s\n", err.step, err.detail);
     close(fixture_env.empty_mntns);
-    fixture_env.empty_mntns = build_pod_mntns(1 << 20, &fixture_env.map, &err);
+    fixture_env.empty_mntns = build_pod_mntns(1 << 20, &fixture_env.map, "", &err);
 }
 
 static void test_identity(void) {
@@ -233,6 +233,37 @@ static void test_failures(void) {
     ok(waitpid(-1, NULL, 0) < 0 && errno == ECHILD, "and no process is left");
 }
 
+/* On a hybrid host the hierarchy is at unified; the container gets a mount of it besides. */
+static void test_writable_cgroup(void) {
+    static const struct {
+        const char *name;
+        uint32_t flags, owner;
+    } cases[] = {{"given", 0, HOST_ID}, {"kept", 1, 0}};
+    const char *root =
+        access("/sys/fs/cgroup/unified/cgroup.procs", F_OK) == 0 ? "/sys/fs/cgroup/unified" : "/sys/fs/cgroup";
+    for (size_t i = 0; i < 2; i++) {
+        char path[256], file[300];
+        struct stat dir, procs, kept;
+        snprintf(path, sizeof path, "%s/unified-%s-%s", root, strrchr(fixture_dir, '/') + 1, cases[i].name);
+        struct wish w = {.script = "exit 0",
+                         .cgroup = {path},
+                         .extra_mount = {"cgroup2", "/mine", NULL},
+                         .extra_mount_flags = cases[i].flags};
+        draft_container(&d, layer, cases[i].name, &w);
+        if (!ok(create(&r, &d, -1), "a container with a cgroup mount"))
+            printf("# %s %s\n", r.failed.detail, r.err.detail);
+        snprintf(file, sizeof file, "%s/cgroup.procs", path);
+        ok(stat(path, &dir) == 0 && stat(file, &procs) == 0 && dir.st_uid == cases[i].owner &&
+               procs.st_uid == cases[i].owner && procs.st_gid == cases[i].owner,
+           "its cgroup is %s", cases[i].name);
+        snprintf(file, sizeof file, "%s/cgroup.freeze", path);
+        ok(stat(file, &kept) == 0 && kept.st_uid == 0, "what is not for it stays root's");
+        release(&r);
+        finish(&r);
+        rmdir(path);
+    }
+}
+
 int main(void) {
     if (!fixture_open()) return 1;
     layer = fresh_layer("layer");
@@ -261,6 +292,7 @@ int main(void) {
     test_terminal();
     test_failures();
     umount2(at("volume/sub"), MNT_DETACH);
+    test_writable_cgroup();
     fixture_remove();
     return done();
 }
