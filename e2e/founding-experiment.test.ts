@@ -41,8 +41,8 @@ t.test('the limits are what the kernel has', async (t) => {
   t.equal(await cgroupValue(daemon.cri, id, 'pids/pids.max', 'pids.max'), '100');
   t.match(
     await cgroupValue(daemon.cri, id, 'cpu/cpu.shares', 'cpu.weight'),
-    /^(256|10)$/,
-    '256 shares are a weight of 10',
+    /^(256|35)$/,
+    '256 shares are a weight of 35',
   );
 });
 
