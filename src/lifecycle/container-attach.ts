@@ -22,9 +22,10 @@ export const attachContainer = async (
   requireRunning(container);
   const { id, config } = container;
   const { streams } = parts.supervisors.require(container.sandboxId);
+  const take = parts.attachedInputs.reserve(id);
   try {
     const { stdin, stdout, stderr } = await streams.attach(id, wanted);
-    if (stdin) parts.attachedInputs.add(id, stdin);
+    take(stdin);
     const inputEnded = async (): Promise<void> => {
       if (!wanted.stdin || !config.stdinOnce || config.tty) return;
       parts.attachedInputs.endAll(id);
@@ -32,6 +33,7 @@ export const attachContainer = async (
     };
     return { stdin, stdout, stderr, inputEnded, resize: (width, height) => streams.resize(id, 0, width, height) };
   } catch (error) {
+    take(undefined);
     throw asRuntimeError(error, `attach to container ${id}`);
   }
 };
