@@ -6,6 +6,7 @@ import type { PlanOp } from '../../src/oci/plan.js';
 import { encodePlan, ExecPlanTemplate } from '../../src/supervisor/plan-encoding.js';
 import { startSpawner, type Spawner } from '../../src/supervisor/spawner.js';
 import { connectSupervisor, type Supervisor, type SupervisorExit } from '../../src/supervisor/supervisor.js';
+import { PATIENCE } from '../harness/wait.js';
 
 const addon = loadAddon(resolve('build/native/jangada.node'));
 export const BINARY = resolve(process.env['JANGADA_POD'] ?? 'build/native/jangada-pod');
@@ -138,7 +139,7 @@ export class TestPod {
     return this.exited(id);
   }
 
-  exec(id: string, argv: string[], options = { timeoutMs: 10_000, captureLimit: 1 << 20 }) {
+  exec(id: string, argv: string[], options = { timeoutMs: 10_000 * PATIENCE, captureLimit: 1 << 20 }) {
     return this.supervisor.exec(id, new ExecPlanTemplate(processOps(argv)).plan(argv), options);
   }
 
