@@ -40,6 +40,9 @@ t.before(async () => {
   pod = await Pod.run(node.daemon, { linux: OWN_USERNS });
 });
 
+/** Where the node has AppArmor its default profile lets nobody mount. */
+const MOUNTS = { apparmor: { profileType: 'Unconfined' } } as const;
+
 const shell = (script: string, options: ContainerOptions = {}) =>
   pod.complete(image, { command: ['sh', '-c', script], ...options }).then(({ output }) => output);
 
@@ -59,7 +62,7 @@ t.test('the pod has its mapping, and owns its other namespaces', async (t) => {
   t.not(await readlink(`/proc/${pid}/ns/user`), await readlink('/proc/self/ns/user'));
   const { status: sandbox } = await node.daemon.cri.podSandboxStatus({ podSandboxId: pod.id });
   t.match(sandbox?.linux?.namespaces?.options?.usernsOptions, POD_USERNS);
-  const all = { capabilities: { addCapabilities: ['ALL'] } };
+  const all = { ...MOUNTS, capabilities: { addCapabilities: ['ALL'] } };
   t.equal(
     await shell('ip link set lo mtu 1400 && hostname other && hostname && mount -t mqueue m /tmp && echo mounted', {
       security: all,
@@ -122,6 +125,7 @@ t.test('a mask, a read-only flag or a mount cannot be undone from inside, whatev
      echo x > /etc/hosts; touch /data/x; echo 1 > /proc/sys/kernel/printk; wc -c < /proc/keys; mount -t tmpfs t /tmp && echo mounts`,
     {
       security: {
+        ...MOUNTS,
         capabilities: { addCapabilities: ['ALL'] },
         maskedPaths: ['/proc/keys'],
         readonlyPaths: ['/proc/sys'],
