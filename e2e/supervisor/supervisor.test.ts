@@ -335,6 +335,16 @@ t.test('a supervisor that nobody can reach any more ends with its last container
   await empty.end();
 });
 
+t.test('a supervisor gets no huge pages where a node gives them to everybody; its containers do', async (t) => {
+  const p = await pod(t);
+  await p.sandbox();
+  await p.run('box', 'grep THP_enabled /proc/self/status');
+  t.match(p.log('box'), /THP_enabled:\t1\n/);
+  const large = mappings(p.pid).filter(({ kib, file }) => kib >= 2048 && file === '');
+  t.ok(large.length >= 2, 'static data and the buffers of the connection');
+  for (const { kib, flags } of large) t.ok(flags.includes('nh'), `${kib} KiB: ${flags.join(' ')}`);
+});
+
 t.test('a supervisor is small, and small again after many processes', async (t) => {
   const p = await pod(t);
   await p.sandbox();
@@ -363,3 +373,13 @@ const alive = (pid: number): boolean => {
 /** KiB of memory that are this process's share. */
 const proportional = (pid: number): number =>
   Number(/^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]);
+
+/** What /proc/PID/smaps tells of each mapping. */
+const mappings = (pid: number): Array<{ kib: number; file: string; flags: string[] }> =>
+  readFileSync(`/proc/${pid}/smaps`, 'utf8')
+    .split(/\n(?=[\da-f]+-[\da-f]+ )/)
+    .map((text) => ({
+      file: /^\S+ \S+ \S+ \S+ \S+ *(.*)/.exec(text)?.[1] ?? '',
+      kib: Number(/^Size:\s+(\d+)/m.exec(text)?.[1]),
+      flags: (/^VmFlags: (.*)/m.exec(text)?.[1] ?? '').trim().split(' '),
+    }));

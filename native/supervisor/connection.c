@@ -9,12 +9,15 @@
 #include <unistd.h>
 
 #include "cause.h"
+#include "harden.h"
 
 #define KEEP (64u << 10) /* buffers up to this size are wiped, larger ones are given back */
 
 static void *reserve(size_t size) {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
+    if (p == MAP_FAILED) return NULL;
+    harden_small_pages(p, size);
+    return p;
 }
 
 int connection_init(struct connection *c) {

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,4 +112,14 @@ int harden_oom_score(void) {
         if (atoi(before) <= atoi(wishes[i]) || pwrite(fd, wishes[i], strlen(wishes[i]), 0) > 0) break;
     close(fd);
     return atoi(before);
+}
+
+void harden_small_pages(void *start, size_t size) {
+    madvise(start, size, MADV_NOHUGEPAGE); /* EINVAL: a kernel without any */
+}
+
+void harden_small_static_pages(void) {
+    extern char __bss_start[], _end[]; /* ld(1) */
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = ((uintptr_t)__bss_start + page - 1) & ~(page - 1);
+    harden_small_pages((void *)start, (uintptr_t)_end - start);
 }

@@ -42,6 +42,7 @@ int main(int argc, char **argv) {
     harden_seal_program(argv);
     harden_remember_title(argv);
     harden_process();
+    harden_small_static_pages();
     k_close_range(3, ~0u, 0);
     int null_fd = harden_open_null();
     if (null_fd < 0) {
