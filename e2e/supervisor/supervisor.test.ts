@@ -26,14 +26,17 @@ async function pod(t: Test): Promise<TestPod> {
 
 const statusOf = (pid: number) => readFileSync(`/proc/${pid}/status`, 'utf8');
 
-/** A dead one may wait for whoever reaps it, and be gone while it is looked at. */
-const isInit = (pid: number) => {
+/** A zombie has ended: who reaps the orphans of a test is not its business. It may be gone while it is looked at. */
+const running = (pid: number, name = ''): boolean => {
   try {
-    return /jangada-init/.test(statusOf(pid)) && !/State:\tZ/.test(statusOf(pid));
+    const status = statusOf(pid);
+    return status.includes(name) && !/State:\t[ZX]/.test(status);
   } catch {
     return false;
   }
 };
+
+const isInit = (pid: number): boolean => running(pid, 'jangada-init');
 
 t.test('a container writes its log, ends, is recorded and removed', async (t) => {
   const p = await pod(t);
@@ -357,18 +360,7 @@ t.test('a supervisor is small, and small again after many processes', async (t) 
   t.ok(proportional(p.pid) <= 256, `${proportional(p.pid)} KiB with one container`);
 });
 
-/** A zombie has ended: who reaps the orphans of a test is not its business. */
-const running = (pid: number): boolean => existsSync(`/proc/${pid}/exe`) && !/State:\tZ/.test(statusOf(pid));
-
-const ended = (pid: number): Promise<true> => until(`end of process ${pid}`, async () => !alive(pid));
-
-const alive = (pid: number): boolean => {
-  try {
-    return running(pid);
-  } catch {
-    return false;
-  }
-};
+const ended = (pid: number): Promise<true> => until(`end of process ${pid}`, async () => !running(pid));
 
 /** KiB of memory that are this process's share. */
 const proportional = (pid: number): number =>

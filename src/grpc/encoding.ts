@@ -31,8 +31,8 @@ const LENGTH_DELIMITED = 2;
 
 /**
  * Encodes messages that are nothing but a list. Such a message is the concatenation of its items, each behind the field's tag and its
- * length (protobuf encoding), so a node full of pods is listed by copying: what a frozen item encodes to is kept as long as the item is. The kubelet asks every second,
- * and mostly nothing has changed: the last list of frozen items is kept as a whole.
+ * length (protobuf encoding), so a node full of pods is listed by copying: what a frozen item encodes to is kept as long as the item is.
+ * The kubelet asks every second, and mostly nothing has changed: the last list of frozen items is kept as a whole.
  */
 const listEncoder = (field: protobuf.Field, encode: Encode): Encode => {
   const tag = (field.id << 3) | LENGTH_DELIMITED;
