@@ -33,7 +33,7 @@ struct attachment {
 
 static struct attachment attachments[ATTACHMENTS_MAX];
 static unsigned in_use; /* the slots from here on have never been used: their pages are not there */
-static uint8_t rests[ATTACHMENTS_MAX][2][ATTACH_WRITE_MAX] __attribute__((aligned(4096)));
+static uint8_t rests[ATTACHMENTS_MAX][2][LOG_READ_MAX] __attribute__((aligned(4096)));
 static bool rests_used; /* since their memory was last given back */
 static struct connection *connection;
 
@@ -41,12 +41,6 @@ void attach_init(struct connection *the_connection) { connection = the_connectio
 
 static bool is_used(const struct attachment *a) {
     return a->container || a->output[0].to.fd >= 0 || a->output[1].to.fd >= 0 || pump_is_running(&a->input);
-}
-
-bool attach_is_watched(const struct container *c) {
-    for (const struct attachment *a = attachments; a < attachments + in_use; a++)
-        if (a->container == c) return true;
-    return false;
 }
 
 void attach_idle(void) {

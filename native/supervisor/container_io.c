@@ -10,8 +10,8 @@
 #include "attach.h"
 #include "cause.h"
 
-#define PIPE_BYTES (1 << 20) /* the most that a kernel gives unless it is told otherwise (pipe(7)) */
-#define REST_READS 64        /* more than a pipe holds: whoever goes on writing is not waited for */
+#define PIPE_BYTES (256 << 10)
+#define REST_READS 64 /* more than a pipe holds: whoever goes on writing is not waited for */
 
 static uint8_t tails[CONTAINERS_MAX][2][LOG_LINE_MAX] __attribute__((aligned(4096)));
 
@@ -31,8 +31,7 @@ static void on_output(struct source *source, uint32_t events) {
     struct output *output = (struct output *)((char *)source - offsetof(struct output, source));
     struct container *c = output->container;
     const uint8_t *text;
-    size_t most = attach_is_watched(c) ? ATTACH_WRITE_MAX : LOG_READ_MAX;
-    ssize_t n = log_copy(&c->log, &output->log, source->fd, most, &text);
+    ssize_t n = log_copy(&c->log, &output->log, source->fd, &text);
     if (n > 0 && !attach_write(c, (int)(output - c->output), text, (size_t)n)) loop_pause(source);
     if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;
     /* A pty's master answers EIO when the last descriptor of its slave is closed. */
@@ -119,7 +118,7 @@ static void take_rest(struct container *c, int stream) {
     struct output *output = &c->output[stream];
     const uint8_t *text;
     for (int reads = 0; output->source.paused && reads < REST_READS; reads++)
-        if (log_copy(&c->log, &output->log, output->source.fd, LOG_READ_MAX, &text) <= 0) return;
+        if (log_copy(&c->log, &output->log, output->source.fd, &text) <= 0) return;
 }
 
 void container_io_finish(struct container *c) {

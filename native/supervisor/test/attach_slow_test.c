@@ -14,8 +14,8 @@ static void test_slow_reader(void) {
         if (sent < MUCH) sent = fill(inside[1], sent, MUCH, &other);
         got = drain(fds[1], received, got);
         turn();
-        other.got = drain(other.fds[1], other.text, other.got);
     }
+    other.got = drain(other.fds[1], other.text, other.got);
     ok(memcmp(received, pattern, MUCH) == 0, "reading again, it gets every byte in order");
     ok(other.got == MUCH && memcmp(other.text, pattern, MUCH) == 0, "as does the other");
     ok(!box.output[0].source.paused && logged() > MUCH - LOG_LINE_MAX, "and the log");
@@ -38,7 +38,6 @@ static void test_stalled(void) {
     skip(ATTACH_STALL_MS - 1000);
     ok(box.output[0].source.paused, "and is waited for again");
     skip(1000);
-    for (int i = 0; i < 4; i++) fill(inside[1], sent, sent, &other); /* what had waited in the container's pipe */
     ok(!box.output[0].source.paused, "but who takes nothing for %d s holds up nobody any more", ATTACH_STALL_MS / 1000);
     sent = fill(inside[1], sent, sent + 100000, &other);
     ok(other.got == sent && memcmp(other.text, pattern, sent) == 0, "the other misses nothing: %zu bytes", other.got);
