@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { status } from '@grpc/grpc-js';
 import t from 'tap';
 import { type Node, startNode } from './harness/node.js';
@@ -116,6 +117,34 @@ for (const [name, open] of [
     other.stdin.write('exit 5\n');
     t.same(JSON.parse(await other.status), SUCCESS);
     t.equal((await pod.exited(id)).exitCode, 5);
+  });
+
+  t.test(`${name}: a container ends while a client does not read; the others get the rest of its output`, async (t) => {
+    const id = await pod.start(node.busybox, {
+      command: ['sh', '-c', 'read go; exec yes 0123456789abcdef0123456789abcdef0123456789abcdef'],
+      stdin: true,
+    });
+    const [good, stuck] = [await attach(id, { stdin: true, stdout: true }), await attach(id, { stdout: true })];
+    let received = 0;
+    good.stdout.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+    });
+    stuck.stdout.pause();
+    good.stdin.write('go\n');
+    const { logPath } = await pod.status(id);
+    let [size, same] = [0, 0];
+    await until('the container is held up', async () => {
+      const before = size;
+      size = (await stat(logPath)).size;
+      same = size > 0 && size === before ? same + 1 : 0;
+      return same === 30;
+    });
+    await node.daemon.cri.stopContainer({ containerId: id, timeout: '0' });
+    t.same(JSON.parse(await good.status), SUCCESS);
+    const lines = await readLog(logPath);
+    const logged = lines.reduce((bytes, { tag, text }) => bytes + text.length + (tag === 'F' ? 1 : 0), 0);
+    t.equal(received, logged, 'all that is in the log');
+    stuck.vanish();
   });
 
   t.test(`${name}: a client that does not read is cut off; the log and others go on and lose nothing`, async (t) => {

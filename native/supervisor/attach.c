@@ -33,7 +33,7 @@ struct attachment {
 
 static struct attachment attachments[ATTACHMENTS_MAX];
 static unsigned in_use; /* the slots from here on have never been used: their pages are not there */
-static uint8_t rests[ATTACHMENTS_MAX][2][LOG_READ_MAX] __attribute__((aligned(4096)));
+static uint8_t rests[ATTACHMENTS_MAX][2][ATTACH_WRITE_MAX] __attribute__((aligned(4096)));
 static bool rests_used; /* since their memory was last given back */
 static struct connection *connection;
 
@@ -41,6 +41,12 @@ void attach_init(struct connection *the_connection) { connection = the_connectio
 
 static bool is_used(const struct attachment *a) {
     return a->container || a->output[0].to.fd >= 0 || a->output[1].to.fd >= 0 || pump_is_running(&a->input);
+}
+
+bool attach_is_watched(const struct container *c) {
+    for (const struct attachment *a = attachments; a < attachments + in_use; a++)
+        if (a->container == c) return true;
+    return false;
 }
 
 void attach_idle(void) {
@@ -142,14 +148,23 @@ bool attach_write(struct container *c, int stream, const uint8_t *data, size_t l
     return all;
 }
 
+/* It gets what has been read for it, and then the end. */
+static void dismiss(struct attachment *a) {
+    a->container = NULL;
+    pump_stop(&a->input);
+    for (int i = 0; i < 2; i++)
+        if (!has_rest(&a->output[i])) close_output(&a->output[i]);
+}
+
+void attach_leave_behind(struct container *c) {
+    for (struct attachment *a = attachments; a < attachments + in_use; a++)
+        if (a->container == c && (has_rest(&a->output[0]) || has_rest(&a->output[1]))) dismiss(a);
+    resume(c);
+}
+
 void attach_finish(struct container *c) {
-    for (struct attachment *a = attachments; a < attachments + in_use; a++) {
-        if (a->container != c) continue;
-        a->container = NULL;
-        pump_stop(&a->input);
-        for (int i = 0; i < 2; i++)
-            if (!has_rest(&a->output[i])) close_output(&a->output[i]);
-    }
+    for (struct attachment *a = attachments; a < attachments + in_use; a++)
+        if (a->container == c) dismiss(a);
 }
 
 /* ---- request ---- */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "attach.h"
 #include "cause.h"
 #include "container_io.h"
 #include "exit_record.h"
@@ -138,6 +139,16 @@ static bool runtime_is_done(struct container *c) {
     return false;
 }
 
+/* Outputs that still wait for somebody attached are read once more without whoever has not kept up: the others get everything. */
+static bool leave_behind(struct container *c) {
+    if (c->left_behind || !container_io_waits(c)) return false;
+    c->left_behind = true;
+    c->drain_until = loop_now_ms() + DRAIN_MS;
+    timer_set(&c->timer, DRAIN_MS, on_timer);
+    attach_leave_behind(c);
+    return true;
+}
+
 /* Goes as far as it can; called again by whatever it waits for. */
 static void ending_step(struct container *c) {
     if (!process_is_gone(&c->process)) {
@@ -156,13 +167,14 @@ static void ending_step(struct container *c) {
         timer_set(&c->timer, left, on_timer);
         return;
     }
+    if (leave_behind(c)) return;
     container_io_finish(c);
     if (runtime_is_done(c)) remove_cgroup(c);
 }
 
 static void begin_ending(struct container *c) {
     c->state = CONTAINER_ENDING;
-    c->killed = c->deleting = false;
+    c->killed = c->left_behind = c->deleting = false;
     c->drain_until = c->remove_until = 0;
     c->exited_at = clock_now_ns();
     if (c->process.ended) c->exit_code = child_exit_code(c->process.status);

@@ -5,8 +5,9 @@
  *       │ failed          │ ended           │ failed, ended                     ▲
  *       └─────────────────┴─────────────────┴───────────────────────────────────┘
  *
- * ending: everything in the cgroup is killed, the pipes are read to their end (DRAIN_MS at most), the log is flushed, an external runtime
- * forgets it, the cgroup is removed, the exit is recorded; only then is it told. A container whose creation failed goes the same way and leaves nothing. */
+ * ending: everything in the cgroup is killed, the pipes are read to their end (DRAIN_MS at most; twice that if somebody attached does not
+ * keep up), the log is flushed, an external runtime forgets it, the cgroup is removed, the exit is recorded; only then is it told. A
+ * container whose creation failed goes the same way and leaves nothing. */
 #pragma once
 #include "build.h"
 #include "log.h"
@@ -34,6 +35,7 @@ struct output {
     struct source source;
     struct log_stream log;
     struct container *container;
+    bool widened; /* its pipe has been made as large as it gets */
 };
 
 struct container {
@@ -49,8 +51,9 @@ struct container {
     struct timer timer;
     uint32_t create_tag, start_tag; /* 0: nobody waits for the answer */
     bool create_failed;
-    bool killed;   /* the rest of the cgroup has been killed after the process ended */
-    bool deleting; /* its external runtime has been asked to forget it */
+    bool killed;      /* the rest of the cgroup has been killed after the process ended */
+    bool left_behind; /* attached clients that did not keep up hold its outputs up no longer */
+    bool deleting;    /* its external runtime has been asked to forget it */
     struct child deletion;
     int64_t drain_until, delete_until, remove_until; /* 0: not begun */
     uint64_t created_at, started_at, exited_at;

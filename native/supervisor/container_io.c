@@ -10,8 +10,11 @@
 #include "attach.h"
 #include "cause.h"
 
-#define PIPE_BYTES (256 << 10)
-#define REST_READS 64 /* more than a pipe holds: whoever goes on writing is not waited for */
+/* pipe(7): a pipe has 64 KiB unless asked for more, and 1 MiB is the most. Who has filled half of it at once writes faster than it is
+ * read, and a larger one means fewer wake-ups; the many that say little need not have its slots. */
+#define MUCH_AT_ONCE (32 << 10)
+#define PIPE_MAX LOG_READ_MAX
+#define REST_READS 16 /* more than a pipe holds: whoever goes on writing is not waited for */
 
 static uint8_t tails[CONTAINERS_MAX][2][LOG_LINE_MAX] __attribute__((aligned(4096)));
 
@@ -26,12 +29,20 @@ void container_io_init(struct container *c, size_t index) {
     c->log.fd = -1;
 }
 
+/* At the user's limit of pipe pages, or of a terminal, it stays as it is. */
+static void widen(struct output *output) {
+    output->widened = true;
+    (void)fcntl(output->source.fd, F_SETPIPE_SZ, PIPE_MAX);
+}
+
 static void on_output(struct source *source, uint32_t events) {
     (void)events;
     struct output *output = (struct output *)((char *)source - offsetof(struct output, source));
     struct container *c = output->container;
     const uint8_t *text;
-    ssize_t n = log_copy(&c->log, &output->log, source->fd, &text);
+    size_t most = attach_is_watched(c) ? ATTACH_WRITE_MAX : LOG_READ_MAX;
+    ssize_t n = log_copy(&c->log, &output->log, source->fd, most, &text);
+    if (n >= MUCH_AT_ONCE && !output->widened) widen(output);
     if (n > 0 && !attach_write(c, (int)(output - c->output), text, (size_t)n)) loop_pause(source);
     if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;
     /* A pty's master answers EIO when the last descriptor of its slave is closed. */
@@ -55,8 +66,6 @@ static int open_pipes(struct container *c, bool with_stdin, struct build_io *io)
     for (int i = 0; i < 2; i++) {
         if (pipe2(ends, O_CLOEXEC) < 0) return -1;
         io->stdio[1 + i] = ends[1];
-        /* Larger pipes mean fewer wake-ups; a host at its pipe limit keeps the default. */
-        (void)fcntl(ends[0], F_SETPIPE_SZ, PIPE_BYTES);
         if (open_output(&c->output[i], ends[0]) < 0) {
             close(ends[0]);
             return -1;
@@ -101,6 +110,8 @@ void container_io_resume(struct container *c, int stream) {
     container_io_closed(c);
 }
 
+bool container_io_waits(const struct container *c) { return c->output[0].source.paused || c->output[1].source.paused; }
+
 bool container_io_is_open(const struct container *c) {
     return c->output[0].source.fd >= 0 || c->output[1].source.fd >= 0;
 }
@@ -118,7 +129,7 @@ static void take_rest(struct container *c, int stream) {
     struct output *output = &c->output[stream];
     const uint8_t *text;
     for (int reads = 0; output->source.paused && reads < REST_READS; reads++)
-        if (log_copy(&c->log, &output->log, output->source.fd, &text) <= 0) return;
+        if (log_copy(&c->log, &output->log, output->source.fd, LOG_READ_MAX, &text) <= 0) return;
 }
 
 void container_io_finish(struct container *c) {

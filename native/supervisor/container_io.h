@@ -15,6 +15,9 @@ int container_io_console(struct container *c);
 /* Goes on reading an output that waited for somebody attached. */
 void container_io_resume(struct container *c, int stream);
 
+/* An output waits for somebody attached. */
+bool container_io_waits(const struct container *c);
+
 bool container_io_is_open(const struct container *c);
 /* Flushes unfinished lines, closes everything and the log. */
 void container_io_finish(struct container *c);

@@ -7,7 +7,7 @@
 
 #define LOG_LINE_MAX 16384u /* longer lines are written as P entries of this size and a last F */
 #define LOG_PREFIX_MAX 48u
-#define LOG_READ_MAX (256u << 10) /* at most this much at once */
+#define LOG_READ_MAX (1u << 20) /* at most this much at once: a whole pipe */
 
 struct log_file {
     int fd;        /* -1: no log */
@@ -32,9 +32,9 @@ int log_open(struct log_file *log, struct build_error *err);
 int log_reopen(struct log_file *log, struct build_error *err);
 void log_close(struct log_file *log);
 
-/* Reads once from the non-blocking `fd` and writes complete lines. Like read: bytes, 0 at the end, -1 with errno. What was read is at
- * *text until the next call. */
-ssize_t log_copy(struct log_file *log, struct log_stream *stream, int fd, const uint8_t **text);
+/* Reads once, at most `most` bytes, from the non-blocking `fd` and writes complete lines. Like read: bytes, 0 at the end, -1 with errno.
+ * What was read is at *text until the next call. */
+ssize_t log_copy(struct log_file *log, struct log_stream *stream, int fd, size_t most, const uint8_t **text);
 
 /* Writes what is left of an unfinished line, as P. */
 void log_finish(struct log_file *log, struct log_stream *stream);

@@ -54,12 +54,12 @@ static bool feed(const char *input, size_t len, size_t piece) {
     for (size_t done = 0; done < len;) {
         size_t n = len - done < piece ? len - done : piece;
         if (write(ends[1], input + done, n) != (ssize_t)n ||
-            log_copy(&log_file, &stream, ends[0], &read_text) != (ssize_t)n)
+            log_copy(&log_file, &stream, ends[0], LOG_READ_MAX, &read_text) != (ssize_t)n)
             return false;
         done += n;
     }
     close(ends[1]);
-    bool ended = log_copy(&log_file, &stream, ends[0], &read_text) == 0;
+    bool ended = log_copy(&log_file, &stream, ends[0], LOG_READ_MAX, &read_text) == 0;
     log_finish(&log_file, &stream);
     log_close(&log_file);
     close(ends[0]);
@@ -107,12 +107,12 @@ static void test_full_disk(void) {
     ok(log_open(&log_file, &err) == 0 && pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0, "a log is opened");
     setrlimit(RLIMIT_FSIZE, &small);
     ok(write(ends[1], "first\nsecond\nthird\nfourth\n", 26) == 26 &&
-           log_copy(&log_file, &stream, ends[0], &read_text) == 26,
+           log_copy(&log_file, &stream, ends[0], LOG_READ_MAX, &read_text) == 26,
        "a full disk is no error to the container");
     slurp();
     ok(strip() && strcmp(text, "stdout F first\nstdout F second\n") == 0, "no half line stays in the log");
     setrlimit(RLIMIT_FSIZE, &before);
-    ok(write(ends[1], "fifth\n", 6) == 6 && log_copy(&log_file, &stream, ends[0], &read_text) == 6,
+    ok(write(ends[1], "fifth\n", 6) == 6 && log_copy(&log_file, &stream, ends[0], LOG_READ_MAX, &read_text) == 6,
        "when there is room again");
     slurp();
     ok(strip() && strcmp(text, "stdout F first\nstdout F second\nstderr F [2 log lines lost: File too large]\n"
