@@ -8,9 +8,11 @@ import { Wire } from './wire.js';
 import { type RunningPod, removePod, startPod } from './workload.js';
 
 const CONCURRENCY = 2;
-/** So many calls before a measurement: a daemon on a node is no longer cold either. */
-const WARM_UP = 200;
+/** So many calls before a measurement: what the kubelet asks in half an hour. */
+const WARM_UP = 2000;
 const LISTS = 1000;
+/** Before memory is read: both kinds of garbage collectors give back what they do not need, but not at once. */
+const SETTLE_MS = 30_000;
 /** Of what takes some runtimes a quarter of a second. */
 const STATS_WARM_UP = 2;
 const STATS = 30;
@@ -28,9 +30,10 @@ export const measureDensity = async (
 ): Promise<void> => {
   const add = (metric: Metric, value: number, cpuMs?: number) => results.add(metric, service.name, 1, value, cpuMs);
   const before = new Set(processesBelow(service.account.directory));
+  const { cri, account } = service;
+  await sleep(SETTLE_MS);
   add(less('Daemon alone: RSS', 'MiB'), sum([...before]).rss / 1024);
   add(less('Daemon alone: private dirty', 'MiB'), sum([...before]).privateDirty / 1024);
-  const { cri, account } = service;
 
   const cpu = account.ms();
   const begin = performance.now();
@@ -39,6 +42,7 @@ export const measureDensity = async (
   add(more(`Pods started, ${CONCURRENCY} at a time`, 'pods/s'), pods / seconds, (account.ms() - cpu) / pods);
   const { containers } = await cri.listContainers({ filter: { state: { state: 'CONTAINER_RUNNING' } } });
   add(more('Pods held at once', 'pods'), containers.length);
+  await sleep(SETTLE_MS);
   await waitForIdle(2000);
 
   const beside = await supervisors(service, before, running);
