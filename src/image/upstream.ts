@@ -22,12 +22,15 @@ const MAX_DEPTH = 2;
 export class Upstream {
   /** Of the image, for messages. */
   readonly name: string;
+  /** Domain of the registry that the reference names, whatever mirrors stand in for it. */
+  readonly registry: string;
 
   private constructor(
     private readonly reference: Reference,
     private readonly repositories: readonly Repository[],
   ) {
     this.name = canonical(reference);
+    this.registry = reference.domain;
   }
 
   static async open(

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { sha256, tarOf } from '../image/registry.fixture.js';
 import { LayerStore } from './layer-store.js';
+import { Slots } from './slots.js';
 
 const UNPACKER = [process.execPath, fileURLToPath(new URL('unpack.fixture.js', import.meta.url))] as const;
 const never = new AbortController().signal;
@@ -30,6 +31,8 @@ const layerOf = (content: string, gate: Promise<unknown> = Promise.resolve()) =>
     diffId: sha256(tar),
     blobDigest: sha256(tar),
     what: `layer ${content}`,
+    from: 'registry.example',
+    slots: new Slots(2),
     opened: 0,
     open: async function* () {
       source.opened++;
@@ -82,6 +85,30 @@ t.test('a caller that is aborted leaves the others alone', async (t) => {
   t.ok(await third, 'it takes the work over');
   t.equal(layer.opened, 2);
   await store.release([layer.diffId]);
+  t.strictSame(await leftovers(), []);
+});
+
+t.test('a registry that trickles holds up nobody who gets the same layer from another one', async (t) => {
+  const { store, leftovers } = await setUp(t);
+  const { gate, release } = held();
+  const slow = layerOf('a', gate);
+  const trickling = store.acquire(slow, never);
+  while (slow.opened === 0) await new Promise((resolve) => setImmediate(resolve));
+  const layer = await store.acquire({ ...layerOf('a'), from: 'other.example' }, never);
+  release();
+  t.equal(await trickling, layer, 'of two copies the first stays');
+  await store.release([slow.diffId]);
+  t.ok(existsSync(join(store.path(slow.diffId), 'file')), 'both hold it');
+  await store.release([slow.diffId]);
+  t.strictSame(await leftovers(), []);
+});
+
+t.test('copies of a layer that are complete at the same time', async (t) => {
+  const { store, leftovers } = await setUp(t);
+  const copies = ['a', 'b', 'c', 'd'].map((from) => store.acquire({ ...layerOf('same'), from }, never));
+  const layers = await Promise.all(copies);
+  t.equal(new Set(layers).size, 1);
+  await store.release(layers.map(({ diffId }) => diffId));
   t.strictSame(await leftovers(), []);
 });
 

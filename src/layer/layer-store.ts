@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
@@ -8,7 +7,7 @@ import { makePrivateDirectory, syncDirectory, writeDurably } from '../durable-fi
 import { internal, resourceExhausted, RuntimeError } from '../errors.js';
 import { isComplete, type Layer, readLayer, recordOf } from './layer-record.js';
 import { Session } from './session.js';
-import { Slots } from './slots.js';
+import type { Slots } from './slots.js';
 import { Trash } from './trash.js';
 import { type Limits, LIMITS, readIdentity, unpackLayer, type Unpacker } from './unpack.js';
 import { WriteBack } from './write-back.js';
@@ -22,6 +21,10 @@ export interface LayerSource {
   readonly blobDigest: string;
   /** Names the layer in messages. */
   readonly what: string;
+  /** The registry that the bytes come from. */
+  readonly from: string;
+  /** Of the pull: how many layers it may have in work. Not of the store, where a registry that trickles would hold all of them. */
+  readonly slots: Slots;
   /** The blob's bytes; called when a slot is free. */
   readonly open: () => AsyncIterable<Uint8Array>;
 }
@@ -48,10 +51,10 @@ export class LayerStore {
   readonly directory: string;
   readonly #layers = new Map<string, Layer>();
   readonly #holds = new Map<string, number>();
+  /** By source and diff ID: nobody waits for the registry that another one's image names. */
   readonly #flights = new Map<string, Promise<Layer>>();
-  /** Layers whose old directory is still on its way out. */
-  readonly #leaving = new Map<string, Promise<void>>();
-  readonly #unpacks = new Slots(availableParallelism());
+  /** Layers whose directory is on its way out or in. */
+  readonly #moving = new Map<string, Promise<void>>();
   readonly #writeBack: WriteBack;
 
   private constructor(
@@ -132,7 +135,7 @@ export class LayerStore {
     return directories.length > 1 ? directories : [...directories, join(this.directory, EMPTY, 'below')];
   }
 
-  /** Makes the layer present and holds it once for the caller. Callers that want the same layer share the work, not its failure. */
+  /** Makes the layer present and holds it once for the caller. Callers that want it from one source share the work, not its failure. */
   async acquire(source: LayerSource, signal: AbortSignal): Promise<Layer> {
     for (;;) {
       signal.throwIfAborted();
@@ -141,7 +144,7 @@ export class LayerStore {
         this.retain([source.diffId]);
         return present;
       }
-      const running = this.#flights.get(source.diffId);
+      const running = this.#flights.get(flightOf(source));
       if (!running) return await this.#fly(source, signal);
       await settled(running, signal);
     }
@@ -187,12 +190,12 @@ export class LayerStore {
   }
 
   async #fly(source: LayerSource, signal: AbortSignal): Promise<Layer> {
-    const flight = this.#unpacks.run(signal, () => this.#unpack(source, signal));
-    this.#flights.set(source.diffId, flight);
+    const flight = source.slots.run(signal, () => this.#unpack(source, signal));
+    this.#flights.set(flightOf(source), flight);
     try {
       return await flight;
     } finally {
-      this.#flights.delete(source.diffId);
+      this.#flights.delete(flightOf(source));
     }
   }
 
@@ -209,31 +212,51 @@ export class LayerStore {
       const { size, entries } = unpacked;
       const layer: Layer = { version: 1, diffId, size, entries, session: this.session.number };
       await writeDurably(recordOf(temporary), JSON.stringify(layer));
-      await this.#leaving.get(diffId);
-      await rename(temporary, join(this.directory, hexOf(diffId)));
-      await syncDirectory(this.directory);
-      this.#writeBack.request();
-      this.#layers.set(diffId, layer);
-      // At once: a caller that is aborted now must not leave behind what nobody holds.
-      this.retain([diffId]);
-      return layer;
+      return await this.#place(temporary, layer);
     } catch (error) {
       await this.trash.take(temporary);
       throw named(error, what);
     }
   }
 
+  /** Of several copies of a layer, from different sources, the first stays. */
+  async #place(temporary: string, layer: Layer): Promise<Layer> {
+    const { diffId } = layer;
+    for (let moving; (moving = this.#moving.get(diffId)); ) await moving.catch(() => undefined);
+    const present = this.#layers.get(diffId);
+    if (present) {
+      this.retain([diffId]);
+      await this.trash.take(temporary);
+      return present;
+    }
+    await this.#move(diffId, async () => {
+      await rename(temporary, join(this.directory, hexOf(diffId)));
+      await syncDirectory(this.directory);
+      this.#layers.set(diffId, layer);
+      // At once: a caller that is aborted now must not leave behind what nobody holds.
+      this.retain([diffId]);
+    });
+    this.#writeBack.request();
+    return layer;
+  }
+
   async #drop(diffId: string): Promise<void> {
     if (!this.#layers.delete(diffId)) return;
-    const leaving = this.trash.take(join(this.directory, hexOf(diffId)));
-    this.#leaving.set(diffId, leaving);
+    await this.#move(diffId, () => this.trash.take(join(this.directory, hexOf(diffId))));
+  }
+
+  async #move(diffId: string, how: () => Promise<void>): Promise<void> {
+    const moving = how();
+    this.#moving.set(diffId, moving);
     try {
-      await leaving;
+      await moving;
     } finally {
-      this.#leaving.delete(diffId);
+      this.#moving.delete(diffId);
     }
   }
 }
+
+const flightOf = ({ from, diffId }: LayerSource): string => `${diffId} ${from}`;
 
 /** Only a checked digest becomes part of a path (CVE-2020-10696). */
 const hexOf = (diffId: string): string => {

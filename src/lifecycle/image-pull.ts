@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
 import { resourceExhausted, RuntimeError, unavailable } from '../errors.js';
@@ -18,6 +19,7 @@ import { canonical, type Reference, repositoryName } from '../image/reference.js
 import type { RepositoryOptions } from '../image/repository.js';
 import { type ResolvedManifest, Upstream } from '../image/upstream.js';
 import type { Layer, LayerStore } from '../layer/layer-store.js';
+import { Slots } from '../layer/slots.js';
 
 interface Parts {
   readonly config: Config;
@@ -152,12 +154,14 @@ const acquireLayers = async (parts: Parts, upstream: Upstream, wanted: Pair[], s
   await requireSpace(parts, wanted, upstream.name);
   const failed = new AbortController();
   const signal = AbortSignal.any([stop, failed.signal]);
+  const slots = new Slots(availableParallelism());
   const results = await Promise.allSettled(
     wanted.map(async ({ descriptor, diffId }) => {
       try {
         const what = `layer ${descriptor.digest} of ${upstream.name}`;
         const open = () => checkedBlob(upstream.blob(descriptor, signal), descriptor.digest, what);
-        return await parts.layers.acquire({ diffId, blobDigest: descriptor.digest, what, open }, signal);
+        const source = { diffId, blobDigest: descriptor.digest, what, from: upstream.registry, slots, open };
+        return await parts.layers.acquire(source, signal);
       } catch (error) {
         if (!failed.signal.aborted) failed.abort(error);
         throw error;
