@@ -61,6 +61,34 @@ t.test(
   },
 );
 
+t.test('file capabilities work for a user under no_new_privs, as far as the container was given them', async (t) => {
+  const image = await withFiles('file-capabilities-bound', [
+    file('permit', await compile(programSource('status')), {
+      mode: 0o755,
+      xattrs: { 'security.capability': capNetRaw(true, true, false) },
+    }),
+  ]);
+  const security = (addCapabilities: string[]) => ({
+    runAsUser: { value: '1000' },
+    noNewPrivs: true,
+    capabilities: { dropCapabilities: ['ALL'], addCapabilities },
+  });
+  const sets = (status: string) => ['NoNewPrivs', 'CapPrm', 'CapEff', 'CapBnd'].map((name) => field(status, name));
+  const none = '0000000000000000';
+  const raw = '0000000000002000';
+  const given = security(['NET_RAW']);
+  t.same(sets(await statusOf(image, { command: ['/permit'], security: given })), ['1', raw, raw, raw]);
+  t.same(sets(await statusOf(image, { security: given })), ['1', none, none, raw], 'any other program has none');
+  const id = await pod.start(image, { command: ['/pause'], security: given });
+  t.same(sets((await pod.exec(id, '/permit')).stdout), ['1', raw, raw, raw], 'in an exec');
+  t.same(sets((await pod.exec(id, '/status')).stdout), ['1', none, none, raw], 'and none there');
+  await t.rejects(
+    pod.start(image, { command: ['/permit'], security: security([]) }),
+    { message: /permit/ },
+    'what the container was not given, a file does not bring',
+  );
+});
+
 t.test('capabilities: default, user, add, drop, privileged', async (t) => {
   const sets = async (security: object) => {
     const status = await statusOf(node.busybox, { security });

@@ -58,7 +58,6 @@ function ociProcess(input: SpecInput, privileged: boolean, labels: SelinuxLabels
     capabilities: capabilitySets({
       capabilities: context?.capabilities,
       privileged,
-      uid: user.uid,
       available: input.userns ? host.knownCapabilities : host.capabilities,
     }),
     rlimits: defaultRlimits(host.maxOpenFiles),

@@ -72,16 +72,16 @@ const NUMBERS: ReadonlyMap<string, number> = new Map(CAPABILITY_NAMES.map((name,
 export interface CapabilityRequest {
   capabilities: Capability__Output | null | undefined;
   privileged: boolean;
-  uid: number;
   /** What the host can give, one bit per capability number. */
   available: bigint;
 }
 
 /**
- * The five sets. Inheritable never holds more than ambient does (CVE-2022-24769); a user other than root starts with the ambient
- * capabilities only (CVE-2016-8867): without these two, files and later calls would raise what nobody asked for.
+ * The five sets. Inheritable never holds more than ambient does (CVE-2022-24769), and ambient only what was asked for: at execve a user
+ * other than root keeps the ambient capabilities alone (CVE-2016-8867). Permitted is full for every user all the same: under no_new_privs
+ * a program's file capabilities are cut to what was permitted before (capabilities(7)).
  */
-export function capabilitySets({ capabilities, privileged, uid, available }: CapabilityRequest): OciCapabilities {
+export function capabilitySets({ capabilities, privileged, available }: CapabilityRequest): OciCapabilities {
   const ambient = named(capabilities?.addAmbientCapabilities ?? []);
   const drop = named(capabilities?.dropCapabilities ?? []);
   const wanted = privileged
@@ -89,11 +89,10 @@ export function capabilitySets({ capabilities, privileged, uid, available }: Cap
     : boundingSet(named(capabilities?.addCapabilities ?? []), ambient, drop);
   const bounding = CAPABILITY_NAMES.filter((name) => wanted.has(name) && isSet(available, name));
   const raised = bounding.filter((name) => ambient.names.has(name) || ambient.all);
-  const effective = uid === 0 ? bounding : raised;
   return {
     bounding: [...bounding],
-    effective: [...effective],
-    permitted: [...effective],
+    effective: [...bounding],
+    permitted: [...bounding],
     inheritable: [...raised],
     ambient: [...raised],
   };
