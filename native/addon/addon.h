@@ -23,6 +23,9 @@ Napi::Value Notify(const Napi::CallbackInfo &info);
 // peerCredentials(fd: number): { pid, uid, gid } - SO_PEERCRED of a connected unix socket.
 Napi::Value PeerCredentials(const Napi::CallbackInfo &info);
 
+// tryLock(fd: number): boolean - an exclusive flock(2) for as long as the descriptor is open; false when another holds it.
+Napi::Value TryLock(const Napi::CallbackInfo &info);
+
 // fetchDescriptors(path: string, number: number): Promise<Int32Array> - the descriptors that the supervisor behind this socket offers
 // under this number (native/supervisor/offer.h): stdin, stdout, stderr; -1 where there is none.
 Napi::Value FetchDescriptors(const Napi::CallbackInfo &info);

@@ -9,6 +9,7 @@ import { runtimeService } from '../cri/runtime-service.js';
 import { recover } from '../lifecycle/recover.js';
 import { failedPrecondition } from '../errors.js';
 import { loadAddon } from '../native/addon.js';
+import { claimDirectories } from './claim-directories.js';
 import { compose } from './compose.js';
 import { judge, refusal } from './fitness.js';
 import { probeHost } from './host-probe.js';
@@ -38,10 +39,12 @@ export const runDaemon = async (config: Config): Promise<number> => {
 
 const serve = async (config: Config, log: Logger): Promise<void> => {
   const stopped = signalled();
-  const reason = refusal(judge(probeHost(config, loadAddon(), Object.values(nativePrograms))));
+  const addon = loadAddon();
+  const reason = refusal(judge(probeHost(config, addon, Object.values(nativePrograms))));
   if (reason !== undefined)
     throw failedPrecondition(`cannot work on this host: ${reason}; \`jangada check\` tells more`);
   prepareDirectories(config);
+  claimDirectories(config, addon);
   const { runtime, streaming, manager, close } = await compose(config, log);
   await recover(runtime);
   await streaming.listen();

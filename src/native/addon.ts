@@ -21,6 +21,8 @@ export interface NativeAddon {
   notify(socket: string, message: string): void;
   /** Who is at the other end of a connected unix socket: pid, uid and gid when it connected (SO_PEERCRED). */
   peerCredentials(fd: number): { pid: number; uid: number; gid: number };
+  /** Locks an open file or directory for as long as the descriptor is open; false when another process has (flock(2)). */
+  tryLock(fd: number): boolean;
   /** The descriptors that a supervisor offers under this number on its streams.sock: stdin, stdout, stderr; -1 where there is none. */
   fetchDescriptors(path: string, number: number): Promise<Int32Array>;
 }

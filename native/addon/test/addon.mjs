@@ -10,7 +10,7 @@ assert.ok(addon.resolveSyscalls('SCMP_ARCH_ARM', ['\0', 'é'.repeat(1000), 'x'.r
 assert.throws(() => addon.peerCredentials(0), /SO_PEERCRED|socket/i);
 
 let refused = 0;
-for (const name of ['resolveSyscalls', 'peerCredentials', 'notify'])
+for (const name of ['resolveSyscalls', 'peerCredentials', 'notify', 'tryLock'])
   for (const first of bad)
     for (const second of bad) {
       try {
@@ -20,7 +20,7 @@ for (const name of ['resolveSyscalls', 'peerCredentials', 'notify'])
         refused++;
       }
     }
-assert.equal(refused, 3 * bad.length ** 2);
+assert.equal(refused, 4 * bad.length ** 2);
 assert.throws(() => addon.notify('/nonexistent/socket', 'x'), { errno: 2 });
 assert.throws(() => addon.notify(`/${'x'.repeat(107)}`, 'x'), TypeError);
 console.log(`ok - ${refused} bad calls refused`);
