@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { type Node, startNode } from './harness/node.js';
-import { type ContainerOptions, Pod, podConfig } from './harness/pod.js';
+import { type ContainerOptions, containerConfig, Pod, podConfig } from './harness/pod.js';
 
 // The security context and the mounts of a container to the letter of api.proto, but for identity and user namespaces.
 const INVALID_ARGUMENT = 3;
@@ -84,6 +84,15 @@ t.test('privileged: only in a sandbox that knows', async (t) => {
     details: /privileged in a sandbox that is not/,
   });
   t.ok(await other.create(node.busybox));
+  const debugged = { ...other.config, linux: { securityContext: { ...linux?.securityContext, privileged: true } } };
+  t.ok(
+    await node.daemon.cri.createContainer({
+      podSandboxId: other.id,
+      config: containerConfig(node.busybox, { security: { privileged: true } }),
+      sandboxConfig: debugged,
+    }),
+    'kubectl debug --profile=sysadmin: the request says what the pod has become',
+  );
   await other.remove();
 });
 

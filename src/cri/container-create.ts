@@ -12,7 +12,8 @@ export const createContainerRpc = async (
   const config = checkContainerConfig(request.config);
   if (request.podSandboxId === '') throw invalidArgument('missing pod_sandbox_id: CreateContainer must name a sandbox');
   const sandbox = runtime.sandboxes.require(request.podSandboxId);
-  checkPrivilege(config, sandbox.config);
+  // The kubelet says of the pod as it is now: an ephemeral container may be its first privileged one.
+  checkPrivilege(config, request.sandboxConfig ?? sandbox.config);
   for (const image of [config.image, ...config.mounts.map((mount) => mount.image)])
     if (image) runtime.handlers.require(image.runtimeHandler);
   return { containerId: await createContainer(runtime, sandbox, config) };
