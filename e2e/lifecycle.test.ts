@@ -246,6 +246,27 @@ t.test('a repeated request gives the same object, an attempt of its own another'
   for (const id of [podSandboxId, next.podSandboxId]) await cri.removePodSandbox({ podSandboxId: id });
 });
 
+t.test('a repeated request is known again whatever the order of its maps and variables', async (t) => {
+  const { cri } = node.daemon;
+  const forth = { labels: { a: '1', b: '2' }, annotations: { c: '3', d: '4' } };
+  const back = { labels: { b: '2', a: '1' }, annotations: { d: '4', c: '3' } };
+  const config = podConfig(node.daemon);
+  const { podSandboxId } = await cri.runPodSandbox({ config: { ...config, ...forth } });
+  t.equal((await cri.runPodSandbox({ config: { ...config, ...back } })).podSandboxId, podSandboxId);
+
+  const create = (over: object) =>
+    cri.createContainer({
+      podSandboxId,
+      config: containerConfig(node.busybox, { metadata: { name: 'again', attempt: 0 }, ...over }),
+      sandboxConfig: config,
+    });
+  const { containerId } = await create({ ...forth, env: { A: '1', B: '2' } });
+  t.equal((await create({ ...back, env: { B: '2', A: '1' } })).containerId, containerId);
+  await node.daemon.restart();
+  t.equal((await create({ ...back, env: { B: '2', A: '1' } })).containerId, containerId, 'also by the next daemon');
+  await cri.removePodSandbox({ podSandboxId });
+});
+
 t.test('lists are filtered by ID, state, sandbox and labels, all of them at once', async (t) => {
   const { cri } = node.daemon;
   const [one, two] = await Promise.all([

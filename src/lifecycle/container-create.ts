@@ -14,6 +14,7 @@ import { forgetContainer, removeSpec } from './container-remove.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';
 import { limitScope, makeScope } from './container-scope.js';
 import { containerDirectory, specPath } from './paths.js';
+import { requestText } from './request-text.js';
 import { withRollback } from './rollback.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
@@ -46,7 +47,7 @@ export const createContainer = (
   config: ContainerConfig__Output,
 ): Promise<string> => {
   const key = containerKey(sandbox.id, config);
-  const detail = JSON.stringify(config);
+  const detail = requestText(config);
   const taken = () =>
     alreadyExists(
       `taken: container ${config.metadata?.name} attempt ${config.metadata?.attempt} of sandbox ${sandbox.id} exists with another configuration or has run; use the next attempt`,
@@ -63,7 +64,7 @@ export const createContainer = (
         existing.stage !== 'live' ||
         existing.startedAt !== '0' ||
         existing.finishedAt !== '0' ||
-        JSON.stringify(existing.config) !== detail
+        requestText(existing.config) !== detail
       )
         throw taken();
       return existing.id;

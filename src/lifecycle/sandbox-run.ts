@@ -14,6 +14,7 @@ import { attachment } from './attachment.js';
 import { now } from './clock.js';
 import { netnsPath, podDirectory } from './paths.js';
 import { type PodFiles, hostResolvConf, hostsText, podHostname, resolvConfText } from './pod-files.js';
+import { requestText } from './request-text.js';
 import { type Rollback, withRollback } from './rollback.js';
 import type { Runtime } from './runtime.js';
 import { removePodCgroup } from './pod-cgroup.js';
@@ -37,7 +38,7 @@ type Parts = Pick<
 /** Makes a pod sandbox and returns its ID. A repeat of a running or finished request with the same name and attempt gets the same one. */
 export const runSandbox = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: string): Promise<string> => {
   const key = sandboxKey(config);
-  const detail = JSON.stringify([config, runtimeHandler]);
+  const detail = requestText([config, runtimeHandler]);
   const taken = () =>
     alreadyExists(
       `taken: pod sandbox ${config.metadata?.namespace}/${config.metadata?.name} attempt ${config.metadata?.attempt} exists with another configuration or is stopped; remove it or use the next attempt`,
@@ -48,7 +49,7 @@ export const runSandbox = (parts: Parts, config: PodSandboxConfig__Output, runti
     async () => {
       const existing = parts.sandboxes.list().find((sandbox) => sandboxKey(sandbox.config) === key);
       if (!existing) return await create(parts, config, runtimeHandler);
-      if (existing.stage !== 'ready' || JSON.stringify([existing.config, existing.runtimeHandler]) !== detail)
+      if (existing.stage !== 'ready' || requestText([existing.config, existing.runtimeHandler]) !== detail)
         throw taken();
       return existing.id;
     },
