@@ -59,6 +59,7 @@ constexpr uint32_t of_layer[] = {
 constexpr uint32_t of_identity[] = {SYS_openat2};
 constexpr uint32_t of_remove[] = {SYS_openat,     SYS_openat2,  SYS_fcntl,    SYS_lseek,
                                   SYS_getdents64, SYS_unlinkat, SYS_renameat2};
+constexpr uint32_t of_usage[] = {SYS_openat, SYS_openat2, SYS_fcntl, SYS_lseek, SYS_getdents64};
 
 std::span<const uint32_t> calls_of(Role role) {
     switch (role) {
@@ -66,8 +67,10 @@ std::span<const uint32_t> calls_of(Role role) {
         return of_layer;
     case Role::identity:
         return of_identity;
-    default:
+    case Role::remove:
         return of_remove;
+    default:
+        return of_usage;
     }
 }
 

@@ -2,6 +2,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <string_view>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -12,15 +13,19 @@
 #include "layer.h"
 #include "remove.h"
 #include "tar_header.h"
+#include "tree.h"
+#include "usage.h"
 
 namespace {
 
 constexpr int usage_error = 100;
 
-[[noreturn]] void usage() {
+[[noreturn]] void misused() {
     fputs("usage: jangada-unpack layer --target DIR [--max-bytes N] [--max-entries N] [--no-sync] < BLOB\n"
           "       jangada-unpack identity LOWER...      topmost layer first\n"
           "       jangada-unpack remove PARENT NAME...\n"
+          "       jangada-unpack usage PARENT PATH...     directories below, each a line: bytes, inodes, milliseconds; "
+          "or none\n"
           "       jangada-unpack sync DIR\n",
           stderr);
     _exit(usage_error);
@@ -30,7 +35,7 @@ uint64_t number(const char *text) {
     try {
         return tar_decimal(text, "option");
     } catch (const Failure &) {
-        usage();
+        misused();
     }
 }
 
@@ -45,7 +50,7 @@ void layer(int argc, char **argv) {
             sync = false;
             continue;
         }
-        if (!value) usage();
+        if (!value) misused();
         if (option == "--target")
             target = value;
         else if (option == "--max-bytes")
@@ -53,10 +58,10 @@ void layer(int argc, char **argv) {
         else if (option == "--max-entries")
             limits.max_entries = number(value);
         else
-            usage();
+            misused();
         i++;
     }
-    if (target.empty()) usage();
+    if (target.empty()) misused();
     LayerResult result = unpack_layer(target, limits, sync);
     printf("digest %s\ndiffid %s\ncompressed %llu\nuncompressed %llu\nentries %llu\nsize %llu\n", result.digest.c_str(),
            result.diff_id.c_str(), static_cast<unsigned long long>(result.compressed),
@@ -67,13 +72,25 @@ void layer(int argc, char **argv) {
 void remove(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         std::string_view name = argv[i];
-        if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos) usage();
+        if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos) misused();
     }
-    if (argc < 2) usage();
+    if (argc < 2) misused();
     // Nobody waits for it: everything else comes first.
     setpriority(PRIO_PROCESS, 0, 19);
-    Fd parent = remove_confine(argv[0]);
+    Fd parent = tree_confine(argv[0], {CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER}, Role::remove);
     for (int i = 1; i < argc; i++) remove_tree(parent.get(), argv[i]);
+}
+
+void usage(int argc, char **argv) {
+    setpriority(PRIO_PROCESS, 0, 19);
+    Fd parent = tree_confine(argv[0], {CAP_DAC_READ_SEARCH}, Role::usage);
+    for (int i = 1; i < argc; i++) {
+        if (std::optional<Usage> found = count_tree(parent.get(), argv[i]))
+            printf("%llu %llu %llu\n", static_cast<unsigned long long>(found->bytes),
+                   static_cast<unsigned long long>(found->inodes), static_cast<unsigned long long>(found->ms));
+        else
+            puts("none");
+    }
 }
 
 int run(int argc, char **argv) {
@@ -85,11 +102,13 @@ int run(int argc, char **argv) {
         fwrite(text.data(), 1, text.size(), stdout);
     } else if (role == "remove") {
         remove(argc - 2, argv + 2);
+    } else if (role == "usage" && argc > 3) {
+        usage(argc - 2, argv + 2);
     } else if (role == "sync" && argc == 3) {
         Fd directory(open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!directory || syncfs(directory.get()) < 0) local_failure(errno, argv[2]);
     } else {
-        usage();
+        misused();
     }
     if (fflush(stdout) != 0 || ferror(stdout)) local_failure(errno, "answer on standard output");
     return 0;

@@ -20,6 +20,7 @@ import { SpawnerService } from '../lifecycle/spawner-service.js';
 import { Supervisors } from '../lifecycle/supervisors.js';
 import { Flights, Turns } from '../lifecycle/turns.js';
 import { UserNamespaces } from '../lifecycle/user-namespaces.js';
+import { countWritableLayers } from '../lifecycle/writable-layers.js';
 import { Network } from '../network/network.js';
 import { loadAddon, type NativeAddon } from '../native/addon.js';
 import { compileSeccomp } from '../native/seccomp-compile.js';
@@ -47,7 +48,7 @@ export const compose = async (
 ): Promise<{ runtime: Runtime; streaming: StreamingServer; manager: ServiceManager; close: () => Promise<void> }> => {
   const addon = loadAddon();
   const journal = Journal.open(journalPath(config));
-  const writable = new DirectoryUsage();
+  const writable = new DirectoryUsage(countWritableLayers(config, [nativePrograms.unpacker]), log);
   const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
   const containers = new ObjectStore<Container>('container', journal);
   const exits = new Exits(containers, log);

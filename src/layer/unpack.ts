@@ -101,6 +101,40 @@ export const removeTrees = async (
   }
 };
 
+export interface TreeUse {
+  /** On disk. */
+  readonly bytes: number;
+  /** A file with several names is one. */
+  readonly inodes: number;
+  /** That the counting took. */
+  readonly ms: number;
+}
+
+/** What directories below `parent` take, in their order; undefined where there is none. */
+export const countTrees = async (
+  unpacker: Unpacker,
+  parent: string,
+  paths: readonly string[],
+  signal: AbortSignal,
+): Promise<Array<TreeUse | undefined>> => {
+  const job = { what: `directories of ${parent}`, stallMs: 3_600_000, signal };
+  const uses: Array<TreeUse | undefined> = [];
+  for (let at = 0; at < paths.length; at += MAX_NAMES) {
+    const some = paths.slice(at, at + MAX_NAMES);
+    const lines = (await run(unpacker, ['usage', parent, ...some], job)).toString('latin1').trim().split('\n');
+    if (lines.length !== some.length) throw internal(`${lines.length} answers about ${some.length} directories`);
+    uses.push(...lines.map(useOf));
+  }
+  return uses;
+};
+
+const useOf = (line: string): TreeUse | undefined => {
+  if (line === 'none') return undefined;
+  const [bytes = Number.NaN, inodes = Number.NaN, ms = Number.NaN] = line.split(' ').map(Number);
+  if (![bytes, inodes, ms].every(Number.isSafeInteger)) throw internal(`no use of a directory: ${line.slice(0, 100)}`);
+  return { bytes, inodes, ms };
+};
+
 /** Brings all of the directory's file system to disk. */
 export const syncFileSystem = async (unpacker: Unpacker, directory: string): Promise<void> => {
   await run(unpacker, ['sync', directory], { what: directory, stallMs: 3_600_000 });

@@ -1,64 +1,87 @@
-import { linkSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { pino } from 'pino';
 import t from 'tap';
-import { DirectoryUsage } from './directory-usage.js';
+import { type CountTrees, DirectoryUsage } from './directory-usage.js';
 
-t.test('a tree is counted behind the question', async (t) => {
-  const root = t.testdir({ a: 'x'.repeat(5000), sub: { b: 'y' } });
-  linkSync(join(root, 'a'), join(root, 'sub/same'));
-  symlinkSync('/usr', join(root, 'link'));
-  const usage = new DirectoryUsage();
-  t.teardown(() => usage.close());
-  t.equal(usage.get(root), undefined, 'not known yet');
-  await usage.idle();
-  const use = usage.get(root);
-  t.equal(use?.inodes, 5, 'root, a, sub, b, link; a hard link is the same inode, and links are not followed');
-  t.ok(use && use.bytes >= 8192 && use.bytes < 1 << 20, `${use?.bytes} bytes on disk`);
-});
+const log = pino({ level: 'silent' });
 
-t.test('it is counted again when it is old, not before', async (t) => {
-  const root = t.testdir({});
-  let now = 1_000_000;
-  const usage = new DirectoryUsage(() => now);
-  t.teardown(() => usage.close());
-  const inodes = async () => {
-    usage.get(root);
-    await usage.idle();
-    return usage.get(root)?.inodes;
+/** Says how often it was asked about what; each count finds an inode more. */
+const counter = (ms = 1) => {
+  const asked: string[][] = [];
+  const count: CountTrees = async (directories) => {
+    asked.push([...directories]);
+    return directories.map((directory) =>
+      directory === 'missing' ? undefined : { bytes: 4096, inodes: asked.length, ms },
+    );
   };
-  t.equal(await inodes(), 1);
-  mkdirSync(join(root, 'new'));
-  now += 9_000;
-  t.equal(await inodes(), 1);
-  now += 1_000;
-  t.equal(await inodes(), 2);
+  return { asked, count };
+};
+
+t.test('trees are counted behind the question, all that are asked about at once', async (t) => {
+  const { asked, count } = counter();
+  const usage = new DirectoryUsage(count, log, () => 1_000_000);
+  for (const name of ['a', 'b', 'missing']) t.equal(usage.get(name), undefined, 'not known yet');
+  await usage.idle();
+  t.strictSame(usage.get('a'), { bytes: 4096, inodes: 1, countedAt: 1_000_000 });
+  t.equal(usage.get('b')?.inodes, 1);
+  t.equal(usage.get('missing'), undefined);
+  await usage.idle();
+  t.strictSame(asked, [['a', 'b', 'missing']]);
 });
 
-t.test('a tree that is gone, or a file', async (t) => {
-  const root = t.testdir({ file: 'x' });
-  const usage = new DirectoryUsage();
-  t.teardown(() => usage.close());
-  usage.get(join(root, 'missing'));
-  await usage.idle();
-  t.equal(usage.get(join(root, 'missing')), undefined);
+t.test('they are counted again when the count is old, not before; what takes long less often', async (t) => {
+  for (const [ms, again] of [
+    [1, 10_000],
+    [2_000, 40_000],
+  ] as const) {
+    const { count } = counter(ms);
+    let now = 1_000_000;
+    const usage = new DirectoryUsage(count, log, () => now);
+    const inodes = async () => {
+      usage.get('a');
+      await usage.idle();
+      return usage.get('a')?.inodes;
+    };
+    t.equal(await inodes(), 1);
+    now += again - 1;
+    t.equal(await inodes(), 1);
+    now += 1;
+    t.equal(await inodes(), 2);
+  }
 });
 
-t.test('several trees are counted one after the other', async (t) => {
-  const root = t.testdir({ a: {}, b: { x: '', y: '' } });
-  const usage = new DirectoryUsage();
-  t.teardown(() => usage.close());
-  usage.get(join(root, 'a'));
-  usage.get(join(root, 'b'));
+t.test('what nobody asks about any more is forgotten', async (t) => {
+  const { asked, count } = counter();
+  let now = 1_000_000;
+  const usage = new DirectoryUsage(count, log, () => now);
+  usage.get('a');
   await usage.idle();
-  t.same([usage.get(join(root, 'a'))?.inodes, usage.get(join(root, 'b'))?.inodes], [1, 3]);
+  now += 11 * 60_000;
+  usage.get('b');
+  await usage.idle();
+  t.strictSame(asked, [['a'], ['b']]);
+});
+
+t.test('a count that fails leaves the last one, and is tried again in its time', async (t) => {
+  let now = 1_000_000;
+  const results = [[{ bytes: 1, inodes: 1, ms: 1 }], undefined, [{ bytes: 2, inodes: 2, ms: 1 }]];
+  const count: CountTrees = async () => results.shift() ?? Promise.reject(new Error('no memory'));
+  const usage = new DirectoryUsage(count, log, () => now);
+  const seen = [];
+  for (let round = 0; round < 3; round++) {
+    usage.get('a');
+    await usage.idle();
+    seen.push(usage.get('a')?.bytes);
+    now += 10_000;
+  }
+  t.strictSame(seen, [1, 1, 2]);
 });
 
 t.test('closing ends a count', async (t) => {
-  const root = t.testdir({});
-  for (let index = 0; index < 500; index += 1) writeFileSync(join(root, String(index)), '');
-  const usage = new DirectoryUsage();
-  usage.get(root);
+  const count: CountTrees = (_, signal) =>
+    new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+  const usage = new DirectoryUsage(count, log);
+  usage.get('a');
   await usage.close();
-  t.equal(usage.get(root), undefined);
-  rmSync(root, { recursive: true });
+  t.equal(usage.get('a'), undefined);
+  await usage.idle();
 });

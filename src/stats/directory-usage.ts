@@ -1,7 +1,5 @@
-import type { Stats } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
 
 export interface DirectoryUse {
   readonly bytes: number;
@@ -20,24 +18,34 @@ const FRESH_MS = 10_000;
 /** A count may take this share of the time at most: a layer of a million files is not counted every ten seconds. */
 const REST_FACTOR = 20;
 const FORGET_MS = 10 * 60_000;
-const BATCH = 8;
 
-/**
- * What directory trees take on disk. `get` answers at once with the last count; counting happens behind it, one tree at
- * a time, for directories that somebody still asks about.
- */
+interface Count {
+  readonly bytes: number;
+  readonly inodes: number;
+  /** That it took. */
+  readonly ms: number;
+}
+
+/** Counts directories, in their order: by a process of its own, because strangers write to them while it looks. */
+export type CountTrees = (directories: readonly string[], signal: AbortSignal) => Promise<Array<Count | undefined>>;
+
+/** What directory trees take on disk. `get` answers at once with the last count; counting happens behind it, for those asked about. */
 export class DirectoryUsage {
   readonly #entries = new Map<string, Entry>();
+  readonly #closing = new AbortController();
   #counting: Promise<void> | undefined;
-  #closed = false;
 
-  constructor(private readonly now: () => number = Date.now) {}
+  constructor(
+    private readonly count: CountTrees,
+    private readonly log: Logger,
+    private readonly now: () => number = Date.now,
+  ) {}
 
   get(directory: string): DirectoryUse | undefined {
     let entry = this.#entries.get(directory);
     if (!entry) this.#entries.set(directory, (entry = { use: undefined, askedAt: 0, nextCount: 0 }));
     entry.askedAt = this.now();
-    if (!this.#counting && !this.#closed && this.#due())
+    if (!this.#counting && !this.#closing.signal.aborted && entry.nextCount <= entry.askedAt)
       this.#counting = this.#countDue().finally(() => (this.#counting = undefined));
     return entry.use;
   }
@@ -59,58 +67,33 @@ export class DirectoryUsage {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort(new Error('closed'));
     await this.idle();
   }
 
-  #due(): [string, Entry] | undefined {
+  #due(): [string, Entry][] {
     const now = this.now();
-    for (const [directory, entry] of this.#entries) {
-      if (now - entry.askedAt > FORGET_MS) this.#entries.delete(directory);
-      else if (entry.nextCount <= now) return [directory, entry];
-    }
-    return undefined;
+    for (const [directory, { askedAt }] of this.#entries)
+      if (now - askedAt > FORGET_MS) this.#entries.delete(directory);
+    return [...this.#entries].filter(([, { nextCount }]) => nextCount <= now);
   }
 
   async #countDue(): Promise<void> {
-    for (let due = this.#due(); due && !this.#closed; due = this.#due()) {
-      const [directory, entry] = due;
-      const started = this.now();
-      const use = await count(directory, () => this.#closed);
-      const ended = this.now();
-      if (use) entry.use = { ...use, countedAt: ended };
-      entry.nextCount = ended + Math.max(FRESH_MS, (ended - started) * REST_FACTOR);
+    // Who asks for one asks for others: one process counts them all.
+    await setImmediate();
+    const { signal } = this.#closing;
+    for (let due = this.#due(); due.length > 0 && !signal.aborted; due = this.#due()) {
+      const directories = due.map(([directory]) => directory);
+      const uses = await this.count(directories, signal).catch((error: unknown) => {
+        if (!signal.aborted) this.log.warn({ err: error }, 'cannot count what writable layers take');
+        return [];
+      });
+      const countedAt = this.now();
+      for (const [index, [, entry]] of due.entries()) {
+        const use = uses[index];
+        if (use) entry.use = { bytes: use.bytes, inodes: use.inodes, countedAt };
+        entry.nextCount = countedAt + Math.max(FRESH_MS, (use?.ms ?? 0) * REST_FACTOR);
+      }
     }
   }
 }
-
-const count = async (root: string, stopped: () => boolean): Promise<{ bytes: number; inodes: number } | undefined> => {
-  const linked = new Set<string>();
-  let bytes = 0;
-  let inodes = 0;
-  const add = (stats: Stats | undefined) => {
-    if (!stats) return;
-    if (stats.nlink > 1 && !stats.isDirectory()) {
-      const key = `${stats.dev}:${stats.ino}`;
-      if (linked.has(key)) return;
-      linked.add(key);
-    }
-    bytes += stats.blocks * 512;
-    inodes += 1;
-  };
-  const top = await lstat(root).catch(() => undefined);
-  if (!top) return undefined;
-  add(top);
-  const directories = [root];
-  for (let directory = directories.pop(); directory !== undefined; directory = directories.pop()) {
-    // What vanishes while it is being counted is simply not there.
-    const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
-    for (let at = 0; at < entries.length; at += BATCH) {
-      if (stopped()) return undefined;
-      const paths = entries.slice(at, at + BATCH).map(({ name }) => join(directory, name));
-      for (const stats of await Promise.all(paths.map((path) => lstat(path).catch(() => undefined)))) add(stats);
-    }
-    for (const entry of entries) if (entry.isDirectory()) directories.push(join(directory, entry.name));
-  }
-  return { bytes, inodes };
-};

@@ -6,7 +6,6 @@ import type { Metric } from '../gen/runtime/v1/Metric.js';
 import { parseBlkio, parseIoStat } from './block-metrics.js';
 import { CgroupFiles } from './cgroup-files.js';
 import type { CgroupMounts } from './cgroup-stats.js';
-import { DirectoryUsage } from './directory-usage.js';
 import { Filesystem, sourceOf } from './filesystem.js';
 import { pageSizeName } from './hugetlb-metrics.js';
 import { DESCRIPTORS, METRICS } from './metric-descriptors.js';
@@ -82,12 +81,12 @@ const sandbox = {
 };
 
 const metricsOf = async (layout: CgroupMounts, upperDir: string) => {
-  const writable = new DirectoryUsage();
+  const use = { bytes: 12_288, inodes: 3, countedAt: 1_700_000_000_000 };
+  const writable = { get: () => use, known: async () => undefined };
   const reader = new PodMetricsReader({ layout, files: new CgroupFiles(0), filesystem: new Filesystem('/'), writable });
   const measured = { ...container, upperDir };
   await reader.prepare([measured]);
   const { metrics = [], containerMetrics } = reader.read(sandbox, [measured]);
-  await writable.close();
   return { pod: metrics, container: containerMetrics?.[0]?.metrics ?? [] };
 };
 
@@ -138,7 +137,7 @@ t.test('v2', async (t) => {
     pressure_cpu_waiting_seconds_total: 3,
   });
   t.ok((all['file_descriptors'] ?? 0) > 3 && (all['ulimits_soft'] ?? 0) > 0);
-  t.ok((all['fs_usage_bytes'] ?? 0) >= 10_000 && (all['fs_limit_bytes'] ?? 0) > (all['fs_usage_bytes'] ?? 0));
+  t.ok(all['fs_usage_bytes'] === 12_288 && (all['fs_limit_bytes'] ?? 0) > (all['fs_usage_bytes'] ?? 0));
   t.ok((all['fs_inodes_total'] ?? 0) >= (all['fs_inodes_free'] ?? 0));
   t.match(values(metrics, '7:99'), { fs_reads_bytes_total: 4096, fs_writes_total: 2 });
   t.match(values(metrics, '7:99', '7', '99', 'Write'), { blkio_device_usage_total: 8192 });

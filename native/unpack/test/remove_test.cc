@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../fd.h"
 #include "tap.h"
 
 namespace {
