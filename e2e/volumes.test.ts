@@ -102,4 +102,25 @@ t.test('a device of the host under another name, with the access that was asked 
   await node.daemon.cri.removeContainer({ containerId: id });
 });
 
+t.test('a device that is named by a link, as in /dev/serial/by-id', async (t) => {
+  const links = join(node.daemon.logs, 'by-id');
+  await mkdir(links);
+  await symlink('/dev/zero', join(links, 'zero'));
+  await symlink(links, `${links}-linked`);
+  for (const security of [{}, { privileged: true }])
+    for (const hostPath of [join(links, 'zero'), join(`${links}-linked`, 'zero')]) {
+      const devices = [{ hostPath, containerPath: '/dev/nothing', permissions: 'r' }];
+      const id = await pod.start(node.busybox, { devices, security });
+      const read = await pod.exec(id, 'sh', '-c', 'head -c 3 /dev/nothing | od -An -tx1');
+      t.match(read, { code: 0, stdout: ' 00 00 00\n' }, hostPath);
+      t.match(await pod.exec(id, 'ls', hostPath), { code: 1 }, 'nothing is made where the link is on the host');
+      await node.daemon.cri.removeContainer({ containerId: id });
+    }
+  await symlink('/dev/gone', join(links, 'gone'));
+  await t.rejects(pod.create(node.busybox, { devices: [{ hostPath: join(links, 'gone'), permissions: 'r' }] }), {
+    code: status.INVALID_ARGUMENT,
+    details: /no device node/,
+  });
+});
+
 t.test('nothing is left', (t) => node.daemon.assertNothingLeft(t));

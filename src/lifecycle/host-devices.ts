@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import type { HostDevice } from '../oci/spec-input.js';
@@ -9,22 +9,30 @@ const DIRECTORY_DEPTH = 4;
 /** File systems of their own, and what every container gets from the runtime anyway. */
 const SKIP = new Set(['/dev/pts', '/dev/shm', '/dev/mqueue', '/dev/hugepages', '/dev/fd', '/dev/console', '/dev/ptmx']);
 
-/** Device nodes that a container asks for: all of the host's when it is privileged, else those at or below the requested paths. */
+/**
+ * Device nodes that a container asks for: those at or below the requested paths and, when it is privileged, all of the host's. A requested
+ * path may be a link, as all of /dev/serial/by-id are: its nodes go by the name that was asked for.
+ */
 export const hostDevices = async (config: ContainerConfig__Output, withoutHost: boolean): Promise<HostDevice[]> => {
   const all = config.linux?.securityContext?.privileged && !withoutHost;
-  const roots = all ? ['/dev'] : config.devices.map((device) => device.hostPath);
-  const found: HostDevice[] = [];
-  for (const root of new Set(roots)) await collect(root, DIRECTORY_DEPTH, found);
-  return found;
+  const roots = [...(all ? ['/dev'] : []), ...config.devices.map((device) => device.hostPath)];
+  const found = new Map<string, HostDevice>();
+  for (const root of new Set(roots)) {
+    const place = root.startsWith('/') ? await realpath(root).catch(() => undefined) : undefined;
+    // What is missing is reported where the request is checked.
+    if (place !== undefined) await collect(place, root, DIRECTORY_DEPTH, found);
+  }
+  return [...found.values()];
 };
 
-const collect = async (path: string, depth: number, found: HostDevice[]): Promise<void> => {
-  if (SKIP.has(path) || found.length >= MAX_DEVICES) return;
-  const info = await lstat(path).catch(() => undefined); // what is missing is reported where the request is checked
+const collect = async (place: string, path: string, depth: number, found: Map<string, HostDevice>): Promise<void> => {
+  if (SKIP.has(place) || SKIP.has(path) || found.size >= MAX_DEVICES) return;
+  const info = await lstat(place).catch(() => undefined);
   if (!info) return;
-  if (info.isCharacterDevice() || info.isBlockDevice()) found.push(describe(path, info));
+  if (info.isCharacterDevice() || info.isBlockDevice()) found.set(path, describe(path, info));
   if (!info.isDirectory() || depth === 0) return;
-  for (const name of await readdir(path)) await collect(join(path, name), depth - 1, found);
+  const below = path.replace(/\/+$/, '');
+  for (const name of await readdir(place)) await collect(join(place, name), `${below}/${name}`, depth - 1, found);
 };
 
 /** st_rdev as the kernel packs it for user space (makedev(3)). */

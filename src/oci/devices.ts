@@ -47,7 +47,8 @@ export function containerDevices(
   if (privileged) {
     // The container has terminals of its own: the host's /dev/pts, /dev/ptmx and /dev/console stay outside.
     for (const device of hostDevices)
-      if (!isTerminal(device.path)) nodes.set(device.path, ociDevice(device, containerPath(device.path, 'device')));
+      if (device.path.startsWith('/dev/') && !isTerminal(device.path))
+        nodes.set(device.path, ociDevice(device, containerPath(device.path, 'device')));
   }
   for (const { device } of chosen) nodes.set(device.path, device);
   const rules: OciDeviceRule[] = privileged

@@ -31,7 +31,7 @@ export interface SpecInput {
   readonly pidsLimit?: number;
   /** Text of the file that `seccompSource` named. */
   readonly localhostSeccomp?: string;
-  /** Privileged containers: every device node below the host's /dev. Others: the nodes at (or, for a directory, below) `config.devices[].hostPath`. */
+  /** The nodes at (or, for a directory, below) `config.devices[].hostPath`; of privileged containers also all below the host's /dev. */
   readonly hostDevices?: readonly HostDevice[];
   /** A privileged container gets the devices it asks for only. */
   readonly withoutHostDevices?: boolean;
