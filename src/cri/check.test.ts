@@ -21,6 +21,7 @@ const container = (change: object): ContainerConfig__Output =>
     metadata: { name: 'c', attempt: 0 },
     image: { image: 'busybox', runtimeHandler: '' },
     mounts: [],
+    CDIDevices: [],
     logPath: '',
     ...change,
   }) as unknown as ContainerConfig__Output;
@@ -51,6 +52,13 @@ t.test('containers: metadata, image and log path are checked', async (t) => {
   t.throws(() => checkContainerConfig(container({ metadata: null })), refused);
   t.throws(() => checkContainerConfig(container({ image: null })), refused);
   t.throws(() => checkContainerConfig(container({ image: { image: '' } })), refused);
+});
+
+t.test('a CDI device is refused, not left out', async (t) => {
+  t.throws(() => checkContainerConfig(container({ CDIDevices: [{ name: 'vendor.com/device=0' }] })), {
+    code: status.UNIMPLEMENTED,
+    message: /CDI_devices "vendor.com\/device=0" of container c/,
+  });
 });
 
 t.test('what the text of the sandbox security context asks for', async (t) => {
