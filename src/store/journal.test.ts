@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import t from 'tap';
 import { decodeEntries, encodeEntry, Journal } from './journal.js';
 
@@ -75,6 +76,31 @@ t.test('a flipped bit ends what is believed', async (t) => {
     damaged[at] = (damaged[at] as number) ^ 0x10;
     t.same(decodeEntries(damaged).entries.length, 1, `bit flipped in byte ${at}`);
   }
+});
+
+t.test('zeros after a power loss end the journal and keep nobody from opening it', async (t) => {
+  const path = temporary(t);
+  const whole = encodeEntry({ kind: 'k', id: '1', value: { n: 1 } });
+  for (const zeros of [1, 8, 4096]) {
+    const data = Buffer.concat([whole, Buffer.alloc(zeros)]);
+    t.equal(decodeEntries(data).end, whole.length, `${zeros} zeros`);
+    writeFileSync(path, data);
+    const journal = Journal.open(path);
+    t.same([...journal.all('k')], [['1', { n: 1 }]]);
+    journal.put('k', '2', { n: 2 });
+    journal.close();
+    const again = Journal.open(path);
+    t.same([...again.all('k').keys()], ['1', '2'], 'and later entries are found');
+    again.close();
+  }
+});
+
+t.test('a payload that is no JSON is damage, although its checksum is right', async (t) => {
+  const payload = Buffer.from('{"kind":');
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(payload.length, 0);
+  header.writeUInt32LE(crc32(payload), 4);
+  t.same(decodeEntries(Buffer.concat([header, payload])), { entries: [], end: 0 });
 });
 
 t.test('appending after a torn write starts from the last whole entry', async (t) => {

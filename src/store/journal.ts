@@ -23,11 +23,23 @@ export const decodeEntries = (data: Buffer): { entries: JournalEntry[]; end: num
   while (data.length - at >= HEADER) {
     const length = data.readUInt32LE(at);
     const payload = data.subarray(at + HEADER, at + HEADER + length);
-    if (length > MAX_ENTRY || payload.length < length || crc32(payload) !== data.readUInt32LE(at + 4)) break;
-    entries.push(JSON.parse(payload.toString()) as JournalEntry);
+    // Zeros, as a power loss leaves them where a file had grown, are a right checksum of nothing.
+    if (length === 0 || length > MAX_ENTRY || payload.length < length) break;
+    if (crc32(payload) !== data.readUInt32LE(at + 4)) break;
+    const entry = parse(payload);
+    if (!entry) break;
+    entries.push(entry);
     at += HEADER + length;
   }
   return { entries, end: at };
+};
+
+const parse = (payload: Buffer): JournalEntry | undefined => {
+  try {
+    return JSON.parse(payload.toString()) as JournalEntry;
+  } catch {
+    return undefined; // damage, whatever the checksum says
+  }
 };
 
 /**
@@ -81,7 +93,7 @@ export class Journal {
   #append(entry: JournalEntry, value = entry.value): void {
     const frame = encodeEntry(entry);
     try {
-      writeAll(this.#fd, frame);
+      writeAll(this.#fd, frame, this.#size);
     } catch (error) {
       // A torn frame would hide every later one from recovery (full disk).
       ftruncateSync(this.#fd, this.#size);
@@ -108,7 +120,7 @@ export class Journal {
     const data = Buffer.concat(frames);
     const temporary = `${this.path}.new`;
     const fd = openSync(temporary, 'w', 0o600);
-    writeAll(fd, data);
+    writeAll(fd, data, 0);
     fsyncSync(fd);
     renameSync(temporary, this.path);
     const directory = openSync(dirname(this.path), 'r');
@@ -121,8 +133,9 @@ export class Journal {
   }
 }
 
-const writeAll = (fd: number, data: Buffer): void => {
-  for (let at = 0; at < data.length; ) at += writeSync(fd, data, at);
+/** At a position of our own: the descriptor's would be behind a hole once a torn write was cut off. */
+const writeAll = (fd: number, data: Buffer, position: number): void => {
+  for (let at = 0; at < data.length; ) at += writeSync(fd, data, at, data.length - at, position + at);
 };
 
 const readOrEmpty = (path: string): Buffer => {
