@@ -54,9 +54,7 @@ t.test('defaults are left out, items of lists are not', async (t) => {
   );
 });
 
-t.test('bytes are text, also after they were journalled', async (t) => {
+t.test('bytes are text', async (t) => {
   const envs = [{ key: 'A', value: Buffer.from('b') }];
   t.same(shownMessage('ContainerConfig', { envs }), { envs: [{ key: 'A', value: 'b' }] });
-  const journalled = JSON.parse(JSON.stringify({ envs })) as object;
-  t.same(shownMessage('ContainerConfig', journalled), { envs: [{ key: 'A', value: 'b' }] });
 });

@@ -48,13 +48,6 @@ const show = (type: string, value: unknown): unknown => {
   const known = types?.[type];
   if (known?.values) return typeof value === 'string' ? known.values[value] : value;
   if (known) return shownMessage(type, value as object);
-  if (type === 'bytes') return text(value);
+  if (type === 'bytes') return Buffer.from(value as Uint8Array).toString();
   return type.endsWith('64') && Number.isSafeInteger(Number(value)) ? Number(value) : value;
 };
-
-/** A Buffer that came back from the journal is what JSON made of it. */
-const text = (value: unknown): string =>
-  Buffer.from((isJournalled(value) ? value.data : value) as Uint8Array).toString();
-
-const isJournalled = (value: unknown): value is { data: readonly number[] } =>
-  typeof value === 'object' && value !== null && 'data' in value && Array.isArray(value.data);

@@ -1,7 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { crc32 } from 'node:zlib';
+import { status } from '@grpc/grpc-js';
 import t from 'tap';
 import { decodeEntries, encodeEntry, Journal } from './journal.js';
 
@@ -53,7 +55,7 @@ t.test('a journal cut at any byte yields a prefix of its entries and never more'
     { kind: 'sandbox', id: 'b', change: { n: 2 } },
     { kind: 'sandbox', id: 'a' },
   ];
-  const frames = entries.map(encodeEntry);
+  const frames = entries.map((entry) => encodeEntry(entry));
   const whole = Buffer.concat(frames);
   for (let cut = 0; cut <= whole.length; cut++) {
     const expected: typeof entries = [];
@@ -101,6 +103,52 @@ t.test('a payload that is no JSON is damage, although its checksum is right', as
   header.writeUInt32LE(payload.length, 0);
   header.writeUInt32LE(crc32(payload), 4);
   t.same(decodeEntries(Buffer.concat([header, payload])), { entries: [], end: 0 });
+});
+
+t.test('bytes come back as bytes, also from a journal of an older version, and labels as labels', async (t) => {
+  const path = temporary(t);
+  const value = { env: Buffer.from([0, 255, 10]), labels: { base64: 'QUJD', type: 'Buffer', data: 'QUJD' } };
+  const payload = Buffer.from(JSON.stringify({ kind: 'k', id: 'old', value }));
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(payload.length, 0);
+  header.writeUInt32LE(crc32(payload), 4);
+  writeFileSync(path, Buffer.concat([header, payload, encodeEntry({ kind: 'k', id: 'new', value })]));
+  const journal = Journal.open(path);
+  t.strictSame([...journal.all('k').values()], [value, value]);
+  journal.close();
+});
+
+t.test('an environment of some megabytes is read back, and one too large for the journal is refused', async (t) => {
+  const path = temporary(t);
+  const journal = Journal.open(path);
+  const envs = Array.from({ length: 26 }, (_, n) => ({ key: `K${n}`, value: Buffer.alloc(100_000, n) }));
+  journal.put('container', 'a', { envs });
+  const large = { envs: [{ key: 'L', value: Buffer.alloc(7 << 20) }] };
+  const refusal = { code: status.INVALID_ARGUMENT, message: /^too large: container b takes \d+ bytes/ };
+  t.throws(() => journal.put('container', 'b', large), refusal);
+  t.throws(() => journal.change('container', 'b', large, large), refusal);
+  t.notOk(journal.all('container').has('b'));
+  journal.put('container', 'c', { n: 1 });
+  journal.close();
+  const again = Journal.open(path);
+  // The difference of megabytes would take minutes to show.
+  t.ok(isDeepStrictEqual(again.all('container').get('a'), { envs }));
+  t.same(again.all('container').get('c'), { n: 1 });
+  again.close();
+});
+
+t.test('an object that its changes made larger than any one of them is kept', async (t) => {
+  const path = temporary(t);
+  const journal = Journal.open(path);
+  const halves = { a: 'a'.repeat(5 << 20), b: 'b'.repeat(5 << 20) };
+  journal.put('k', '1', { a: halves.a });
+  journal.change('k', '1', { b: halves.b }, halves);
+  journal.close();
+  for (const what of ['replayed', 'compacted']) {
+    const again = Journal.open(path);
+    t.ok(isDeepStrictEqual(again.all('k').get('1'), halves), what);
+    again.close();
+  }
 });
 
 t.test('appending after a torn write starts from the last whole entry', async (t) => {

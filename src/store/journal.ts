@@ -1,15 +1,25 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { invalidArgument } from '../errors.js';
+import { fromJson, toJson } from './bytes-in-json.js';
 
 /** One journalled fact: the newest value of an object, fields of it that are new, or, with neither, that it is gone. */
 export type JournalEntry = { kind: string; id: string; value?: object; change?: object };
 
 const HEADER = 8; // u32 length, u32 crc32 of the payload, both little-endian
-const MAX_ENTRY = 8 << 20;
+/** What a request may write at once: as much as a supervisor's frame holds. */
+const MAX_APPEND = 8 << 20;
+/** An object and what was changed of it later, when compaction puts them together. */
+const MAX_ENTRY = 4 * MAX_APPEND;
 
-export const encodeEntry = (entry: JournalEntry): Buffer => {
-  const payload = Buffer.from(JSON.stringify(entry));
+/** @throws INVALID_ARGUMENT for what would not be read back, and would hide everything after it. */
+export const encodeEntry = (entry: JournalEntry, max = MAX_APPEND): Buffer => {
+  const payload = Buffer.from(toJson(entry));
+  if (payload.length > max)
+    throw invalidArgument(
+      `too large: ${entry.kind} ${entry.id} takes ${payload.length} bytes in the journal, ${max} are the most; shorten its environment, labels or annotations`,
+    );
   const header = Buffer.alloc(HEADER);
   header.writeUInt32LE(payload.length, 0);
   header.writeUInt32LE(crc32(payload), 4);
@@ -36,7 +46,7 @@ export const decodeEntries = (data: Buffer): { entries: JournalEntry[]; end: num
 
 const parse = (payload: Buffer): JournalEntry | undefined => {
   try {
-    return JSON.parse(payload.toString()) as JournalEntry;
+    return fromJson(payload.toString()) as JournalEntry;
   } catch {
     return undefined; // damage, whatever the checksum says
   }
@@ -116,7 +126,7 @@ export class Journal {
   #compact(): void {
     const frames: Buffer[] = [];
     for (const [kind, objects] of this.#live)
-      for (const [id, value] of objects) frames.push(encodeEntry({ kind, id, value }));
+      for (const [id, value] of objects) frames.push(encodeEntry({ kind, id, value }, MAX_ENTRY));
     const data = Buffer.concat(frames);
     const temporary = `${this.path}.new`;
     const fd = openSync(temporary, 'w', 0o600);
