@@ -1,3 +1,4 @@
+import { readdirSync, symlinkSync } from 'node:fs';
 import { readFile, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import t from 'tap';
@@ -106,6 +107,26 @@ t.test('without a log path or a log directory there is no log and no error', asy
   const { status: nowhere } = await silent.complete(node.busybox, { command: ['echo', 'unheard'] });
   t.match(nowhere, { exitCode: 0, logPath: '' });
   await silent.remove();
+});
+
+t.test('a link above the log directory is an administrator’s; one in its place or below is refused', async (t) => {
+  const place = t.testdir({ disk: { pods: {} }, elsewhere: {} });
+  symlinkSync(join(place, 'disk'), join(place, 'log'));
+  const linked = await Pod.run(node.daemon, { logDirectory: join(place, 'log/pods/one') });
+  const { status, output } = await linked.complete(node.busybox, { command: ['echo', 'here'] });
+  t.equal(output, 'here\n');
+  t.ok(status.logPath.startsWith(join(place, 'log/pods/one')), 'shown as the kubelet named it');
+  symlinkSync(join(place, 'elsewhere'), join(place, 'disk/pods/two'));
+  const hostile = await Pod.run(node.daemon, { logDirectory: join(place, 'log/pods/two') });
+  await t.rejects(hostile.create(node.busybox), { message: /not a directory/i });
+  t.same(readdirSync(join(place, 'elsewhere')), []);
+});
+
+t.test('a terminal that nobody has open for a while lives on', async (t) => {
+  const script = 'echo one; exec </dev/null >/dev/null 2>&1; sleep 0.3; echo two >/dev/console; exit 5';
+  const { status, output } = await pod.complete(node.busybox, { command: ['sh', '-c', script], tty: true });
+  t.equal(status.exitCode, 5);
+  t.equal(output.replaceAll('\r', ''), 'one\ntwo\n');
 });
 
 t.test('a log path that leads out of the log directory is refused', async (t) => {

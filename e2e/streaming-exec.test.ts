@@ -93,6 +93,13 @@ for (const [name, open] of [
     await until('the end of the process', async () => !(await pod.exec(id, 'ps')).stdout.includes('sleep 4241'));
   });
 
+  t.test(`${name}: a command that closes its terminal is not hung up`, async (t) => {
+    const script = 'exec </dev/null >/dev/null 2>&1; sleep 0.3; echo back >/dev/tty; exit 7';
+    const remote = await run(['sh', '-c', script], { tty: true, stdin: true, stdout: true });
+    t.equal(await textOf(remote.stdout), 'back\r\n');
+    t.match(JSON.parse(await remote.status), exited(7));
+  });
+
   t.test(`${name}: any volume goes both ways at once, unchanged`, async (t) => {
     const remote = await run(['cat'], { stdin: true, stdout: true });
     const received = createHash('sha256');

@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cause.h"
 #include "container_io.h"
+#include "give_back.h"
 #include "log.h"
 #include "offer.h"
 #include "tty.h"
@@ -52,7 +52,7 @@ bool attach_is_watched(const struct container *c) {
 void attach_idle(void) {
     for (const struct attachment *a = attachments; a < attachments + in_use; a++)
         if (is_used(a)) return;
-    if (rests_used) madvise(rests, sizeof rests, MADV_DONTNEED);
+    if (rests_used) give_back(rests, sizeof rests);
     rests_used = false;
 }
 
@@ -173,8 +173,18 @@ static void on_input_stopped(struct pump *p) {
     release_if_over((struct attachment *)((char *)p - offsetof(struct attachment, input)));
 }
 
+static bool input_lasts(const struct pump *p) {
+    const struct container *c =
+        ((const struct attachment *)((const char *)p - offsetof(struct attachment, input)))->container;
+    return c && c->state != CONTAINER_ENDING;
+}
+
 static int add_input(struct attachment *a, struct container *c, int *offered) {
-    if (c->terminal) return tty_input(&a->input, c->output[0].source.fd, offered, on_input_stopped);
+    if (c->terminal) {
+        if (tty_input(&a->input, c->output[0].source.fd, offered, on_input_stopped) < 0) return -1;
+        a->input.lasts = input_lasts;
+        return 0;
+    }
     if (c->stdin_fd < 0) return 0; /* it has none, or it has been closed: the daemon gets nowhere to write */
     *offered = fcntl(c->stdin_fd, F_DUPFD_CLOEXEC, 3);
     return *offered < 0 ? -1 : 0;

@@ -249,25 +249,32 @@ int cgroup_open_v2_of(const struct plan *plan, int pidfd) {
 }
 
 #define UPDATE_MAX 64 /* plan.c allows no more writes in an update */
+#define VALUE_MAX 4096
+
+/* Files of several lines take one at a time. */
+static void restore(const char *path, char *value) {
+    char *rest = NULL;
+    for (char *line = strtok_r(value, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) write_file(path, line);
+}
 
 int build_cgroup_update(const struct wire_bytes *ops, struct build_error *err) {
     struct plan plan;
-    static char before[UPDATE_MAX][256];
+    static char before[UPDATE_MAX][VALUE_MAX];
     static bool written[UPDATE_MAX];
     if (plan_decode(ops, PLAN_OF_UPDATE, &plan, err) < 0) return -1;
     uint32_t i;
     for (i = 0; i < plan.count; i++) {
         const struct plan_op *op = &plan.ops[i];
-        bool readable = read_file(op->cgroup_write.path, before[i], sizeof before[i]) > 0;
+        ssize_t len = read_file(op->cgroup_write.path, before[i], VALUE_MAX);
         bool done = write_file(op->cgroup_write.path, op->cgroup_write.value) == 0;
         if (!done && !may_fail(op, errno)) break;
-        written[i] = done && readable;
+        written[i] = done && len > 0 && len < VALUE_MAX - 1; /* half a value is none */
     }
     bool all = i == plan.count;
     if (!all) {
         build_fail(err, errno, "cgroup-write", plan.ops[i].cgroup_write.path, plan.ops[i].cgroup_write.value);
         while (i-- > 0)
-            if (written[i]) write_file(plan.ops[i].cgroup_write.path, before[i]);
+            if (written[i]) restore(plan.ops[i].cgroup_write.path, before[i]);
     }
     plan_free(&plan);
     return all ? 0 : -1;

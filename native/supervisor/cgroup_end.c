@@ -10,7 +10,7 @@
 #include "cgroup.h"
 #include "kernel.h"
 
-#define DEPTH_MAX 16 /* cgroups that a container made below its own */
+#define DEPTH_MAX 256 /* of cgroups that a container made below its own: two descriptors each */
 #define KILL_PASSES 64
 
 static bool write_at(int dir, const char *name, const char *value) {
@@ -54,7 +54,7 @@ static unsigned descend(int dir, int depth, unsigned (*each)(int parent, const c
     DIR *list = copy < 0 ? NULL : fdopendir(copy);
     if (!list && copy >= 0) close(copy);
     for (struct dirent *entry; list && (entry = readdir(list));) {
-        if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
+        if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) continue;
         int child = open_dir(dir, entry->d_name);
         if (child < 0) continue;
         total += descend(child, depth + 1, each);

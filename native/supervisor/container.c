@@ -182,7 +182,8 @@ static void begin_ending(struct container *c) {
     handshake_end(&c->process.handshake);
     timer_clear(&c->timer);
     if (!c->process.ended) build_cgroup_kill(&c->kept);
-    ending_step(c);
+    container_io_ending(c);
+    if (c->state == CONTAINER_ENDING) ending_step(c);
 }
 
 /* ---- state × event ---- */

@@ -36,6 +36,8 @@ struct output {
     struct log_stream log;
     struct container *container;
     bool widened; /* its pipe has been made as large as it gets */
+    bool hung_up; /* nobody has the terminal open: it is looked at again when the timer fires */
+    struct timer timer;
 };
 
 struct container {

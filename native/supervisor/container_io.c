@@ -3,12 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "attach.h"
 #include "cause.h"
+#include "give_back.h"
+#include "tty.h"
 
 /* pipe(7): a pipe has 64 KiB unless asked for more, and 1 MiB is the most. Who has filled half of it at once writes faster than it is
  * read, and a larger one means fewer wake-ups; the many that say little need not have its slots. */
@@ -35,6 +36,18 @@ static void widen(struct output *output) {
     (void)fcntl(output->source.fd, F_SETPIPE_SZ, PIPE_MAX);
 }
 
+static void on_hangup_over(struct timer *timer) {
+    struct output *output = (struct output *)((char *)timer - offsetof(struct output, timer));
+    container_io_resume(output->container, (int)(output - output->container->output));
+}
+
+/* A pty's master answers EIO while nobody has its slave open. That need not last, and closing it would hang up on who comes back. */
+static void wait_for_terminal(struct output *output) {
+    output->hung_up = true;
+    loop_pause(&output->source);
+    timer_set(&output->timer, TTY_HANGUP_MS, on_hangup_over);
+}
+
 static void on_output(struct source *source, uint32_t events) {
     (void)events;
     struct output *output = (struct output *)((char *)source - offsetof(struct output, source));
@@ -45,7 +58,10 @@ static void on_output(struct source *source, uint32_t events) {
     if (n >= MUCH_AT_ONCE && !output->widened) widen(output);
     if (n > 0 && !attach_write(c, (int)(output - c->output), text, (size_t)n)) loop_pause(source);
     if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR))) return;
-    /* A pty's master answers EIO when the last descriptor of its slave is closed. */
+    if (n < 0 && errno == EIO && c->terminal && c->state != CONTAINER_ENDING) {
+        wait_for_terminal(output);
+        return;
+    }
     loop_close(source);
     container_io_closed(c);
 }
@@ -105,19 +121,31 @@ int container_io_console(struct container *c) {
 
 void container_io_resume(struct container *c, int stream) {
     struct source *source = &c->output[stream].source;
+    timer_clear(&c->output[stream].timer);
+    c->output[stream].hung_up = false;
     if (loop_resume(source) == 0) return;
     loop_close(source);
     container_io_closed(c);
 }
 
-bool container_io_waits(const struct container *c) { return c->output[0].source.paused || c->output[1].source.paused; }
+static bool waits(const struct output *output) { return output->source.paused && !output->hung_up; }
+
+bool container_io_waits(const struct container *c) { return waits(&c->output[0]) || waits(&c->output[1]); }
+
+void container_io_ending(struct container *c) {
+    for (int i = 0; i < 2; i++)
+        if (c->output[i].hung_up) container_io_resume(c, i);
+}
 
 bool container_io_is_open(const struct container *c) {
     return c->output[0].source.fd >= 0 || c->output[1].source.fd >= 0;
 }
 
 void container_io_discard(struct container *c) {
-    for (int i = 0; i < 2; i++) loop_close(&c->output[i].source);
+    for (int i = 0; i < 2; i++) {
+        timer_clear(&c->output[i].timer);
+        loop_close(&c->output[i].source);
+    }
     if (c->stdin_fd >= 0) close(c->stdin_fd);
     c->stdin_fd = -1;
     if (c->process.handshake.console >= 0) close(c->process.handshake.console);
@@ -137,7 +165,7 @@ void container_io_finish(struct container *c) {
     attach_finish(c);
     for (int i = 0; i < 2; i++) {
         log_finish(&c->log, &c->output[i].log);
-        madvise(c->output[i].log.tail, LOG_LINE_MAX, MADV_DONTNEED);
+        give_back(c->output[i].log.tail, LOG_LINE_MAX);
     }
     container_io_discard(c);
     log_close(&c->log);

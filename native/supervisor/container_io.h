@@ -15,6 +15,9 @@ int container_io_console(struct container *c);
 /* Goes on reading an output that waited for somebody attached. */
 void container_io_resume(struct container *c, int stream);
 
+/* Its processes end: a terminal that nobody has open is at its end. */
+void container_io_ending(struct container *c);
+
 /* An output waits for somebody attached. */
 bool container_io_waits(const struct container *c);
 

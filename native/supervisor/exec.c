@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "cause.h"
+#include "give_back.h"
 #include "kept_plan.h"
 
 #define EXECS_MAX 128u
@@ -18,12 +18,14 @@
 #define FRAME_FIELDS (6u + 1u + 6u) /* stream, and the header of the data */
 #define CHUNK ((64u << 10) - WIRE_FRAME_HEADER - FRAME_FIELDS)
 #define PIPE_BYTES (256 << 10)
+#define REST_READS 32u /* more than a pipe holds: whoever fills it again as fast as it is read is not waited for */
 
 struct exec_output {
     struct source source;
     uint8_t stream; /* 1 stdout, 2 stderr */
     uint32_t left;  /* bytes until the capture limit */
     bool waiting;   /* for room in the connection */
+    uint32_t rest;  /* reads since the pipes are only emptied */
     struct exec *exec;
 };
 
@@ -54,7 +56,7 @@ void exec_init(struct connection *the_connection, const struct build_env *the_en
 void exec_idle(void) {
     for (const struct exec *e = execs; e < execs + EXECS_MAX; e++)
         if (e->used) return;
-    if (execs_used) madvise(execs, sizeof execs, MADV_DONTNEED); /* reads as zeros, which is a free slot */
+    if (execs_used) give_back(execs, sizeof execs); /* zeros are free slots */
     execs_used = false;
 }
 
@@ -106,6 +108,10 @@ static bool forward(struct exec_output *o) {
     message_begin(connection, &w, MESSAGE_EXEC_OUTPUT, o->exec->tag);
     wire_put_u8(&w, 1, o->stream);
     wire_put_bytes(&w, 2, NULL, 0);
+    if (o->exec->drained && ++o->rest > REST_READS) {
+        close_output(o);
+        return false;
+    }
     ssize_t n = read(o->source.fd, w.data + w.len, CHUNK);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         if (o->exec->drained) close_output(o);

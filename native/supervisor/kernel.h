@@ -4,6 +4,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <errno.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
@@ -97,9 +98,16 @@ static inline int k_fsconfig(int fd, unsigned cmd, const char *key, const void *
 
 static inline int k_fsmount(int fd, unsigned attr) { return (int)syscall(NR_fsmount, fd, K_FSMOUNT_CLOEXEC, attr); }
 
+/* openat2(2): EAGAIN when something on this machine was renamed or mounted while ".." was followed. An unprivileged neighbour who does
+ * nothing else gets one look-up in twenty to fail. */
 static inline int k_openat2(int dir, const char *path, uint64_t flags, uint64_t resolve) {
     struct k_open_how how = {.flags = flags | 02000000u /* O_CLOEXEC */, .resolve = resolve};
-    return (int)syscall(NR_openat2, dir, path, &how, sizeof how);
+    int fd = -1;
+    for (int attempts = 0; attempts < 1000; attempts++) {
+        fd = (int)syscall(NR_openat2, dir, path, &how, sizeof how);
+        if (fd >= 0 || errno != EAGAIN) break;
+    }
+    return fd;
 }
 
 static inline int k_close_range(unsigned first, unsigned last, unsigned flags) {

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "give_back.h"
 #include "loop.h"
 
 #define OUT_MAX (2u << 20) /* what a read becomes goes to the file at once, unless lines are shorter than 50 bytes */
@@ -26,8 +26,8 @@ static bool buffers_used;
 
 void log_idle(void) {
     if (buffers_used) {
-        madvise(in, sizeof in, MADV_DONTNEED);
-        madvise(out, sizeof out, MADV_DONTNEED);
+        give_back(in, sizeof in);
+        give_back(out, sizeof out);
     }
     buffers_used = false;
 }

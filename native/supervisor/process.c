@@ -89,7 +89,7 @@ void process_kill(struct process *p) {
 }
 
 void process_kill_group(struct process *p) {
-    if (!p->ended && p->pid > 1) kill(-p->pid, SIGKILL);
+    if (!p->ended && !p->payload_ended && p->pid > 1) kill(-p->pid, SIGKILL);
     process_kill(p);
 }
 

@@ -4,11 +4,14 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include "tty.h"
+
 void pump_init(struct pump *p) { p->from.fd = p->to.fd = -1; }
 
 bool pump_is_running(const struct pump *p) { return p->to.fd >= 0; }
 
 void pump_stop(struct pump *p) {
+    timer_clear(&p->timer);
     loop_close(&p->from);
     loop_close(&p->to);
 }
@@ -34,12 +37,37 @@ static bool send_rest(struct pump *p) {
     return true;
 }
 
+static void look_again(struct pump *p) {
+    bool waiting = p->start < p->end; /* for room: nothing more is read */
+    if (loop_resume(&p->to) < 0 || (!waiting && loop_resume(&p->from) < 0)) finish(p);
+}
+
+void pump_retry(struct pump *p) {
+    if (p->timer.at == 0) return;
+    timer_clear(&p->timer);
+    look_again(p);
+}
+
+static void on_hangup_over(struct timer *timer) {
+    look_again((struct pump *)((char *)timer - offsetof(struct pump, timer)));
+}
+
+/* True when the terminal at one end, which nobody has open, may be opened again. */
+static bool waits_for_terminal(struct pump *p) {
+    if (!p->lasts || !p->lasts(p)) return false;
+    loop_pause(&p->from);
+    loop_pause(&p->to);
+    timer_set(&p->timer, TTY_HANGUP_MS, on_hangup_over);
+    return true;
+}
+
 static void on_from(struct source *source, uint32_t events) {
     struct pump *p = (struct pump *)((char *)source - offsetof(struct pump, from));
     (void)events;
     ssize_t n = read(source->fd, p->data, sizeof p->data);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    /* A pty's master answers EIO when the last descriptor of its slave is closed. */
+    /* A pty's master answers EIO while nobody has its slave open. */
+    if (n < 0 && errno == EIO && waits_for_terminal(p)) return;
     if (n <= 0) {
         finish(p);
         return;
@@ -51,6 +79,7 @@ static void on_from(struct source *source, uint32_t events) {
 
 static void on_to(struct source *source, uint32_t events) {
     struct pump *p = (struct pump *)((char *)source - offsetof(struct pump, to));
+    if (!(events & EPOLLERR) && events & EPOLLHUP && waits_for_terminal(p)) return;
     if (events & (EPOLLERR | EPOLLHUP) || !send_rest(p)) finish(p);
 }
 
@@ -58,6 +87,7 @@ int pump_start(struct pump *p, int from, int to, void (*stopped)(struct pump *))
     pump_init(p);
     p->start = p->end = 0;
     p->stopped = stopped;
+    p->lasts = NULL;
     if (loop_add(&p->from, from, EPOLLIN, on_from) == 0 && loop_add(&p->to, to, 0, on_to) == 0) return 0;
     int error = errno;
     if (p->from.fd < 0) close(from);

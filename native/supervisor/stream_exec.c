@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "cause.h"
+#include "give_back.h"
 #include "kept_plan.h"
 #include "offer.h"
 #include "tty.h"
@@ -43,7 +43,7 @@ void stream_exec_init(struct connection *the_connection, const struct build_env 
 void stream_exec_idle(void) {
     for (const struct session *s = sessions; s < sessions + SESSIONS_MAX; s++)
         if (s->used) return;
-    if (sessions_used) madvise(sessions, sizeof sessions, MADV_DONTNEED); /* reads as zeros, which is a free slot */
+    if (sessions_used) give_back(sessions, sizeof sessions); /* zeros are free slots */
     sessions_used = false;
 }
 
@@ -99,15 +99,29 @@ static void on_input_stopped(struct pump *p) { (void)p; }
 
 static void on_ready(struct process *p) { (void)p; }
 
+static bool output_lasts(const struct pump *p) {
+    return !((const struct session *)((const char *)p - offsetof(struct session, output)))->process.ended;
+}
+
+static bool input_lasts(const struct pump *p) {
+    return !((const struct session *)((const char *)p - offsetof(struct session, input)))->process.ended;
+}
+
 static int take_terminal(struct session *s) {
     int master = s->process.handshake.console;
     s->process.handshake.console = -1;
-    if (master < 0) return -1;
+    if (master < 0) {
+        errno = ECHILD; /* its builder died before it sent one */
+        return -1;
+    }
     if (s->with_input && tty_input(&s->input, master, &s->offered[0], on_input_stopped) < 0) {
         close(master);
         return -1;
     }
-    return tty_output(&s->output, master, &s->offered[1], on_output_stopped);
+    if (tty_output(&s->output, master, &s->offered[1], on_output_stopped) < 0) return -1;
+    s->output.lasts = output_lasts;
+    s->input.lasts = input_lasts;
+    return 0;
 }
 
 static void on_executed(struct process *p) {
@@ -142,6 +156,7 @@ static void on_failed(struct process *p, const struct build_error *err) {
 
 static void on_ended(struct process *p) {
     if (!process_is_gone(p)) process_kill(p); /* a builder has nothing left to do when its payload has ended */
+    pump_retry(&OF_PROCESS(p)->output);
     step(OF_PROCESS(p));
 }
 

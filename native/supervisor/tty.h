@@ -2,6 +2,8 @@
 #pragma once
 #include "pump.h"
 
+#define TTY_HANGUP_MS 100 /* so often it is looked whether a terminal that nobody had open is in use again */
+
 /* The master's output into a new pipe, whose end to read from is *offered. Takes `master`. When the daemon closes the pipe, the master is
  * closed too: to the processes behind it that is a hang-up. */
 int tty_output(struct pump *p, int master, int *offered, void (*stopped)(struct pump *));

@@ -13,6 +13,7 @@ import { dropContainer } from './container-kill.js';
 import { forgetContainer, removeSpec } from './container-remove.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';
 import { limitScope, makeScope } from './container-scope.js';
+import { withoutLinksAbove } from './log-path.js';
 import { containerDirectory, specPath } from './paths.js';
 import { requestText } from './request-text.js';
 import { withRollback } from './rollback.js';
@@ -96,7 +97,8 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
       await keep();
       letPodRootPass(parts.config, sandbox, id);
     }
-    const { logPath } = container;
+    const logPath =
+      container.logPath === '' ? '' : await withoutLinksAbove(sandbox.config.logDirectory, container.logPath);
     const created = supervisor
       .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: prepared.plan })
       .catch((error: unknown) => {

@@ -1,4 +1,5 @@
 /* Clients attached to a container: who gets which stream, what is refused, and how they leave. */
+#include "../tty.h"
 #include "box.h"
 
 #define CLIENTS 32
@@ -185,11 +186,22 @@ static void test_terminal(void) {
     turn();
     ok(read(inside[0], received, 8) < 0 && errno == EAGAIN, "one that stops typing hangs nobody up");
     ok(write(inside[0], "x", 1) == 1 && comes(fds[1], 1) && comes(other[1], 1), "the program writes on");
+    close_inside();
+    turn();
+    ok(box.output[0].source.fd >= 0, "a terminal that nobody has open for a while is not hung up");
+    ok(write(other[0], "typed", 5) == 5, "what is typed meanwhile waits");
+    reopen_terminal();
+    ok(write(inside[0], "again", 5) == 5, "its program opens it again");
+    skip(TTY_HANGUP_MS);
+    ok(comes(fds[1], 5) && comes(other[1], 5) && comes(inside[0], 5), "and both are there");
     size_t typed = 0;
     for (ssize_t n; typed < MUCH && (n = write(other[0], pattern, 4096)) > 0; typed += (size_t)n) turn();
     ok(typed < 1 << 18, "a program that does not read stops who types: after %zu bytes", typed);
     ok(write(inside[0], "y", 1) == 1 && comes(fds[1], 1), "its screen is there for all");
     close_inside();
+    turn();
+    box.state = CONTAINER_ENDING;
+    container_io_ending(&box);
     ok(until(is_over), "with its last process a terminal is at its end");
     container_io_finish(&box);
     turn();

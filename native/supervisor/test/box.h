@@ -51,6 +51,10 @@ __attribute__((unused)) static void open_terminal(void) {
     if (container_io_console(&box) < 0) perror("console");
 }
 
+__attribute__((unused)) static void reopen_terminal(void) {
+    inside[0] = open(ptsname(box.output[0].source.fd), O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+}
+
 __attribute__((unused)) static void close_inside(void) {
     for (int i = 0; i < 3; i++)
         if (inside[i] >= 0) close(inside[i]);

@@ -111,7 +111,14 @@ static void test_seen_from_inside(void) {
     mkdir(nested, 0755);
     strcat(nested, "/b");
     mkdir(nested, 0755);
-    ok(build_cgroup_remove(&plan) == 0 && access(memory, F_OK) < 0, "removal takes what was made below them");
+    char deep[600];
+    snprintf(deep, sizeof deep, "%s/.hidden", pids);
+    for (int level = 0; level < 40; level++) {
+        mkdir(deep, 0755);
+        strcat(deep, "/.x");
+    }
+    ok(build_cgroup_remove(&plan) == 0 && access(memory, F_OK) < 0 && access(pids, F_OK) < 0,
+       "removal takes what was made below them, however deep and hidden");
 }
 
 static void put_write(struct draft *u, const char *path, const char *value) {

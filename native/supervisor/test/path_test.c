@@ -34,6 +34,25 @@ static const char *where(int fd) {
     return strncmp(path, at("root"), len) == 0 ? (path[len] ? path + len : "/") : path;
 }
 
+/* openat2 answers EAGAIN when "anything" is renamed while ".." is followed: a neighbour must not make a look-up fail by it. */
+static void test_renames_elsewhere(void) {
+    mkdir(at("elsewhere"), 0755);
+    put_file(at("elsewhere/one"), "");
+    char *one = at("elsewhere/one"), *two = at("elsewhere/two");
+    pid_t neighbour = fork();
+    for (; neighbour == 0;)
+        if (rename(one, two) < 0 || rename(two, one) < 0) _exit(1);
+    int failed = 0, fd;
+    for (int i = 0; i < 20000; i++) {
+        if ((fd = path_in_root(root, "up/a", PATH_MAKE_NOTHING)) < 0) failed++;
+        if (fd >= 0) close(fd);
+    }
+    ok(failed == 0, "20000 look-ups while a neighbour renames: %d fail", failed);
+    kill(neighbour, SIGKILL);
+    waitpid(neighbour, NULL, 0);
+    (void)!unlink(one), (void)!unlink(two);
+}
+
 int main(void) {
     static const char *const found[][2] = {
         {"a/", "/a"},      {"a/.", "/a"},          {"a//f", "/a/f"},      {"./a", "/a"},        {"/", "/"},
@@ -82,6 +101,7 @@ int main(void) {
     same(where(path_no_symlinks(root, "/a/../a", PATH_MAKE_DIRECTORY)), "/a", "dots that stay inside");
     same(where(path_no_symlinks(root, "/x/y", PATH_MAKE_DIRECTORY)), "/x/y", "missing directories are made");
     same(where(path_no_symlinks(root, "/absolute/y", PATH_MAKE_DIRECTORY)), "ELOOP", "not through a symlink");
+    test_renames_elsewhere();
     fixture_remove();
     return done();
 }
