@@ -149,6 +149,25 @@ t.test('stopping what is not there is done', async (t) => {
   await t.resolves(systemd.stop('x.scope'));
 });
 
+t.test('two who stop one unit at once both hear of its end', async (t) => {
+  const { manager, systemd } = await open(t);
+  let stops = 0;
+  manager.answer = (call, send) => {
+    send(reply(call));
+    if (call.member === 'StopUnit' && ++stops === 2) send(removed('x.scope', 'done'));
+  };
+  await Promise.all([systemd.stop('x.scope'), systemd.stop('x.scope')]);
+  t.equal(stops, 2);
+});
+
+t.test('who needs a connection at the same time gets the same one', async (t) => {
+  const { manager, systemd } = await open(t);
+  const properties = () => Promise.all(['Version', 'Features', 'Version'].map((name) => systemd.property(name)));
+  manager.answer = (call, send) => send(reply(call, 'v', [{ signature: 's', value: '252' }]));
+  t.strictSame(await properties(), ['252', '252', '252']);
+  t.equal(manager.sockets.length, 1);
+});
+
 t.test('a broken connection is made again, and what may be done twice is done again', async (t) => {
   const { manager, systemd } = await open(t);
   await systemd.setProperties('x.scope', []);

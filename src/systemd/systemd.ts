@@ -29,7 +29,8 @@ export class SystemdError extends Error {
 /** systemd's manager, spoken to over one connection that is made again when it breaks. */
 export class Systemd {
   #bus: Promise<Bus> | undefined;
-  readonly #jobs = new Map<string, (result: string) => void>();
+  /** Those who wait for the end of a unit's job. */
+  readonly #jobs = new Map<string, Set<(result: string) => void>>();
   #onReloaded: (() => void) | undefined;
 
   constructor(private readonly addresses: readonly string[] = ADDRESSES) {}
@@ -88,8 +89,9 @@ export class Systemd {
   /** Runs what queues a job for this unit, and waits for the job's end. Listening begins first: the end may come with the reply. */
   async #job(unit: string, goal: string, queue: () => Promise<unknown>): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
+    let stopListening = () => undefined as void;
     const ended = new Promise<string>((resolve, reject) => {
-      this.#jobs.set(unit, resolve);
+      stopListening = this.#listen(unit, resolve);
       timer = setTimeout(
         () => reject(new SystemdError(`no end of the job within ${JOB_MS / 1000} s: systemd unit ${unit}`)),
         JOB_MS,
@@ -103,8 +105,21 @@ export class Systemd {
       if (result !== 'done') throw new SystemdError(`job ${result}: systemd unit ${unit}; see journalctl -u ${unit}`);
     } finally {
       clearTimeout(timer);
-      this.#jobs.delete(unit);
+      stopListening();
     }
+  }
+
+  /** Two may stop one unit at once: systemd makes one job of both. */
+  #listen(unit: string, end: (result: string) => void): () => void {
+    const listeners = this.#jobs.get(unit) ?? new Set();
+    this.#jobs.set(unit, listeners.add(end));
+    return () => {
+      if (listeners.delete(end) && listeners.size === 0) this.#jobs.delete(unit);
+    };
+  }
+
+  #tell(unit: string, result: string): void {
+    for (const end of this.#jobs.get(unit) ?? []) end(result);
   }
 
   /** How a job ended whose end nobody heard of: by what became of the unit. */
@@ -146,10 +161,12 @@ export class Systemd {
   }
 
   async #connected(): Promise<Bus> {
-    const current = await this.#bus?.catch(() => undefined);
-    if (current?.isOpen) return current;
-    this.#bus = this.#connect();
-    return await this.#bus;
+    const known = this.#bus;
+    const bus = await known?.catch(() => undefined);
+    if (bus?.isOpen) return bus;
+    // Whoever comes first connects for all.
+    if (this.#bus === known) this.#bus = this.#connect();
+    return await (this.#bus ?? this.#connected());
   }
 
   async #connect(): Promise<Bus> {
@@ -168,7 +185,7 @@ export class Systemd {
     const bus = await Bus.connect(address, {
       onSignal: (signal) => this.#onSignal(signal),
       onClose: () => {
-        for (const end of this.#jobs.values()) end(LOST);
+        for (const unit of this.#jobs.keys()) this.#tell(unit, LOST);
         if (this.#onReloaded) void this.#settled();
       },
     });
@@ -194,7 +211,7 @@ export class Systemd {
 
   /** JobRemoved(u id, o job, s unit, s result); Reloading(b begins). */
   #onSignal({ member, body }: Message): void {
-    if (member === 'JobRemoved') this.#jobs.get(String(body[2]))?.(String(body[3]));
+    if (member === 'JobRemoved') this.#tell(String(body[2]), String(body[3]));
     if (member === 'Reloading' && body[0] === false) void this.#settled();
   }
 
