@@ -47,7 +47,7 @@ export const compose = async (
   log: Logger,
 ): Promise<{ runtime: Runtime; streaming: StreamingServer; manager: ServiceManager; close: () => Promise<void> }> => {
   const addon = loadAddon();
-  const journal = Journal.open(journalPath(config));
+  const journal = Journal.open(journalPath(config), (error, what) => log.warn({ err: error }, what));
   const writable = new DirectoryUsage(countWritableLayers(config, [nativePrograms.unpacker]), log);
   const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
   const containers = new ObjectStore<Container>('container', journal);

@@ -19,7 +19,7 @@ export const startContainer = (
     const supervisor = parts.supervisors.require(container.sandboxId);
     try {
       const { startedAt } = await supervisor.start(id);
-      parts.containers.update(id, { startedAt: String(startedAt) });
+      parts.containers.learn(id, { startedAt: String(startedAt) });
     } catch (error) {
       const cause = asRuntimeError(error, `container ${id}`);
       parts.exits.record(id, { exitCode: 128, oom: false, finishedAt: now(), message: cause.message });

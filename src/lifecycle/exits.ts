@@ -26,7 +26,7 @@ export class Exits {
   record(id: string, exit: Exit): void {
     const container = this.containers.get(id);
     if (container && container.finishedAt === '0') {
-      this.containers.update(id, {
+      this.containers.learn(id, {
         startedAt: container.startedAt === '0' && exit.startedAt ? exit.startedAt : container.startedAt,
         finishedAt: exit.finishedAt,
         exitCode: exit.exitCode,

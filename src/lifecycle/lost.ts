@@ -18,7 +18,7 @@ const UNSEEN_EXIT_CODE = 137;
 export const supervisorLost = async (parts: Parts, sandboxId: string): Promise<void> => {
   const sandbox = parts.sandboxes.get(sandboxId);
   if (!sandbox) return;
-  if (sandbox.stage === 'ready') parts.sandboxes.update(sandboxId, { stage: 'stopping' });
+  if (sandbox.stage === 'ready') parts.sandboxes.learn(sandboxId, { stage: 'stopping' });
   const records = await readExitRecords(podDirectory(parts.config, sandboxId));
   for (const container of parts.containers.list()) {
     if (container.sandboxId !== sandboxId || container.finishedAt !== '0') continue;
@@ -35,7 +35,7 @@ export const supervisorLost = async (parts: Parts, sandboxId: string): Promise<v
     }
     await endUnseen(parts, container);
   }
-  parts.sandboxes.update(sandboxId, { supervisorPid: 0 });
+  parts.sandboxes.learn(sandboxId, { supervisorPid: 0 });
 };
 
 const endUnseen = async (parts: Parts, container: Container): Promise<void> => {

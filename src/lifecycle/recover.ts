@@ -42,7 +42,7 @@ const recoverOrKeep = async (runtime: Runtime, sandbox: Sandbox): Promise<void> 
     await recoverSandbox(runtime, sandbox);
   } catch (error) {
     runtime.log.error({ err: error, sandbox: sandbox.id, stage: sandbox.stage }, 'cannot recover a pod sandbox');
-    if (sandbox.stage !== 'stopped') runtime.sandboxes.update(sandbox.id, { stage: 'stopping' });
+    if (sandbox.stage !== 'stopped') runtime.sandboxes.learn(sandbox.id, { stage: 'stopping' });
   }
 };
 
@@ -81,7 +81,7 @@ const reconcile = async (runtime: Runtime, sandbox: Sandbox, supervisor: Supervi
     if (container.sandboxId !== sandbox.id || container.finishedAt !== '0') continue;
     const actual = seen.get(container.id);
     if (actual && actual.state !== 'created')
-      runtime.containers.update(container.id, { startedAt: String(actual.startedAt) });
+      runtime.containers.learn(container.id, { startedAt: String(actual.startedAt) });
     if (actual?.state === 'exited') {
       runtime.exits.record(container.id, {
         exitCode: actual.exitCode,

@@ -71,13 +71,6 @@ export class Supervisors {
   }
 
   #recordExit({ id, exitCode, oom, exitedAt, message }: SupervisorExit): void {
-    try {
-      this.exits.record(id, { exitCode, oom, finishedAt: String(exitedAt), message });
-    } catch (error) {
-      this.log.error(
-        { err: error, container: id },
-        'cannot record an exit; the next start learns it from the supervisor',
-      );
-    }
+    this.exits.record(id, { exitCode, oom, finishedAt: String(exitedAt), message });
   }
 }

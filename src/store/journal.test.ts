@@ -1,6 +1,7 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
@@ -149,6 +150,77 @@ t.test('an object that its changes made larger than any one of them is kept', as
     t.ok(isDeepStrictEqual(again.all('k').get('1'), halves), what);
     again.close();
   }
+});
+
+// With a listener the write fails instead of ending the process.
+process.on('SIGXFSZ', () => undefined);
+
+/** No file of this process grows beyond it: what a full disk is to the journal. */
+const limitFiles = (bytes: number | 'unlimited') =>
+  execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:unlimited`]);
+
+t.test(
+  'without room nothing new is written, what ends is, and what happened is written when there is room',
+  async (t) => {
+    t.teardown(() => limitFiles('unlimited'));
+    const path = temporary(t);
+    const troubles: string[] = [];
+    const journal = Journal.open(path, (_error, what) => void troubles.push(what));
+    const text = 'x'.repeat(100_000);
+    journal.put('k', 'old', { text });
+    limitFiles(statSync(path).size);
+    t.throws(
+      () => {
+        for (let n = 0; n < 20; n++) journal.put('k', `new ${n}`, { text });
+      },
+      { code: 'EFBIG' },
+    );
+    journal.change('k', 'old', { n: 1 }, { text, n: 1 });
+    journal.delete('k', 'new 0');
+    t.throws(
+      () => {
+        for (let n = 2; n < 20; n++) journal.change('k', 'old', { text, n }, { text, n });
+      },
+      { code: 'EFBIG' },
+    );
+    journal.note('k', 'old', { text, end: 2 }, { text, end: 2 });
+    t.match(journal.all('k').get('old'), { end: 2 });
+    t.same(troubles, ['k old is kept in memory until the journal has room']);
+    t.throws(() => journal.delete('k', 'old'), { code: 'EFBIG' }, 'nothing overtakes it');
+
+    limitFiles('unlimited');
+    journal.put('k', 'later', { n: 3 });
+    journal.close();
+    const again = Journal.open(path);
+    t.match(again.all('k').get('old'), { end: 2 });
+    t.notOk(again.all('k').has('new 0'));
+    t.same(again.all('k').get('later'), { n: 3 });
+    again.close();
+  },
+);
+
+t.test('a journal that cannot be compacted is opened and goes on, and leaves no file behind', async (t) => {
+  t.teardown(() => limitFiles('unlimited'));
+  const path = temporary(t);
+  const before = Journal.open(path);
+  before.put('k', '1', { n: 1 });
+  before.put('k', '2', { n: 2 });
+  before.close();
+  const damaged = readFileSync(path);
+  // A bit of the second entry: the zeros behind it are still the journal's.
+  damaged[encodeEntry({ kind: 'k', id: '1', value: { n: 1 } }).length + 10] = 0;
+  writeFileSync(path, damaged.subarray(0, 4096));
+  limitFiles(4096);
+  const troubles: string[] = [];
+  const journal = Journal.open(path, (_error, what) => void troubles.push(what));
+  t.same(troubles, ['the journal is not compacted but goes on as it is']);
+  t.same(readdirSync(dirname(path)), ['journal']);
+  journal.change('k', '1', { n: 3 }, { n: 3 });
+  journal.close();
+  limitFiles('unlimited');
+  const again = Journal.open(path);
+  t.same([...again.all('k')], [['1', { n: 3 }]]);
+  again.close();
 });
 
 t.test('appending after a torn write starts from the last whole entry', async (t) => {

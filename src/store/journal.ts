@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { invalidArgument } from '../errors.js';
@@ -12,6 +12,10 @@ const HEADER = 8; // u32 length, u32 crc32 of the payload, both little-endian
 const MAX_APPEND = 8 << 20;
 /** An object and what was changed of it later, when compaction puts them together. */
 const MAX_ENTRY = 4 * MAX_APPEND;
+/** The ends of more than a thousand containers. */
+const RESERVE = 1 << 20;
+const GROWTH = 256 << 10;
+const COMPACT_EVERY = 4 << 20;
 
 /** @throws INVALID_ARGUMENT for what would not be read back, and would hide everything after it. */
 export const encodeEntry = (entry: JournalEntry, max = MAX_APPEND): Buffer => {
@@ -55,27 +59,33 @@ const parse = (payload: Buffer): JournalEntry | undefined => {
 /**
  * What was asked of the daemon, on disk before it is acted upon. Appends are plain writes: they survive a killed daemon at once and a
  * power loss after the kernel's write-back, which loses at most objects that died with the machine anyway.
+ *
+ * Behind the entries the file holds zeros that later ones are written over. On a full disk nothing new is made, and with what is
+ * held in reserve all there is can end: an eviction that could not be written down would free nothing.
  */
 export class Journal {
-  #fd: number;
-  #size: number;
+  #fd = -1;
+  #size = 0;
+  /** Length of the file; what is between is allocated. */
+  #room = 0;
   #live = new Map<string, Map<string, object>>();
-  #compactAt: number;
+  #compactAt = 0;
+  /** Facts that found no room, to be written before anything else. */
+  #owed: Buffer[] = [];
 
   private constructor(
     private readonly path: string,
-    entries: JournalEntry[],
-  ) {
-    for (const entry of entries) this.#apply(entry);
-    this.#fd = -1;
-    this.#size = 0;
-    this.#compactAt = 0;
-    this.#compact();
-  }
+    private readonly onTrouble: (error: unknown, what: string) => void,
+  ) {}
 
-  /** Opens the journal, drops what a crash left half-written, and rewrites it to hold only live objects. */
-  static open(path: string): Journal {
-    return new Journal(path, decodeEntries(readOrEmpty(path)).entries);
+  /** Opens the journal, drops what a crash left half-written, and rewrites it, if there is room, to hold only live objects. */
+  static open(path: string, onTrouble: (error: unknown, what: string) => void = () => undefined): Journal {
+    const journal = new Journal(path, onTrouble);
+    const data = readOrEmpty(path);
+    const { entries, end } = decodeEntries(data);
+    for (const entry of entries) journal.#apply(entry);
+    if (!journal.#isCompacted()) journal.#continue(end, data.length);
+    return journal;
   }
 
   /** Live objects of a kind, as they were last put. */
@@ -96,22 +106,50 @@ export class Journal {
     this.#append({ kind, id });
   }
 
+  /** A change that has happened already, whether it can be written or not: without room it is written before the next one that can be. */
+  note(kind: string, id: string, change: object, value: object): void {
+    const frame = encodeEntry({ kind, id, change });
+    try {
+      this.#write(frame, 0);
+    } catch (error) {
+      this.onTrouble(error, `${kind} ${id} is kept in memory until the journal has room`);
+      this.#owed.push(frame);
+    }
+    this.#apply({ kind, id, value });
+  }
+
   close(): void {
     closeSync(this.#fd);
   }
 
   #append(entry: JournalEntry, value = entry.value): void {
-    const frame = encodeEntry(entry);
-    try {
-      writeAll(this.#fd, frame, this.#size);
-    } catch (error) {
-      // A torn frame would hide every later one from recovery (full disk).
-      ftruncateSync(this.#fd, this.#size);
-      throw error;
-    }
-    this.#size += frame.length;
+    // What is new leaves the reserve to what ends.
+    this.#write(encodeEntry(entry), entry.value ? RESERVE : 0);
     this.#apply({ kind: entry.kind, id: entry.id, value });
-    if (this.#size > this.#compactAt) this.#compact();
+    if (this.#size > this.#compactAt && !this.#isCompacted()) this.#compactAt = this.#size + COMPACT_EVERY;
+  }
+
+  #write(frame: Buffer, reserve: number): void {
+    const data = Buffer.concat([...this.#owed, frame]);
+    this.#makeRoom(this.#size + data.length, reserve);
+    writeAll(this.#fd, data, this.#size);
+    this.#size += data.length;
+    this.#owed = [];
+  }
+
+  /** @throws ENOSPC and its like when there would not be `reserve` left behind `end`. */
+  #makeRoom(end: number, reserve: number): void {
+    if (this.#room >= end + RESERVE) return;
+    try {
+      const zeros = Buffer.alloc(end + RESERVE + GROWTH - this.#room);
+      for (let at = 0; at < zeros.length; ) {
+        const written = writeSync(this.#fd, zeros, at, zeros.length - at, this.#room);
+        at += written;
+        this.#room += written;
+      }
+    } catch (error) {
+      if (this.#room < end + reserve) throw error;
+    }
   }
 
   #apply({ kind, id, value, change }: JournalEntry): void {
@@ -123,27 +161,64 @@ export class Journal {
     else if (old) objects.set(id, { ...old, ...change });
   }
 
+  #isCompacted(): boolean {
+    try {
+      this.#compact();
+      return true;
+    } catch (error) {
+      this.onTrouble(error, 'the journal is not compacted but goes on as it is');
+      return false;
+    }
+  }
+
   #compact(): void {
     const frames: Buffer[] = [];
     for (const [kind, objects] of this.#live)
       for (const [id, value] of objects) frames.push(encodeEntry({ kind, id, value }, MAX_ENTRY));
     const data = Buffer.concat(frames);
-    const temporary = `${this.path}.new`;
-    const fd = openSync(temporary, 'w', 0o600);
-    writeAll(fd, data, 0);
-    fsyncSync(fd);
-    renameSync(temporary, this.path);
-    const directory = openSync(dirname(this.path), 'r');
-    fsyncSync(directory);
-    closeSync(directory);
+    const file = Buffer.concat([data, Buffer.alloc(RESERVE + GROWTH)]);
+    const fd = replaceFile(this.path, file);
     if (this.#fd >= 0) closeSync(this.#fd);
     this.#fd = fd;
     this.#size = data.length;
-    this.#compactAt = Math.max(4 << 20, data.length * 4);
+    this.#room = file.length;
+    this.#owed = [];
+    this.#compactAt = Math.max(COMPACT_EVERY, data.length * 4);
+  }
+
+  /** Goes on writing at `end`. What is damaged behind it becomes zeros, or a later entry could bring a piece of it back. */
+  #continue(end: number, length: number): void {
+    this.#fd = openSync(this.path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    writeAll(this.#fd, Buffer.alloc(length - end), end);
+    this.#size = end;
+    this.#room = length;
+    this.#compactAt = end + COMPACT_EVERY;
   }
 }
 
-/** At a position of our own: the descriptor's would be behind a hole once a torn write was cut off. */
+/** Puts a file in the place of another, whole and on disk, and answers its descriptor; nothing has changed when it fails. */
+const replaceFile = (path: string, data: Buffer): number => {
+  const temporary = `${path}.new`;
+  const fd = openSync(temporary, 'w', 0o600);
+  try {
+    writeAll(fd, data, 0);
+    fsyncSync(fd);
+    const directory = openSync(dirname(path), 'r');
+    try {
+      renameSync(temporary, path);
+      fsyncSync(directory);
+    } finally {
+      closeSync(directory);
+    }
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+};
+
+/** At a position of our own: the descriptor's is wherever the last write ended, well or badly. */
 const writeAll = (fd: number, data: Buffer, position: number): void => {
   for (let at = 0; at < data.length; ) at += writeSync(fd, data, at, data.length - at, position + at);
 };

@@ -62,13 +62,12 @@ export class ObjectStore<T extends StoredObject> {
 
   /** Replaces fields of an object that is still there; what was removed meanwhile stays removed. */
   update(id: string, change: Partial<Omit<T, 'id'>>): T | undefined {
-    const old = this.#objects.get(id);
-    if (!old) return undefined;
-    const updated = { ...old, ...change };
-    this.journal.change(this.kind, id, change, updated);
-    this.#objects.set(id, updated);
-    this.onChange(old, updated);
-    return updated;
+    return this.#change(id, change, (updated) => this.journal.change(this.kind, id, change, updated));
+  }
+
+  /** As `update`, of what has happened whether it can be journalled or not; the next start could learn it again. */
+  learn(id: string, change: Partial<Omit<T, 'id'>>): T | undefined {
+    return this.#change(id, change, (updated) => this.journal.note(this.kind, id, change, updated));
   }
 
   /** Answers whether it was there: of two that remove the same, one gets to clean up behind it. */
@@ -79,5 +78,15 @@ export class ObjectStore<T extends StoredObject> {
     this.#objects.delete(id);
     this.onChange(before, undefined);
     return true;
+  }
+
+  #change(id: string, change: Partial<Omit<T, 'id'>>, journalled: (updated: T) => void): T | undefined {
+    const old = this.#objects.get(id);
+    if (!old) return undefined;
+    const updated = { ...old, ...change };
+    journalled(updated);
+    this.#objects.set(id, updated);
+    this.onChange(old, updated);
+    return updated;
   }
 }
