@@ -118,22 +118,43 @@ for (const [name, dial] of [
   t.test(`${name}: any volume, and a client that resets a stream frees its connection`, async (t) => {
     const client = await dial(await urlOf(pod.id));
     const { data } = await forward(client, 7003);
-    let received = 0;
-    await new Promise<void>((resolve) => {
-      data.on('data', (chunk: Buffer) => {
-        received += chunk.length;
-        if (received >= 256 << 20) resolve();
-      });
-    });
+    await receives(data, 256 << 20);
     data.reset();
     data.destroy();
-    const servers = async () => (await pod.exec((await running()).id, 'cat', '/proc/net/tcp')).stdout;
-    // 1B5B is 7003; 01 is an established connection.
-    await until('the end of the connection', async () => !/:1B5B [0-9A-F]{8}:[0-9A-F]{4} 01/.test(await servers()));
+    await sourceIsFree();
+    await echoes(t, await forward(client, 7000), 'after');
+    client.destroy();
+  });
+
+  t.test(`${name}: a client that has ended its side and goes then frees the connection, too`, async (t) => {
+    const client = await dial(await urlOf(pod.id));
+    const { data } = await forward(client, 7003);
+    data.end();
+    await receives(data, 1 << 20);
+    data.reset();
+    data.destroy();
+    await sourceIsFree();
     await echoes(t, await forward(client, 7000), 'after');
     client.destroy();
   });
 }
+
+const receives = (data: ClientStream, wanted: number): Promise<void> =>
+  new Promise((resolve) => {
+    let received = 0;
+    data.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+      if (received >= wanted) resolve();
+    });
+  });
+
+/** 1B5B is 7003; 01 is an established connection, 08 one whose client has ended. */
+const sourceIsFree = async () => {
+  const { id } = await running();
+  const free = async () =>
+    !/:1B5B [0-9A-F]{8}:[0-9A-F]{4} 0[18]/.test((await pod.exec(id, 'cat', '/proc/net/tcp')).stdout);
+  await until('the end of the connection', free);
+};
 
 const running = async () => {
   const { containers } = await node.daemon.cri.listContainers({ filter: { podSandboxId: pod.id } });

@@ -141,8 +141,8 @@ export const splice = (client: Duplex, pod: PodSocket): Promise<void> =>
       closed();
     });
     client.on('close', () => {
-      // Ended in order: what is still to be written to the pod is written.
-      if (!client.readableEnded) pod.destroy();
+      // Ended in order, both ways: what is still to be written to the pod is written.
+      if (!(client.readableEnded && client.writableFinished)) pod.destroy();
       closed();
     });
     if (client.destroyed) {
