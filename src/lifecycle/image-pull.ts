@@ -7,7 +7,7 @@ import { resourceExhausted, RuntimeError, unavailable } from '../errors.js';
 import type { AuthConfig__Output } from '../gen/runtime/v1/AuthConfig.js';
 import { checkedBlob } from '../image/blob.js';
 import { type CredentialSource, firstCredentials, requestCredentials } from '../image/credentials.js';
-import { runCredentialHelper } from '../image/credential-helper.js';
+import { credentialHelper } from '../image/credential-helper.js';
 import { dataLoss, type Digest } from '../image/digest.js';
 import { dockerConfigCredentials } from '../image/docker-config.js';
 import { parseImageConfig } from '../image/image-config.js';
@@ -63,7 +63,7 @@ export class Pulls {
 const nodeCredentials = ({ registry }: Parts['config']): CredentialSource =>
   registry.docker_config === undefined
     ? async () => undefined
-    : dockerConfigCredentials(registry.docker_config, runCredentialHelper);
+    : dockerConfigCredentials(registry.docker_config, credentialHelper());
 
 /** hosts → manifest → configuration → layers, all at the same time → users and groups → record. What fails leaves nothing behind. */
 const pullImage = async (
