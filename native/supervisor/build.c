@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -33,13 +34,31 @@
 
 #define PIDFD_GET_PID_NAMESPACE 0xff05
 
+static int enter(struct builder *b, const char *path, enum path_make make) {
+    int fd = path_in_root(b->root, path, make);
+    return fd < 0 ? -1 : fchdir(fd);
+}
+
+/* As the user that the process will be: file systems may refuse root what is the user's (NFS with root_squash, FUSE). */
+static int enter_as(struct builder *b, const char *path, uint32_t uid, uint32_t gid) {
+    int own_gid = setfsgid(gid), own_uid = setfsuid(uid);
+    int done = enter(b, path, PATH_MAKE_NOTHING), error = errno;
+    setfsuid((uid_t)own_uid);
+    setfsgid((gid_t)own_gid);
+    /* setfsuid(2) takes the capabilities over files away, and makes a process as dumpable as fs.suid_dumpable says. */
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || credentials_raise_all() < 0) return -1;
+    errno = error;
+    return done;
+}
+
 /* cwd is made when missing (an image's WORKDIR needs no directory), entered, and proven to lie below the root: a working directory that
  * is reached through somebody's descriptor lies outside, and getcwd(2) says "(unreachable)" (CVE-2024-21626). */
-static int enter_cwd(struct builder *b, enum path_make make) {
+static int enter_cwd(struct builder *b, enum path_make make, uint32_t uid, uint32_t gid) {
     const char *path = plan_find(b->plan, PLAN_CWD)->path.destination;
     char at[4096];
-    int fd = path_in_root(b->root, path, make);
-    if (fd < 0 || fchdir(fd) < 0) return build_fail(&b->err, errno, "cwd", path, "working directory");
+    int done = enter(b, path, make);
+    if (done < 0 && (errno == EACCES || errno == EPERM)) done = enter_as(b, path, uid, gid);
+    if (done < 0) return build_fail(&b->err, errno, "cwd", path, "working directory");
     if (syscall(SYS_getcwd, at, sizeof at) < 0) return build_fail(&b->err, errno, "cwd", path, "working directory");
     if (at[0] != '/') return build_refuse(&b->err, EPERM, "outside of the container", "cwd", path, "working directory");
     return 0;
@@ -94,10 +113,12 @@ static int leave_host(struct builder *b) {
 }
 
 /* The container's tree. Masks cover what the mounts brought; the root is closed when the last name in it is made. */
-static int apply(struct builder *b) {
+static int apply(struct builder *b, const struct plan_credentials *c) {
     return mount_open_proc(b) < 0 || mount_open_shm(b) < 0 || rootfs_pivot(b) < 0 || mount_apply_all(b) < 0 ||
                    device_apply_all(b) < 0 || mask_apply_all(b) < 0 || readonly_apply_all(b) < 0 ||
-                   mount_verify_proc(b) < 0 || enter_cwd(b, PATH_MAKE_DIRECTORY) < 0 || rootfs_seal(b) < 0
+                   mount_verify_proc(b) < 0 ||
+                   enter_cwd(b, PATH_MAKE_DIRECTORY, userns_uid(b->env, c->uid), userns_gid(b->env, c->gid)) < 0 ||
+                   rootfs_seal(b) < 0
                ? -1
                : 0;
 }
@@ -129,8 +150,8 @@ static _Noreturn void settle(struct builder *b, const struct plan_credentials *c
     }
     if (elsewhere) b->devpts = -1;
     if (elsewhere) b->dev = has_own_dev(b->plan) ? path_no_symlinks(b->root, "/dev", PATH_MAKE_NOTHING) : -1;
-    if ((b->io->terminal && terminal_open(b, c, create) < 0) || (elsewhere && enter_cwd(b, PATH_MAKE_NOTHING) < 0) ||
-        lsm_apply(b) < 0)
+    if ((b->io->terminal && terminal_open(b, c, create) < 0) ||
+        (elsewhere && enter_cwd(b, PATH_MAKE_NOTHING, c->uid, c->gid) < 0) || lsm_apply(b) < 0)
         launch_fail(b);
     launch_finish(b, c, create);
 }
@@ -147,7 +168,7 @@ static _Noreturn void build_container_child(struct builder *b) {
     bool born_inside = b->env->userns >= 0 && b->namespaces->namespaces.pid == PLAN_PID_CONTAINER;
     launch_begin(b, b->env->empty_mntns, b->env->null_fd);
     int first = join(b, b->plan) < 0 ? -1 : born_inside ? first_process_start(b) : 0;
-    if (first < 0 || (first == 0 && (prepare(b) < 0 || leave_host(b) < 0 || apply(b) < 0 || own_stdio(b, c) < 0 ||
+    if (first < 0 || (first == 0 && (prepare(b) < 0 || leave_host(b) < 0 || apply(b, c) < 0 || own_stdio(b, c) < 0 ||
                                      rlimits_apply(b->plan, b->first, &b->err) < 0 ||
                                      enter_userns(b, CLONE_NEWNS | K_CLONE_NEWCGROUP) < 0)))
         launch_fail(b);

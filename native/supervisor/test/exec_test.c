@@ -1,4 +1,6 @@
 /* Further processes in a running container, and containers that share PID namespaces. */
+#include <linux/capability.h>
+
 #include "../keyring.h"
 #include "fixture.h"
 
@@ -86,6 +88,38 @@ static void test_terminal(void) {
     }
     stop(&c);
     ok(!execs(&container, &c, &w), "nothing can be started in a container that is gone");
+}
+
+/* Without these capabilities root is refused as it is by NFS with root_squash. */
+static bool override_permissions(bool can) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+    const uint32_t over_files = 1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH;
+    if (syscall(SYS_capget, &header, data) < 0) return false;
+    data[0].effective = can ? data[0].permitted : data[0].effective & ~over_files;
+    return syscall(SYS_capset, &header, data) == 0;
+}
+
+static void test_cwd_of_the_user(void) {
+    struct identity user = {.uid = 1000, .gid = 1000, .bounding = CAPS_DEFAULT, .group_count = 1}, stranger = user;
+    struct wish w = {.script = "sleep 100", .binds = {{at("private"), "/private"}}},
+                here = {.script = "pwd; id -u; grep -E 'Cap(Prm|Eff)' /proc/self/status",
+                        .identity = &user,
+                        .cwd = "/private/home"},
+                there = here;
+    struct run c;
+    stranger.uid = 1001;
+    there.identity = &stranger;
+    mkdir(at("private"), 0755);
+    mkdir(at("private/home"), 0700);
+    ok(chown(at("private/home"), 1000, 1000) == 0 && start_waiting(&c, &container, "cwd", &w, -1), "a container runs");
+    ok(override_permissions(false) && execs(&container, &c, &here), "a file system refuses root, not the user");
+    same(r.text, "/private/home\n1000\nCapPrm:\t0000000000000000\nCapEff:\t0000000000000000\n",
+         "whose working directory is entered as that user");
+    ok(!execs(&container, &c, &there), "and as no other");
+    same(r.failed.detail, "permission denied: /private/home (working directory)", "who is told so");
+    ok(override_permissions(true), "root is root again");
+    stop(&c);
 }
 
 /* A process that owns a PID namespace, as the init of a pod does. */
@@ -215,6 +249,7 @@ int main(void) {
     layer = fresh_layer("layer");
     test_same_as_first();
     test_terminal();
+    test_cwd_of_the_user();
     test_shared_pid();
     test_older_procfs();
     test_keyring();
