@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { status } from '@grpc/grpc-js';
 import t from 'tap';
 import { busyboxImage } from './harness/images.js';
 import { startFaultyRegistry } from './harness/faulty-registry.js';
@@ -185,6 +186,29 @@ t.test('images are still there after a kill, and containers can be made of them'
   t.same((await daemon.cri.listImages({})).images, images);
   const pod = await Pod.run(daemon);
   t.match(await pod.complete(node.busybox, { command: ['true'] }), { status: { exitCode: 0 } });
+  await pod.remove();
+});
+
+t.test('a supervisor that does not answer a new daemon is asked again, and its pod lives on', async (t) => {
+  const { daemon } = node;
+  const pod = await Pod.run(daemon);
+  const id = await pod.start(node.busybox);
+  const before = await pod.status(id);
+  const { info } = await daemon.cri.podSandboxStatus({ podSandboxId: pod.id, verbose: true });
+  const { pid } = JSON.parse(info['info'] ?? '{}') as { pid: number };
+  await daemon.kill();
+  process.kill(pid, 'SIGSTOP');
+  await daemon.up();
+  t.equal((await daemon.cri.podSandboxStatus({ podSandboxId: pod.id })).status?.state, 'SANDBOX_READY');
+  t.same(await pod.status(id), before);
+  const unanswered = { code: status.UNAVAILABLE, details: /^supervisor does not answer: pod sandbox/ };
+  await t.rejects(pod.exec(id, 'true'), unanswered);
+  await t.rejects(daemon.cri.removeContainer({ containerId: id }), unanswered);
+  await t.rejects(daemon.cri.stopContainer({ containerId: id, timeout: 0 }), unanswered);
+  process.kill(pid, 'SIGCONT');
+  const exec = () => pod.exec(id, 'echo', 'still here').catch(() => undefined);
+  t.match(await until('an answer', exec, 30_000), { code: 0, stdout: 'still here\n' });
+  t.same(await pod.status(id), before);
   await pod.remove();
 });
 

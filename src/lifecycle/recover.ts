@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { killCgroup } from '../cgroup/kill.js';
 import { type Container, heldLayers } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
-import type { Supervisor } from '../supervisor/supervisor.js';
 import { attachment } from './attachment.js';
 import { dropContainer } from './container-kill.js';
 import { endScope } from './container-scope.js';
@@ -18,6 +17,10 @@ import type { Runtime } from './runtime.js';
 import { removeSandbox } from './sandbox-remove.js';
 import { refreshScopes } from './scopes-refresh.js';
 import { stopSandbox } from './sandbox-stop.js';
+import type { Reached } from './supervisors.js';
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 15_000;
 
 /**
  * The only start-up path. It assumes nothing but this: the journal says what was asked, the supervisors and their exit records say
@@ -36,27 +39,47 @@ export const recover = async (runtime: Runtime): Promise<void> => {
   await refreshScopes(runtime);
 };
 
-/** One pod that resists must not keep the node down: it stays visible and NOTREADY, and the kubelet's StopPodSandbox tries again. */
-const recoverOrKeep = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
+/**
+ * One pod that resists must not keep the node down: it stays visible and NOTREADY, and the kubelet's StopPodSandbox tries again. One whose
+ * supervisor does not answer stays as it is: it may be held up, or this daemon out of descriptors, and its containers have done nothing.
+ */
+const recoverOrKeep = async (runtime: Runtime, { id }: Sandbox, retryMs = FIRST_RETRY_MS): Promise<void> => {
   try {
-    await recoverSandbox(runtime, sandbox);
+    const reached = await reach(runtime, id);
+    const sandbox = runtime.sandboxes.get(id);
+    if (sandbox) await recoverReached(runtime, sandbox, reached);
+  } catch (error) {
+    runtime.log.warn({ err: error, sandbox: id, retryMs }, 'a supervisor does not answer; its pod is left alone');
+    const retry = () => {
+      const sandbox = runtime.sandboxes.get(id);
+      if (sandbox) void recoverOrKeep(runtime, sandbox, Math.min(retryMs * 2, LAST_RETRY_MS));
+    };
+    setTimeout(retry, retryMs).unref();
+  }
+};
+
+const reach = (runtime: Runtime, sandboxId: string): Promise<Reached | undefined> =>
+  runtime.supervisors.reach(sandboxId, podDirectory(runtime.config, sandboxId));
+
+const recoverReached = async (runtime: Runtime, sandbox: Sandbox, reached: Reached | undefined): Promise<void> => {
+  try {
+    await recoverSandbox(runtime, sandbox, reached);
   } catch (error) {
     runtime.log.error({ err: error, sandbox: sandbox.id, stage: sandbox.stage }, 'cannot recover a pod sandbox');
     if (sandbox.stage !== 'stopped') runtime.sandboxes.learn(sandbox.id, { stage: 'stopping' });
   }
 };
 
-const recoverSandbox = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
-  const supervisor = await connect(runtime, sandbox.id);
+const recoverSandbox = async (runtime: Runtime, sandbox: Sandbox, reached: Reached | undefined): Promise<void> => {
   if (sandbox.stage === 'creating') return await rollBack(runtime, sandbox);
-  if (supervisor) await reconcile(runtime, sandbox, supervisor);
+  // Before anything is waited for: with a supervisor that answered late, clients are being served already.
+  const halfway = containersOf(runtime, sandbox).filter(({ stage }) => stage !== 'live');
+  if (reached) await reconcile(runtime, sandbox, reached);
   else if (sandbox.stage !== 'stopped') await supervisorLost(runtime, sandbox.id);
-  for (const container of runtime.containers.list()) {
-    if (container.sandboxId !== sandbox.id) continue;
-    // What had been begun is finished, without keeping the socket from opening.
+  for (const container of halfway) await rollBackContainer(runtime, container);
+  // What had been begun is finished, without keeping the socket from opening.
+  for (const container of containersOf(runtime, sandbox))
     if (container.stage === 'live') resume(runtime, { container: container.id }, resumeStop(runtime, container));
-    else await rollBackContainer(runtime, container);
-  }
   // Not the stage at the start: a pod whose supervisor is gone is being stopped by now, and gives back its network without being asked.
   const { id } = sandbox;
   const stage = runtime.sandboxes.get(id)?.stage;
@@ -64,21 +87,18 @@ const recoverSandbox = async (runtime: Runtime, sandbox: Sandbox): Promise<void>
   if (stage === 'removing') resume(runtime, { sandbox: id, stage }, removeSandbox(runtime, sandbox));
 };
 
-const connect = async (runtime: Runtime, sandboxId: string): Promise<Supervisor | undefined> => {
-  try {
-    return await runtime.supervisors.connect(sandboxId, podDirectory(runtime.config, sandboxId));
-  } catch (error) {
-    runtime.log.debug({ err: error, sandbox: sandboxId }, 'no supervisor to connect to');
-    return undefined;
-  }
-};
+const containersOf = (runtime: Runtime, { id }: Sandbox): Container[] =>
+  runtime.containers.list().filter((container) => container.sandboxId === id);
 
 /** Takes over what happened while nobody listened, and drops what the supervisor made for a create that was never confirmed. */
-const reconcile = async (runtime: Runtime, sandbox: Sandbox, supervisor: Supervisor): Promise<void> => {
-  const { containers: running } = await supervisor.list();
+const reconcile = async (
+  runtime: Runtime,
+  sandbox: Sandbox,
+  { supervisor, containers: running }: Reached,
+): Promise<void> => {
   const seen = new Map(running.map((container) => [container.id, container]));
-  for (const container of runtime.containers.list()) {
-    if (container.sandboxId !== sandbox.id || container.finishedAt !== '0') continue;
+  for (const container of containersOf(runtime, sandbox)) {
+    if (container.finishedAt !== '0') continue;
     const actual = seen.get(container.id);
     if (actual && actual.state !== 'created')
       runtime.containers.learn(container.id, { startedAt: String(actual.startedAt) });
@@ -120,7 +140,7 @@ const resume = (runtime: Runtime, object: object, operation: Promise<void>): voi
 const dropUnknownPods = async (runtime: Runtime): Promise<void> => {
   for (const id of await readdir(podsDirectory(runtime.config))) {
     if (runtime.sandboxes.get(id)) continue;
-    if (await connect(runtime, id)) await runtime.supervisors.shutdown(id);
+    if (await reach(runtime, id)) await runtime.supervisors.shutdown(id);
     await rm(podDirectory(runtime.config, id), { recursive: true, force: true });
   }
 };

@@ -17,11 +17,11 @@ export const refreshScopes = async (parts: Parts): Promise<void> => {
 
 const refresh = async (parts: Parts, id: string): Promise<void> => {
   const container = parts.containers.get(id);
-  const supervisor = container && parts.supervisors.get(container.sandboxId);
-  if (!supervisor || container.stage !== 'live' || container.finishedAt !== '0') return;
-  const resources = linuxResources(container.resources, parts.config.containers.pids_limit);
+  if (!container || container.stage !== 'live' || container.finishedAt !== '0') return;
   try {
-    await supervisor.update(id, encodeUpdatePlan(limitWrites(parts.cgroups, container.cgroupPath, resources)));
+    const resources = linuxResources(container.resources, parts.config.containers.pids_limit);
+    const supervisor = parts.supervisors.get(container.sandboxId);
+    await supervisor?.update(id, encodeUpdatePlan(limitWrites(parts.cgroups, container.cgroupPath, resources)));
   } catch (error) {
     parts.log.warn({ err: error, container: id }, 'cannot write limits again after a reload of systemd');
   }

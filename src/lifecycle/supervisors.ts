@@ -3,15 +3,29 @@ import { unavailable } from '../errors.js';
 import {
   connectSupervisor,
   type Supervisor,
+  type SupervisorContainer,
+  SupervisorError,
   type SupervisorEvents,
   type SupervisorExit,
 } from '../supervisor/supervisor.js';
 import type { FetchDescriptors } from '../supervisor/supervisor-streams.js';
 import type { Exits } from './exits.js';
 
+/** A supervisor and what it knows. */
+export interface Reached {
+  readonly supervisor: Supervisor;
+  readonly containers: readonly SupervisorContainer[];
+}
+
+/** Nobody listens on the socket, or there is none. */
+const isGone = (error: unknown): boolean =>
+  error instanceof SupervisorError && error.step === 'connect' && ['ENOENT', 'ECONNREFUSED'].includes(error.code);
+
 /** The open connections, one per pod. */
 export class Supervisors {
   readonly #connections = new Map<string, Supervisor>();
+  /** Pods whose supervisor may well live although nobody can talk to it: nothing is concluded of them, and nothing done to them. */
+  readonly #outOfReach = new Set<string>();
   /** Called when a supervisor is gone that nobody asked to go. */
   onLost: (sandboxId: string) => void = () => undefined;
 
@@ -38,7 +52,37 @@ export class Supervisors {
     return supervisor;
   }
 
+  /**
+   * Connects to the supervisor that an earlier daemon left, and asks it for its containers; undefined when it is gone. Any other failure
+   * says nothing of the supervisor: it rejects, and the pod is out of reach for all until a later try succeeds.
+   */
+  async reach(sandboxId: string, directory: string): Promise<Reached | undefined> {
+    this.#outOfReach.add(sandboxId);
+    const reached = await this.#tryToReach(sandboxId, directory);
+    this.#outOfReach.delete(sandboxId);
+    return reached;
+  }
+
+  async #tryToReach(sandboxId: string, directory: string): Promise<Reached | undefined> {
+    try {
+      const supervisor = await this.connect(sandboxId, directory);
+      const { containers } = await supervisor.list();
+      return { supervisor, containers };
+    } catch (error) {
+      const supervisor = this.#connections.get(sandboxId);
+      this.#connections.delete(sandboxId);
+      supervisor?.close();
+      if (isGone(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Undefined when there is none any more. @throws UNAVAILABLE when nobody can tell. */
   get(sandboxId: string): Supervisor | undefined {
+    if (this.#outOfReach.has(sandboxId))
+      throw unavailable(
+        `supervisor does not answer: pod sandbox ${sandboxId}; its containers are left alone and it is asked again, see the daemon's log`,
+      );
     return this.#connections.get(sandboxId);
   }
 
@@ -53,7 +97,7 @@ export class Supervisors {
 
   /** Ends the supervisor and everything in its pod; succeeds when it is gone already. */
   async shutdown(sandboxId: string): Promise<void> {
-    const supervisor = this.#connections.get(sandboxId);
+    const supervisor = this.get(sandboxId);
     if (!supervisor) return;
     this.#connections.delete(sandboxId);
     try {
