@@ -1,5 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { status } from '@grpc/grpc-js';
 import t from 'tap';
 import { busyboxImage } from './harness/images.js';
@@ -8,6 +12,7 @@ import { type Node, startNode } from './harness/node.js';
 import { OWN_NETWORK, Pod, containerConfig, podConfig, readLog } from './harness/pod.js';
 import { until } from './harness/wait.js';
 
+const run = promisify(execFile);
 let node: Node;
 
 t.before(async () => {
@@ -210,6 +215,21 @@ t.test('a supervisor that does not answer a new daemon is asked again, and its p
   t.match(await until('an answer', exec, 30_000), { code: 0, stdout: 'still here\n' });
   t.same(await pod.status(id), before);
   await pod.remove();
+});
+
+t.test('leftovers that cannot be cleared away do not keep the daemon down', async (t) => {
+  const { daemon } = node;
+  await daemon.kill();
+  const leftovers = [join(daemon.state, 'pods', 'left'), join(daemon.root, 'containers', 'left')];
+  for (const leftover of leftovers) {
+    await mkdir(leftover);
+    await run('mount', ['-t', 'tmpfs', 'tmpfs', leftover]);
+  }
+  await daemon.up();
+  t.match(await daemon.log(), /cannot clear away a leftover/);
+  for (const leftover of leftovers) await run('umount', [leftover]);
+  await daemon.restart();
+  for (const leftover of leftovers) t.notOk(existsSync(leftover), 'the next start clears it away');
 });
 
 t.test('a pod that was killed while the daemon was away', async (t) => {

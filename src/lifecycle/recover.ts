@@ -35,7 +35,7 @@ export const recover = async (runtime: Runtime): Promise<void> => {
   await dropUnknownPods(runtime);
   await dropUnknownContainers(runtime);
   await dropUnknownAttachments(runtime);
-  await runtime.layers.sweep();
+  await orLeave(runtime, { directory: runtime.layers.directory }, () => runtime.layers.sweep());
   await refreshScopes(runtime);
 };
 
@@ -137,37 +137,47 @@ const resume = (runtime: Runtime, object: object, operation: Promise<void>): voi
   );
 };
 
+/** A leftover that resists must not keep the node down. */
+const orLeave = async (runtime: Runtime, leftover: object, drop: () => Promise<void>): Promise<void> => {
+  try {
+    await drop();
+  } catch (error) {
+    runtime.log.warn({ err: error, ...leftover }, 'cannot clear away a leftover; the next start tries again');
+  }
+};
+
 const dropUnknownPods = async (runtime: Runtime): Promise<void> => {
   for (const id of await readdir(podsDirectory(runtime.config))) {
     if (runtime.sandboxes.get(id)) continue;
-    if (await reach(runtime, id)) await runtime.supervisors.shutdown(id);
-    await rm(podDirectory(runtime.config, id), { recursive: true, force: true });
+    await orLeave(runtime, { sandbox: id }, async () => {
+      if (await reach(runtime, id)) await runtime.supervisors.shutdown(id);
+      await rm(podDirectory(runtime.config, id), { recursive: true, force: true });
+    });
   }
 };
 
 const dropUnknownContainers = async (runtime: Runtime): Promise<void> => {
   for (const container of runtime.containers.list()) {
     if (runtime.sandboxes.get(container.sandboxId)) continue;
-    await killCgroup(runtime.cgroups, container.cgroupPath);
-    await endScope(runtime, container);
-    await discardContainer(runtime, container);
+    await orLeave(runtime, { container: container.id }, async () => {
+      await killCgroup(runtime.cgroups, container.cgroupPath);
+      await endScope(runtime, container);
+      await discardContainer(runtime, container);
+    });
   }
   for (const id of await readdir(containersDirectory(runtime.config))) {
-    if (!runtime.containers.get(id)) await runtime.layers.discard(join(containersDirectory(runtime.config), id));
+    if (runtime.containers.get(id)) continue;
+    const directory = join(containersDirectory(runtime.config), id);
+    await orLeave(runtime, { directory }, () => runtime.layers.discard(directory));
   }
 };
 
 const dropUnknownAttachments = async (runtime: Runtime): Promise<void> => {
   for (const left of runtime.network.leftovers()) {
     if (runtime.sandboxes.get(left.sandboxId)) continue;
-    try {
+    await orLeave(runtime, { sandbox: left.sandboxId, netns: left.netnsPath }, async () => {
       await runtime.network.remove(left);
       await unpinNetns(runtime, left.netnsPath);
-    } catch (error) {
-      runtime.log.warn(
-        { err: error, sandbox: left.sandboxId },
-        'cannot detach from the network; the next start tries again',
-      );
-    }
+    });
   }
 };
