@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Container, heldLayers } from '../store/container.js';
-import { killContainer } from './container-kill.js';
+import { dropContainer, killContainer } from './container-kill.js';
 import { containerDirectory, specPath } from './paths.js';
 import { endScope } from './container-scope.js';
 import type { Runtime } from './runtime.js';
@@ -27,7 +27,9 @@ export const removeContainer = async (parts: Parts, { id }: Container): Promise<
   await parts.turns.run(id, async () => {
     const container = parts.containers.update(id, { stage: 'removing' });
     if (!container) return;
-    await parts.supervisors.get(container.sandboxId)?.remove(id);
+    const supervisor = parts.supervisors.get(container.sandboxId);
+    // Whatever was recorded: the supervisor knows whether it has ended.
+    if (supervisor) await dropContainer(parts, supervisor, id);
     await endScope(parts, container);
     await discardContainer(parts, container);
     parts.containerStats.forget(container);

@@ -1,12 +1,16 @@
 import { failedPrecondition } from '../errors.js';
 import { type Container, containerState } from '../store/container.js';
+import { SupervisorError } from '../supervisor/supervisor.js';
 import { now } from './clock.js';
 import { asRuntimeError } from './supervisor-error.js';
 import type { Runtime } from './runtime.js';
 
-/** Releases a created container to its execve. A start that fails leaves the container EXITED with the cause as its message. */
+/**
+ * Releases a created container to its execve. A start that fails leaves the container EXITED with the cause as its message; one that was
+ * not answered may still succeed, so it is killed, and its end is recorded when the supervisor tells of it.
+ */
 export const startContainer = (
-  parts: Pick<Runtime, 'containers' | 'supervisors' | 'turns' | 'exits'>,
+  parts: Pick<Runtime, 'log' | 'containers' | 'supervisors' | 'turns' | 'exits'>,
   { id }: Container,
 ): Promise<void> =>
   parts.turns.run(id, async () => {
@@ -22,6 +26,14 @@ export const startContainer = (
       parts.containers.learn(id, { startedAt: String(startedAt) });
     } catch (error) {
       const cause = asRuntimeError(error, `container ${id}`);
+      if (error instanceof SupervisorError && !error.isAnswer) {
+        supervisor
+          .kill(id)
+          .catch((err: unknown) =>
+            parts.log.warn({ err, container: id }, 'cannot kill a container after its late start'),
+          );
+        throw cause;
+      }
       parts.exits.record(id, { exitCode: 128, oom: false, finishedAt: now(), message: cause.message });
       throw cause;
     }

@@ -10,20 +10,23 @@ export class SupervisorError extends Error {
   override readonly name = 'SupervisorError';
   /** The name of the errno, e.g. ENOENT. */
   readonly code: string;
+  /** The supervisor itself said so; otherwise nobody knows what it has done, or will still do. */
+  readonly isAnswer: boolean;
 
   constructor(
     readonly errno: number,
     /** What was being done: the plan's operation or the request. */
     readonly step: string,
     message: string,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { isAnswer?: boolean },
   ) {
     super(message, options);
+    this.isAnswer = options?.isAnswer ?? false;
     this.code = NAMES.get(errno) ?? `E${errno}`;
   }
 
   static of(fields: Fields): SupervisorError {
-    return new SupervisorError(fields.i32(1), fields.string(2), fields.string(3));
+    return new SupervisorError(fields.i32(1), fields.string(2), fields.string(3), { isAnswer: true });
   }
 
   static timedOut(step: string, ms: number): SupervisorError {
