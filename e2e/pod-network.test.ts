@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
@@ -112,6 +112,41 @@ t.test("a pod on the host's network has the host's interfaces and listens on its
   const names = (text: string) => text.match(/^ *\S+(?=:)/gm)?.map((name) => name.trim());
   t.same(names(inside.stdout), names(outside));
   await pod.remove();
+});
+
+t.test('a pod that fails and cannot give its address back stays until it can', async (t) => {
+  const { cri, home } = node.daemon;
+  const list = join(home, 'cni', '10-bridge.conflist');
+  const network = await readFile(list, 'utf8');
+  const stubborn = join(home, 'stubborn');
+  await mkdir(join(home, 'config.d'));
+  await mkdir(join(home, 'bin'));
+  await writeFile(join(home, 'config.d/plugins.toml'), `[cni]\nbin_dirs = ["${join(home, 'bin')}", "/usr/lib/cni"]\n`);
+  const plugin = (name: string, script: string) =>
+    writeFile(join(home, 'bin', name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const refuse = (why: string) => `{ echo '{"cniVersion":"1.0.0","code":100,"msg":"${why}"}'; exit 1; }`;
+  await plugin(
+    'keeper',
+    `[ $CNI_COMMAND != DEL ] || [ ! -e ${stubborn} ] || ${refuse('stubborn')}\necho '{"cniVersion":"1.0.0"}'`,
+  );
+  await plugin('refuser', `[ $CNI_COMMAND != ADD ] || ${refuse('refused')}`);
+  await writeFile(stubborn, '');
+  const { plugins, ...rest } = JSON.parse(network) as { plugins: object[] };
+  await writeFile(list, JSON.stringify({ ...rest, plugins: [{ type: 'keeper' }, ...plugins, { type: 'refuser' }] }));
+  await node.daemon.restart();
+  await t.rejects(Pod.run(node.daemon, { linux: OWN_NETWORK }), { message: /refused/ });
+  const { items } = await cri.listPodSandbox({});
+  t.match(items, [{ state: 'SANDBOX_NOTREADY' }], 'the kubelet sees it');
+  const podSandboxId = items[0]?.id ?? '';
+  await t.rejects(cri.stopPodSandbox({ podSandboxId }), { message: /stubborn/ });
+  await rm(stubborn);
+  await cri.stopPodSandbox({ podSandboxId });
+  await cri.removePodSandbox({ podSandboxId });
+  await t.rejects(Pod.run(node.daemon, { linux: OWN_NETWORK }), { message: /refused/ });
+  t.same((await cri.listPodSandbox({})).items, [], 'one that can goes at once');
+  await writeFile(list, network);
+  await rm(join(home, 'config.d'), { recursive: true });
+  await node.daemon.restart();
 });
 
 t.test('nothing is left', (t) => node.daemon.assertNothingLeft(t));

@@ -67,7 +67,7 @@ const create = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: 
 
     // Intent first: whatever happens from here on, a restarted daemon knows what to undo.
     parts.sandboxes.put(sandbox);
-    rollback.defer('forget sandbox', () => void parts.sandboxes.delete(id));
+    rollback.defer('forget sandbox', () => forget(parts, id));
     rollback.defer('remove pod cgroup', () => removePodCgroup(parts, sandbox));
 
     const directory = podDirectory(parts.config, id);
@@ -82,6 +82,12 @@ const create = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: 
     parts.sandboxes.update(id, { stage: 'ready', ips, supervisorPid });
     return id;
   });
+
+/** A pod whose addresses could not be given back stays, NOTREADY: the kubelet's StopPodSandbox tries again. */
+const forget = ({ network, sandboxes }: Parts, id: string): void => {
+  if (network.leftovers().some(({ sandboxId }) => sandboxId === id)) sandboxes.update(id, { stage: 'stopping' });
+  else sandboxes.delete(id);
+};
 
 const plan = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: string): Sandbox => {
   const id = randomBytes(32).toString('hex');
