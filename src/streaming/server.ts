@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
@@ -70,10 +71,9 @@ export class StreamingServer implements StreamUrls {
 
   async listen(): Promise<void> {
     const { address, port } = this.config;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(port, address, resolve);
-    });
+    await once(this.#server.listen(port, address), 'listening');
+    // Such as a connection that cannot be accepted for want of descriptors: the others go on.
+    this.#server.on('error', (error) => this.log.error({ err: error }, 'streaming server'));
     const bound = this.#server.address() as AddressInfo;
     const host = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
     this.#base = `${this.#tls ? 'https' : 'http'}://${host}:${bound.port}`;
