@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import t from 'tap';
 import { type Node, startNode } from './harness/node.js';
@@ -195,6 +197,25 @@ t.test('removing what runs ends it', async (t) => {
   await pod.start(node.busybox);
   await cri.removePodSandbox({ podSandboxId: pod.id });
   t.same((await cri.listContainers({ filter: { podSandboxId: pod.id } })).containers, []);
+});
+
+t.test('a removal that fails is seen, and the next one goes on with it', async (t) => {
+  const { cri, root } = node.daemon;
+  const pod = await Pod.run(node.daemon);
+  const id = await pod.start(node.busybox, { command: ['sleep', '1000'] });
+  const directory = join(root, 'containers', id);
+  execFileSync('mount', ['--bind', directory, directory]); // what is mounted cannot be moved away
+  await t.rejects(cri.removeContainer({ containerId: id }), { message: /busy/i });
+  await t.rejects(cri.removePodSandbox({ podSandboxId: pod.id }), { message: /busy/i });
+  const { containers } = await cri.listContainers({ filter: { podSandboxId: pod.id } });
+  t.match(containers, [{ id, state: 'CONTAINER_EXITED' }]);
+  t.match((await cri.listPodSandbox({ filter: { id: pod.id } })).items, [{ state: 'SANDBOX_NOTREADY' }]);
+  const { containersStatuses } = await cri.podSandboxStatus({ podSandboxId: pod.id });
+  t.match(containersStatuses, [{ id, state: 'CONTAINER_EXITED' }]);
+  execFileSync('umount', [directory]);
+  await cri.removePodSandbox({ podSandboxId: pod.id });
+  t.same((await cri.listPodSandbox({ filter: { id: pod.id } })).items, []);
+  t.same((await cri.listContainers({ filter: { id } })).containers, []);
 });
 
 t.test('stopping and removing the unknown succeeds; asking for it does not', async (t) => {

@@ -30,7 +30,7 @@ const matching = (runtime: Parts, filter: ContainerFilter__Output | null): Conta
   return candidates.filter(
     (container): container is Container =>
       container !== undefined &&
-      container.stage === 'live' &&
+      container.stage !== 'creating' && // one whose removal has failed is there
       (sandboxId === undefined || container.sandboxId === sandboxId) &&
       (!filter?.state || filter.state.state === containerState(container)) &&
       matchesLabels(container.config.labels, filter?.labelSelector),

@@ -11,7 +11,7 @@ export const podSandboxStats = async (
   { podSandboxId }: PodSandboxStatsRequest__Output,
 ): Promise<PodSandboxStatsResponse> => {
   const sandbox = runtime.sandboxes.require(podSandboxId);
-  if (!isVisible(sandbox)) throw notFound(`no such sandbox: "${podSandboxId}" is still being made or removed`);
+  if (!isVisible(sandbox)) throw notFound(`no such sandbox: "${podSandboxId}" is still being made`);
   const containers = bySandbox(runtime.containers.list())(sandbox.id);
   const stats = containers.map((container) => runtime.containerStats.read(container));
   return { stats: runtime.sandboxStats.read(sandbox, stats) };

@@ -14,10 +14,10 @@ export const podSandboxStatus = async (
   request: PodSandboxStatusRequest__Output,
 ): Promise<PodSandboxStatusResponse> => {
   const sandbox = runtime.sandboxes.require(request.podSandboxId);
-  if (!isVisible(sandbox)) throw notFound(`no such sandbox: "${request.podSandboxId}" is still being made or removed`);
+  if (!isVisible(sandbox)) throw notFound(`no such sandbox: "${request.podSandboxId}" is still being made`);
   const containers = runtime.containers
     .list()
-    .filter((container) => container.sandboxId === sandbox.id && container.stage === 'live');
+    .filter((container) => container.sandboxId === sandbox.id && container.stage !== 'creating');
   return {
     status: sandboxStatusOf(sandbox),
     containersStatuses: containers.map(containerStatusOf),

@@ -89,7 +89,7 @@ export class Events {
     const sandbox = this.sandboxes.get(sandboxId) ?? (container ? undefined : (object as Sandbox));
     const containers = this.containers
       .list()
-      .filter((other) => other.sandboxId === sandboxId && other.stage === 'live');
+      .filter((other) => other.sandboxId === sandboxId && other.stage !== 'creating');
     for (const type of types) this.#tell({ id: object.id, type, createdAt: now(), sandbox, containers });
   }
 
