@@ -87,6 +87,17 @@ t.test('a host port leads to the pod, from 127.0.0.1 as well; host port 0 is non
   await pod.remove();
 });
 
+t.test('no privilege is needed for low ports and for ping', async (t) => {
+  const pod = await Pod.run(node.daemon, { linux: OWN_NETWORK });
+  const id = await pod.start(node.busybox, {
+    ...server('low', 80),
+    security: { runAsUser: { value: '1000' }, capabilities: { dropCapabilities: ['ALL'] } },
+  });
+  t.equal(await answerOf(await ipOf(pod), 80), 'low\n');
+  t.equal((await pod.exec(id, 'cat', '/proc/sys/net/ipv4/ping_group_range')).stdout, '0\t2147483647\n');
+  await pod.remove();
+});
+
 t.test('containers of a pod share its network, and other pods do not', async (t) => {
   const [pod, neighbour] = await Promise.all([1, 2].map(() => Pod.run(node.daemon, { linux: OWN_NETWORK })));
   if (!pod || !neighbour) throw new Error('no pods');

@@ -77,6 +77,10 @@ export const ConfigSchema = z.strictObject({
       pids_limit: z.number().int().min(0).max(4_194_304).default(0),
       /** Mount the container's own cgroup read-write: containers that manage cgroups below it, such as systemd. v2 only. */
       cgroup_writable: z.boolean().default(false),
+      /** Processes without CAP_NET_BIND_SERVICE may listen on ports below 1024 of a pod's own network. */
+      enable_unprivileged_ports: z.boolean().default(true),
+      /** Processes without CAP_NET_RAW may ping from a pod's own network; not in user namespaces. */
+      enable_unprivileged_icmp: z.boolean().default(true),
       /** A privileged container gets the devices it asks for instead of all of the node's. */
       privileged_without_host_devices: z.boolean().default(false),
       /** Who makes cgroups; auto: systemd where it runs the host and cgroup v2 is the only hierarchy. */

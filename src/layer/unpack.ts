@@ -24,7 +24,7 @@ export interface Limits {
 
 export const LIMITS: Limits = { maxBytes: 256 * 2 ** 30, maxEntries: 10_000_000, stallMs: 300_000 };
 
-const MAX_OUTPUT = 24 << 20; // two files of at most 10 MiB and their headers
+const MAX_OUTPUT = 3 << 20; // two files of at most 1 MiB and their headers
 /** Of one command line. */
 const MAX_NAMES = 500;
 const MAX_STDERR = 4 << 10;

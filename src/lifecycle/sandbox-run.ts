@@ -139,13 +139,17 @@ const startSupervisor = async (
   return pid;
 };
 
-const sandboxPlan = ({ host }: Parts, sandbox: Sandbox, config: PodSandboxConfig__Output): SandboxPlan => ({
+const sandboxPlan = (
+  { config: node, host }: Parts,
+  sandbox: Sandbox,
+  config: PodSandboxConfig__Output,
+): SandboxPlan => ({
   hostname: podHostname(config, sandbox.netnsPath === ''),
   network: sandbox.netnsPath === '' ? 'node' : 'pod',
   ipc: mode(config, 'ipc') === 'NODE' ? 'node' : 'pod',
   sharedPid: mode(config, 'pid') === 'POD',
   netnsPath: sandbox.netnsPath,
-  sysctls: sandboxSysctls(config),
+  sysctls: sandboxSysctls(config, node.containers),
   userns: podUserNamespace(config.linux?.securityContext?.namespaceOptions),
   mountLabel: selinuxLabels(config.linux?.securityContext, sandbox.selinuxLevel ?? '', host.selinux)?.mount,
 });

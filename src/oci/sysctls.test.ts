@@ -1,9 +1,16 @@
 import t from 'tap';
 import type { NamespaceOption__Output } from '../gen/runtime/v1/NamespaceOption.js';
 import { namespaceOptions, sandboxConfig } from './spec-input.fixture.js';
-import { sandboxSysctls } from './sysctls.js';
+import { sandboxSysctls, type Unprivileged } from './sysctls.js';
 
-const check = (sysctls: Record<string, string>, options: Partial<NamespaceOption__Output> = {}) =>
+const NOTHING = { enable_unprivileged_ports: false, enable_unprivileged_icmp: false };
+const BOTH = { enable_unprivileged_ports: true, enable_unprivileged_icmp: true };
+
+const check = (
+  sysctls: Record<string, string>,
+  options: Partial<NamespaceOption__Output> = {},
+  allowed: Unprivileged = NOTHING,
+) =>
   sandboxSysctls(
     sandboxConfig({
       linux: {
@@ -26,16 +33,34 @@ const check = (sysctls: Record<string, string>, options: Partial<NamespaceOption
         resources: null,
       },
     }),
+    allowed,
   );
 
 t.test('settings of the pod’s own namespaces, in one spelling', async (t) => {
-  t.same(sandboxSysctls(sandboxConfig()), []);
+  t.same(sandboxSysctls(sandboxConfig(), NOTHING), []);
   t.same(check({ 'net.ipv4.ip_forward': '1', 'net/ipv4/tcp_rmem': '4096 87380\t6291456' }), [
     { key: 'net.ipv4.ip_forward', value: '1' },
     { key: 'net.ipv4.tcp_rmem', value: '4096 87380 6291456' },
   ]);
   for (const key of ['kernel.shm_rmid_forced', 'kernel.msgmax', 'kernel.sem', 'fs.mqueue.msg_max'])
     t.same(check({ [key]: '1' }), [{ key, value: '1' }]);
+});
+
+t.test('what the node allows all pods with a network of their own; the pod has the last word', async (t) => {
+  const ports = { key: 'net.ipv4.ip_unprivileged_port_start', value: '0' };
+  const ping = { key: 'net.ipv4.ping_group_range', value: '0 2147483647' };
+  t.same(check({}, {}, BOTH), [ports, ping]);
+  t.same(check({}, {}, { ...BOTH, enable_unprivileged_icmp: false }), [ports]);
+  t.same(check({}, {}, { ...BOTH, enable_unprivileged_ports: false }), [ping]);
+  const own = { key: ports.key, value: '1024' };
+  t.same(check({ 'net/ipv4/ip_unprivileged_port_start': '1024' }, {}, BOTH), [ping, own]);
+  t.same(check({}, { network: 'NODE' }, BOTH), [], 'never of the node');
+  const userns = { mode: 'POD', uids: [], gids: [] } as const;
+  t.same(
+    check({}, { usernsOptions: { ...userns, uids: [], gids: [] } }, BOTH),
+    [ports],
+    'groups a user namespace lacks',
+  );
 });
 
 t.test('CVE-2022-0811: values carry nothing but a value', async (t) => {

@@ -19,14 +19,29 @@ const OWNERS: ReadonlyArray<{ namespace: 'network' | 'ipc'; key: RegExp }> = [
   { namespace: 'ipc', key: /^fs\.mqueue\.[a-z_]+$/ },
 ];
 
+/** What a pod with a network of its own may do without a capability for it (the `containers` section of the configuration). */
+export interface Unprivileged {
+  /** Listen on ports below 1024. */
+  readonly enable_unprivileged_ports: boolean;
+  /** Send ICMP echo requests. */
+  readonly enable_unprivileged_icmp: boolean;
+}
+
 /**
  * The pod's sysctls, checked: each belongs to a namespace that is the pod's own. One that is the host's would change the node
- * (CVE-2022-0532), however its key is spelled.
+ * (CVE-2022-0532), however its key is spelled. Before them what the node allows all pods; the pod has the last word.
  */
-export function sandboxSysctls(config: Pick<PodSandboxConfig__Output, 'linux'>): Sysctl[] {
+export function sandboxSysctls(config: Pick<PodSandboxConfig__Output, 'linux'>, allowed: Unprivileged): Sysctl[] {
   const options = config.linux?.securityContext?.namespaceOptions;
   const modes = { network: options?.network ?? 'POD', ipc: options?.ipc ?? 'POD' };
-  return Object.entries(config.linux?.sysctls ?? {}).map(([name, value]) => checked(name, value, modes));
+  const own = Object.entries(config.linux?.sysctls ?? {}).map(([name, value]) => checked(name, value, modes));
+  if (modes.network === 'NODE') return own;
+  const defaults: Sysctl[] = [];
+  if (allowed.enable_unprivileged_ports) defaults.push({ key: 'net.ipv4.ip_unprivileged_port_start', value: '0' });
+  // The kernel takes only groups that the pod's user namespace has (net/ipv4/sysctl_net_ipv4.c).
+  if (allowed.enable_unprivileged_icmp && options?.usernsOptions?.mode !== 'POD')
+    defaults.push({ key: 'net.ipv4.ping_group_range', value: '0 2147483647' });
+  return [...defaults.filter(({ key }) => !own.some((sysctl) => sysctl.key === key)), ...own];
 }
 
 function checked(name: string, value: string, modes: Record<'network' | 'ipc', NamespaceMode__Output>): Sysctl {
