@@ -86,13 +86,13 @@ t.test('CVE-2025-4437: links of the image work, absolute ones too', async (t) =>
   t.equal(await identity(root, await layer(t)), answer(PASSWD, PASSWD));
 });
 
-t.test('a million lines, no newline, modes that keep others out', async (t) => {
+t.test('a megabyte, no newline, modes that keep others out', async (t) => {
   const root = await layer(t);
-  const large = 'x:::\n'.repeat(1_000_000);
+  const large = 'x:::\n'.repeat(200_000);
   await writeFile(join(root, 'etc/passwd'), large, { mode: 0 });
   await writeFile(join(root, 'etc/group'), 'no newline', { mode: 0 });
   t.equal(await identity(root), answer(large, 'no newline'));
-  await writeFile(join(root, 'etc/group'), Buffer.alloc(10 * 2 ** 20 + 1, 'x'));
+  await writeFile(join(root, 'etc/group'), Buffer.alloc(2 ** 20 + 1, 'x'));
   t.equal((await run(['identity', root])).code, BAD_INPUT);
 });
 
