@@ -52,12 +52,18 @@ t.test('Status lists every handler, and an unknown one is refused', async (t) =>
   await t.rejects(Pod.run(node.daemon, {}, 'kata'), { code: status.INVALID_ARGUMENT, details: /"kata".*"runc"/ });
 });
 
+/** What is mounted on the host, but for what tests beside this one mount in directories of theirs. */
+const mounts = async (): Promise<string[]> => {
+  const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n');
+  return lines.filter((line) => !line.includes('/jangada-e2e-') || line.includes(node.daemon.home));
+};
+
 for (const handler of ['native', 'runc', 'crun']) {
   const run = (over = {}) => Pod.run(node.daemon, over, handler);
 
   t.test(`${handler}: from CREATED to gone, with log, exit code and nothing mounted on the host`, async (t) => {
     const { cri } = node.daemon;
-    const before = await readFile('/proc/self/mountinfo', 'utf8');
+    const before = await mounts();
     const pod = await run();
     t.equal((await cri.podSandboxStatus({ podSandboxId: pod.id })).status?.runtimeHandler, handler);
     const id = await pod.create(node.busybox, {
@@ -70,7 +76,7 @@ for (const handler of ['native', 'runc', 'crun']) {
     t.match(exited, { exitCode: 7, reason: 'Error' });
     const lines = (await readLog(exited.logPath)).map(({ stream, tag, text }) => `${stream} ${tag} ${text}`);
     t.same(lines.toSorted(), ['stderr F err', 'stdout F out', 'stdout P no newline'].toSorted());
-    t.equal(await readFile('/proc/self/mountinfo', 'utf8'), before);
+    t.same(await mounts(), before);
     for (let round = 0; round < 5; round++) {
       const { status: done } = await pod.complete(node.busybox, { command: ['true'] });
       t.match(done, { exitCode: 0, reason: 'Completed' }, 'a program that ends at once');
