@@ -36,6 +36,18 @@ for (const [name, open] of [
   const attach = async (containerId: string, wanted: Wanted) =>
     open((await node.daemon.cri.attach({ containerId, ...wanted })).url, wanted);
 
+  /** Two clients, of which one does not read, of a container that waits for its input. */
+  const goodAndStuck = async (id: string) => {
+    const [good, stuck] = [await attach(id, { stdin: true, stdout: true }), await attach(id, { stdout: true })];
+    let bytes = 0;
+    good.stdout.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+    stuck.stdout.pause();
+    good.stdin.write('go\n');
+    return { good, stuck, received: () => bytes };
+  };
+
   t.test(`${name}: what the container writes from now on, to each client, and its end`, async (t) => {
     const id = await pod.start(node.busybox, {
       command: ['sh', '-c', 'echo before; while read line; do echo "$line"; echo "$line" >&2; done; exit 3'],
@@ -124,13 +136,7 @@ for (const [name, open] of [
       command: ['sh', '-c', 'read go; exec yes 0123456789abcdef0123456789abcdef0123456789abcdef'],
       stdin: true,
     });
-    const [good, stuck] = [await attach(id, { stdin: true, stdout: true }), await attach(id, { stdout: true })];
-    let received = 0;
-    good.stdout.on('data', (chunk: Buffer) => {
-      received += chunk.length;
-    });
-    stuck.stdout.pause();
-    good.stdin.write('go\n');
+    const { good, stuck, received } = await goodAndStuck(id);
     const { logPath } = await pod.status(id);
     let [size, same] = [0, 0];
     await until('the container is held up', async () => {
@@ -143,7 +149,7 @@ for (const [name, open] of [
     t.same(JSON.parse(await good.status), SUCCESS);
     const lines = await readLog(logPath);
     const logged = lines.reduce((bytes, { tag, text }) => bytes + text.length + (tag === 'F' ? 1 : 0), 0);
-    t.equal(received, logged, 'all that is in the log');
+    t.equal(received(), logged, 'all that is in the log');
     stuck.vanish();
   });
 
@@ -153,17 +159,11 @@ for (const [name, open] of [
       command: ['sh', '-c', `read go; yes 0123456789abcdef0123456789abcdef0123456789abcdef | head -n ${lines}`],
       stdin: true,
     });
-    const [good, stuck] = [await attach(id, { stdin: true, stdout: true }), await attach(id, { stdout: true })];
-    let received = 0;
-    good.stdout.on('data', (chunk: Buffer) => {
-      received += chunk.length;
-    });
-    stuck.stdout.pause();
-    good.stdin.write('go\n');
+    const { good, stuck, received } = await goodAndStuck(id);
     const { exitCode, logPath } = await pod.exited(id, 60_000);
     t.equal(exitCode, 0);
     t.same(JSON.parse(await good.status), SUCCESS);
-    t.equal(received, lines * 49, 'the client that reads gets every byte');
+    t.equal(received(), lines * 49, 'the client that reads gets every byte');
     t.equal((await readLog(logPath)).length, lines, 'and so does the log');
     stuck.vanish();
   });

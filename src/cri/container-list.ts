@@ -6,6 +6,7 @@ import type { StreamContainersRequest__Output } from '../gen/runtime/v1/StreamCo
 import type { StreamContainersResponse } from '../gen/runtime/v1/StreamContainersResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { type Container, containerState } from '../store/container.js';
+import { isVisible } from '../store/visible.js';
 import { inChunks } from './in-chunks.js';
 import { matchesLabels } from './label-selector.js';
 import { perRecord } from './per-record.js';
@@ -30,7 +31,7 @@ const matching = (runtime: Parts, filter: ContainerFilter__Output | null): Conta
   return candidates.filter(
     (container): container is Container =>
       container !== undefined &&
-      container.stage !== 'creating' && // one whose removal has failed is there
+      isVisible(container) &&
       (sandboxId === undefined || container.sandboxId === sandboxId) &&
       (!filter?.state || filter.state.state === containerState(container)) &&
       matchesLabels(container.config.labels, filter?.labelSelector),

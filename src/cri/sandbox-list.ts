@@ -5,7 +5,8 @@ import type { PodSandboxFilter__Output } from '../gen/runtime/v1/PodSandboxFilte
 import type { StreamPodSandboxesRequest__Output } from '../gen/runtime/v1/StreamPodSandboxesRequest.js';
 import type { StreamPodSandboxesResponse } from '../gen/runtime/v1/StreamPodSandboxesResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';
-import { type Sandbox, isVisible, sandboxState } from '../store/sandbox.js';
+import { type Sandbox, sandboxState } from '../store/sandbox.js';
+import { isVisible } from '../store/visible.js';
 import { inChunks } from './in-chunks.js';
 import { matchesLabels } from './label-selector.js';
 import { perRecord } from './per-record.js';

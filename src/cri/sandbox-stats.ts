@@ -2,7 +2,7 @@ import { notFound } from '../errors.js';
 import type { PodSandboxStatsRequest__Output } from '../gen/runtime/v1/PodSandboxStatsRequest.js';
 import type { PodSandboxStatsResponse } from '../gen/runtime/v1/PodSandboxStatsResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';
-import { isVisible } from '../store/sandbox.js';
+import { isVisible } from '../store/visible.js';
 import { bySandbox } from './measured.js';
 
 /** "If the pod sandbox does not exist, the call returns an error" (api.proto, PodSandboxStats). */

@@ -5,7 +5,8 @@ import type { PodSandboxStatusResponse } from '../gen/runtime/v1/PodSandboxStatu
 import { now } from '../lifecycle/clock.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { OCI_VERSION } from '../oci/spec.js';
-import { type Sandbox, isVisible, sandboxState } from '../store/sandbox.js';
+import { type Sandbox, sandboxState } from '../store/sandbox.js';
+import { isVisible } from '../store/visible.js';
 import { containerStatusOf } from './container-status.js';
 import { shownMessage } from './shown-message.js';
 
@@ -17,7 +18,7 @@ export const podSandboxStatus = async (
   if (!isVisible(sandbox)) throw notFound(`no such sandbox: "${request.podSandboxId}" is still being made`);
   const containers = runtime.containers
     .list()
-    .filter((container) => container.sandboxId === sandbox.id && container.stage !== 'creating');
+    .filter((container) => container.sandboxId === sandbox.id && isVisible(container));
   return {
     status: sandboxStatusOf(sandbox),
     containersStatuses: containers.map(containerStatusOf),

@@ -2,6 +2,7 @@ import { resourceExhausted, unavailable } from '../errors.js';
 import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
 import type { Sandbox } from '../store/sandbox.js';
+import { isVisible } from '../store/visible.js';
 import { now } from './clock.js';
 import { type EventType, containerEvents, sandboxEvents } from './transitions.js';
 
@@ -87,9 +88,7 @@ export class Events {
     const sandboxId = container?.sandboxId ?? object.id;
     // A sandbox that is just gone is told about with its last status.
     const sandbox = this.sandboxes.get(sandboxId) ?? (container ? undefined : (object as Sandbox));
-    const containers = this.containers
-      .list()
-      .filter((other) => other.sandboxId === sandboxId && other.stage !== 'creating');
+    const containers = this.containers.list().filter((other) => other.sandboxId === sandboxId && isVisible(other));
     for (const type of types) this.#tell({ id: object.id, type, createdAt: now(), sandbox, containers });
   }
 

@@ -27,9 +27,6 @@ export interface Sandbox {
   readonly supervisorPid: number;
 }
 
-/** A removal that has failed is shown, too: whoever does not see it would not ask again. */
-export const isVisible = ({ stage }: Pick<Sandbox, 'stage'>): boolean => stage !== 'creating';
-
 export const sandboxState = (sandbox: Sandbox): 'SANDBOX_READY' | 'SANDBOX_NOTREADY' =>
   sandbox.stage === 'ready' ? 'SANDBOX_READY' : 'SANDBOX_NOTREADY';
 

@@ -2,13 +2,10 @@
 #include "../remove.h"
 
 #include <cstdlib>
-#include <fcntl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "../fd.h"
 #include "tap.h"
+#include "trees.h"
 
 namespace {
 
@@ -20,20 +17,13 @@ void touch(int directory, const std::string &name) {
     Fd file(openat(directory, name.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 }
 
-Fd make_directory(int parent, const std::string &name, mode_t mode = 0700) {
-    mkdirat(parent, name.c_str(), mode);
-    return Fd(openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-}
-
 void test_deep() {
     Fd at = make_directory(place.get(), "deep");
     for (int level = 0; level < 10'000; level++) {
         touch(at.get(), "file");
         at = make_directory(at.get(), level % 2 ? "d" : "lifted-0");
     }
-    const rlimit few{16, 16}, small_stack{256 << 10, 256 << 10};
-    setrlimit(RLIMIT_NOFILE, &few);
-    setrlimit(RLIMIT_STACK, &small_stack);
+    use_little();
     same(failure_of([] { remove_tree(place.get(), "deep"); }), "", "ten thousand levels, with 16 descriptors");
     ok(!exists("deep"), "are gone");
 }

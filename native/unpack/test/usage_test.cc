@@ -2,14 +2,11 @@
 #include "../usage.h"
 
 #include <cstdlib>
-#include <fcntl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "../fd.h"
 #include "../remove.h"
 #include "tap.h"
+#include "trees.h"
 
 namespace {
 
@@ -20,11 +17,6 @@ void fill(int directory, const std::string &name, size_t bytes) {
     std::string text(bytes, 'x');
     if (write(file.get(), text.data(), bytes) != static_cast<ssize_t>(bytes)) perror("write");
     fsync(file.get());
-}
-
-Fd make_directory(int parent, const std::string &name) {
-    mkdirat(parent, name.c_str(), 0700);
-    return Fd(openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 uint64_t inodes_of(const char *name) {
@@ -58,9 +50,7 @@ void test_deep() {
         fill(make_directory(at.get(), "aside").get(), "file", 1);
         at = make_directory(at.get(), std::string(255, 'd'));
     }
-    const rlimit few{16, 16}, small_stack{256 << 10, 256 << 10};
-    setrlimit(RLIMIT_NOFILE, &few);
-    setrlimit(RLIMIT_STACK, &small_stack);
+    use_little();
     ok(inodes_of("deep") == 1 + 3 * levels, "a path of half a megabyte, with 16 descriptors");
     std::optional<Usage> cut = count_tree(place.get(), "deep", 0);
     ok(cut && cut->inodes > 0 && cut->inodes < 1 + 3 * levels, "what takes too long has at least what was found");
