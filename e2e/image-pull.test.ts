@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import { defaultConfig } from '../src/config.js';
+import { defaultConfig } from '../src/base/config.js';
 import { parseReference } from '../src/image/reference.js';
 import { removeImage } from '../src/lifecycle/image-remove.js';
 import { openImages } from '../src/lifecycle/image-runtime.js';

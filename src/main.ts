@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander';
-import { runCheck } from './cli/check.js';
-import { runDaemon } from './cli/daemon.js';
-import { runStopPods } from './cli/stop-pods.js';
-import { ConfigError, DEFAULT_CONFIG, readConfig } from './config.js';
+import { runCheck } from './commands/check.js';
+import { runDaemon } from './daemon/daemon.js';
+import { runStopPods } from './commands/stop-pods.js';
+import { ConfigError, DEFAULT_CONFIG, readConfig } from './base/config.js';
 import { VERSION } from './version.js';
 
 const program = new Command('jangada').description('A Kubernetes container runtime').version(VERSION, '--version');

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { DeviceRule } from './limits.js';
 
 /** Instructions that every kernel takes in one program (BPF_MAXINSNS; more only from Linux 5.2 on). */

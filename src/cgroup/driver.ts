@@ -1,4 +1,4 @@
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 import type { CgroupLayout } from './layout.js';
 import { checkCgroupPath } from './paths.js';
 import { checkSlice, childSlice, scopeName, sliceOf, slicePath } from './slice.js';

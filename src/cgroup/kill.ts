@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { deadlineExceeded } from '../errors.js';
+import { deadlineExceeded } from '../base/errors.js';
 import { thaw } from './freezer.js';
 import type { CgroupLayout } from './layout.js';
 import { cgroupDirectories } from './paths.js';

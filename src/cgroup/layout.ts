@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 
 /** Where the host's cgroup hierarchies are mounted. Paths of cgroups are relative to these mount points. */
 export interface CgroupLayout {

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { CgroupLayout } from './layout.js';
 
 /** NAME_MAX of cgroupfs, and enough levels for the kubelet's three with room to spare. */

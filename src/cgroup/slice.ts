@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 
 /** systemd.unit(5): characters of a unit's name; `\` begins an escape, `@` an instance, which a slice has not. */
 const SLICE = /^[A-Za-z0-9:_.\\-]+\.slice$/;

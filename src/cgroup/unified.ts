@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import { type CgroupLayout, v2Mount } from './layout.js';
 import type { Resources } from './limits.js';
 

@@ -1,5 +1,5 @@
 import type { UnitProperty } from '../systemd/systemd.js';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { Resources } from './limits.js';
 import { cpuWeight, ioWeight, swapMax } from './v2.js';
 

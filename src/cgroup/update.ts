@@ -1,4 +1,4 @@
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 import type { CgroupLayout } from './layout.js';
 import { type CgroupWrite, checkResources, type Resources } from './limits.js';
 import { splitUnified } from './unified.js';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { WantedStdio } from '../lifecycle/stream-request.js';
 
 /** The streams of an ExecRequest or AttachRequest; the rules are those of api.proto. */

@@ -1,4 +1,4 @@
-import { invalidArgument, unimplemented } from '../errors.js';
+import { invalidArgument, unimplemented } from '../base/errors.js';
 import type { LinuxSandboxSecurityContext__Output } from '../gen/runtime/v1/LinuxSandboxSecurityContext.js';
 import { checkReference } from '../oci/seccomp-profile.js';
 import { podUserNamespace } from '../oci/userns.js';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { CreateContainerRequest__Output } from '../gen/runtime/v1/CreateContainerRequest.js';
 import type { CreateContainerResponse } from '../gen/runtime/v1/CreateContainerResponse.js';
 import { createContainer } from '../lifecycle/container-create.js';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { RemoveContainerRequest__Output } from '../gen/runtime/v1/RemoveContainerRequest.js';
 import type { RemoveContainerResponse } from '../gen/runtime/v1/RemoveContainerResponse.js';
 import { removeContainer } from '../lifecycle/container-remove.js';

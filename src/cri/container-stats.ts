@@ -1,4 +1,4 @@
-import { notFound } from '../errors.js';
+import { notFound } from '../base/errors.js';
 import type { ContainerStatsRequest__Output } from '../gen/runtime/v1/ContainerStatsRequest.js';
 import type { ContainerStatsResponse } from '../gen/runtime/v1/ContainerStatsResponse.js';
 import type { ContainerStatsReader } from '../stats/container-stats.js';

@@ -1,4 +1,4 @@
-import { notFound } from '../errors.js';
+import { notFound } from '../base/errors.js';
 import type { ContainerStatus } from '../gen/runtime/v1/ContainerStatus.js';
 import type { Mount } from '../gen/runtime/v1/Mount.js';
 import type { ContainerStatusRequest__Output } from '../gen/runtime/v1/ContainerStatusRequest.js';

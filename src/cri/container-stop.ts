@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { StopContainerRequest__Output } from '../gen/runtime/v1/StopContainerRequest.js';
 import type { StopContainerResponse } from '../gen/runtime/v1/StopContainerResponse.js';
 import { stopContainer } from '../lifecycle/container-stop.js';

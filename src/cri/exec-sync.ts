@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { ExecSyncRequest__Output } from '../gen/runtime/v1/ExecSyncRequest.js';
 import type { ExecSyncResponse } from '../gen/runtime/v1/ExecSyncResponse.js';
 import { execSync } from '../lifecycle/container-exec.js';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { ExecRequest__Output } from '../gen/runtime/v1/ExecRequest.js';
 import type { ExecResponse } from '../gen/runtime/v1/ExecResponse.js';
 import { requireRunning } from '../lifecycle/container-running.js';

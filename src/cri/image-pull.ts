@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { PullImageRequest__Output } from '../gen/runtime/v1/PullImageRequest.js';
 import type { PullImageResponse } from '../gen/runtime/v1/PullImageResponse.js';
 import { parseReference } from '../image/reference.js';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { RemoveImageRequest__Output } from '../gen/runtime/v1/RemoveImageRequest.js';
 import type { RemoveImageResponse } from '../gen/runtime/v1/RemoveImageResponse.js';
 import { removeImage as remove } from '../lifecycle/image-remove.js';

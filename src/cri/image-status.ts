@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { ImageStatusRequest__Output } from '../gen/runtime/v1/ImageStatusRequest.js';
 import type { ImageStatusResponse } from '../gen/runtime/v1/ImageStatusResponse.js';
 import type { ImageRecord } from '../image/image-store.js';

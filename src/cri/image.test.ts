@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import { defaultConfig } from '../config.js';
+import { defaultConfig } from '../base/config.js';
 import type { ImageSpec__Output } from '../gen/runtime/v1/ImageSpec.js';
 import type { ImageRecord } from '../image/image-record.js';
 import { openImages } from '../lifecycle/image-runtime.js';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { PortForwardRequest__Output } from '../gen/runtime/v1/PortForwardRequest.js';
 import type { PortForwardResponse } from '../gen/runtime/v1/PortForwardResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';

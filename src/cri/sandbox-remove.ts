@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { RemovePodSandboxRequest__Output } from '../gen/runtime/v1/RemovePodSandboxRequest.js';
 import type { RemovePodSandboxResponse } from '../gen/runtime/v1/RemovePodSandboxResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';

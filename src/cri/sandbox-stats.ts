@@ -1,4 +1,4 @@
-import { notFound } from '../errors.js';
+import { notFound } from '../base/errors.js';
 import type { PodSandboxStatsRequest__Output } from '../gen/runtime/v1/PodSandboxStatsRequest.js';
 import type { PodSandboxStatsResponse } from '../gen/runtime/v1/PodSandboxStatsResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';

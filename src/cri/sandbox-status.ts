@@ -1,8 +1,8 @@
-import { notFound } from '../errors.js';
+import { notFound } from '../base/errors.js';
 import type { PodSandboxStatus } from '../gen/runtime/v1/PodSandboxStatus.js';
 import type { PodSandboxStatusRequest__Output } from '../gen/runtime/v1/PodSandboxStatusRequest.js';
 import type { PodSandboxStatusResponse } from '../gen/runtime/v1/PodSandboxStatusResponse.js';
-import { now } from '../lifecycle/clock.js';
+import { now } from '../base/clock.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { OCI_VERSION } from '../oci/spec.js';
 import { type Sandbox, sandboxState } from '../store/sandbox.js';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { StopPodSandboxRequest__Output } from '../gen/runtime/v1/StopPodSandboxRequest.js';
 import type { StopPodSandboxResponse } from '../gen/runtime/v1/StopPodSandboxResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';

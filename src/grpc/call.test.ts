@@ -7,7 +7,7 @@ import { Client, credentials, type Server, type ServiceDefinition, status } from
 import { pino } from 'pino';
 import t from 'tap';
 import type { Rpcs, StreamRpc } from '../cri/rpc.js';
-import { notFound, resourceExhausted } from '../errors.js';
+import { notFound, resourceExhausted } from '../base/errors.js';
 import { implement, toStatus } from './call.js';
 import { loadCri } from './proto.js';
 import { listen } from './server.js';

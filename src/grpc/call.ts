@@ -9,7 +9,7 @@ import {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Rpc, Rpcs, StreamRpc } from '../cri/rpc.js';
-import { RuntimeError, unimplemented } from '../errors.js';
+import { RuntimeError, unimplemented } from '../base/errors.js';
 
 /** Every method of `service`, wrapped once: logging, timing, and the one place where an error becomes a gRPC status. */
 export const implement = (

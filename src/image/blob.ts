@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RuntimeError, unavailable } from '../errors.js';
+import { RuntimeError, unavailable } from '../base/errors.js';
 import { algorithm, dataLoss, type Digest, finish } from './digest.js';
 import { type Answer, type RetryPolicy, unreachable } from './exchange.js';
 import type { Descriptor } from './manifest.js';

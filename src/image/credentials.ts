@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { AuthConfig__Output } from '../gen/runtime/v1/AuthConfig.js';
 import { quote } from './digest.js';
 import type { RegistryHost } from './hosts.js';

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { RuntimeError } from '../errors.js';
+import { RuntimeError } from '../base/errors.js';
 import { status } from '@grpc/grpc-js';
 
 declare const parsed: unique symbol;

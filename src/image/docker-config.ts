@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 import { type Credentials, type CredentialSource, decodePair, registryKey } from './credentials.js';
 import { type Fields, isObject, parseObject } from './manifest.js';
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dispatcher, request } from 'undici';
-import { resourceExhausted, RuntimeError, unavailable } from '../errors.js';
+import { resourceExhausted, RuntimeError, unavailable } from '../base/errors.js';
 import { dataLoss } from './digest.js';
 import type { Transport } from './transport.js';
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse } from 'smol-toml';
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 import { type Fields, isObject } from './manifest.js';
 
 /** One place to ask for a registry's content: a mirror or the registry itself. */

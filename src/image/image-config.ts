@@ -1,4 +1,4 @@
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 import { dataLoss, type Digest, parseDigest, quote } from './digest.js';
 import { type Fields, isObject, parseObject, type Platform } from './manifest.js';
 

@@ -1,8 +1,8 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RuntimeError } from '../errors.js';
+import { RuntimeError } from '../base/errors.js';
 import { isDigest } from './digest.js';
-import { makePrivateDirectory, removeDurably, writeDurably } from '../durable-file.js';
+import { makePrivateDirectory, removeDurably, writeDurably } from '../base/durable-file.js';
 import { freeze, type ImageRecord, parseRecord } from './image-record.js';
 import { canonical, parseReference } from './reference.js';
 

@@ -1,4 +1,4 @@
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 import { dataLoss, type Digest, parseDigest, quote } from './digest.js';
 
 /** What points to a blob. Its `urls`, if any, are not read: a registry's content comes from that registry (CVE-2020-15157). */

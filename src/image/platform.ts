@@ -1,5 +1,5 @@
 import { arch } from 'node:process';
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 import { quote } from './digest.js';
 import type { Index, Platform } from './manifest.js';
 

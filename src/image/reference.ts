@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import { type Digest, isDigest, quote } from './digest.js';
 
 /** An image reference in normal form: nothing is left to be guessed. Grammar and defaults are those of distribution/reference. */

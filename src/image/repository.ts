@@ -1,4 +1,4 @@
-import { notFound, permissionDenied, resourceExhausted, type RuntimeError, unavailable } from '../errors.js';
+import { notFound, permissionDenied, resourceExhausted, type RuntimeError, unavailable } from '../base/errors.js';
 import { Authorizer } from './authorizer.js';
 import { readBlob } from './blob.js';
 import type { Credentials } from './credentials.js';

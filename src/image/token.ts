@@ -1,5 +1,5 @@
 import { status as Status } from '@grpc/grpc-js';
-import { permissionDenied, RuntimeError } from '../errors.js';
+import { permissionDenied, RuntimeError } from '../base/errors.js';
 import type { Credentials } from './credentials.js';
 import { quote } from './digest.js';
 import { type Asked, discard, exchange, MAX_DOCUMENT, printUrl, readBounded } from './exchange.js';

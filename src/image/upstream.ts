@@ -1,4 +1,4 @@
-import { failedPrecondition, RuntimeError } from '../errors.js';
+import { failedPrecondition, RuntimeError } from '../base/errors.js';
 import type { CredentialSource } from './credentials.js';
 import { dataLoss, type Digest } from './digest.js';
 import { isTransient } from './exchange.js';

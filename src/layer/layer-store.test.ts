@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { sha256, tarOf } from '../image/registry.fixture.js';
 import { LayerStore } from './layer-store.js';
-import { Slots } from './slots.js';
+import { Slots } from '../base/slots.js';
 
 const UNPACKER = [process.execPath, fileURLToPath(new URL('unpack.fixture.js', import.meta.url))] as const;
 const never = new AbortController().signal;

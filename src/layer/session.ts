@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { writeDurably } from '../durable-file.js';
+import { writeDurably } from '../base/durable-file.js';
 
 interface Mark {
   readonly version: 1;

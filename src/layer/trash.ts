@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { makePrivateDirectory } from '../durable-file.js';
+import { makePrivateDirectory } from '../base/durable-file.js';
 import { removeTrees, type Unpacker } from './unpack.js';
 
 /** Time for more to come: one process removes what a whole pod leaves, and none starts while pods are being torn down. */

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { status } from '@grpc/grpc-js';
-import { deadlineExceeded, internal, resourceExhausted, RuntimeError } from '../errors.js';
+import { deadlineExceeded, internal, resourceExhausted, RuntimeError } from '../base/errors.js';
 
 /** Program and leading arguments of jangada-unpack. */
 export type Unpacker = readonly [program: string, ...args: string[]];

@@ -1,6 +1,6 @@
 import { chmodSync, chownSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 import { podUserNamespace } from '../oci/userns.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { podDirectory, podsDirectory, specPath } from './paths.js';

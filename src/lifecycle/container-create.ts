@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { alreadyExists, failedPrecondition } from '../errors.js';
+import { alreadyExists, failedPrecondition } from '../base/errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { layersOf } from '../image/image-record.js';
 import { stopSignal } from '../oci/stop-signal.js';
 import { type Container, containerKey, heldLayers } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { letPodRootPass } from './bundle-access.js';
-import { now } from './clock.js';
+import { now } from '../base/clock.js';
 import { dropContainer } from './container-kill.js';
 import { forgetContainer, removeSpec } from './container-remove.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';

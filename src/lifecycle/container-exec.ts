@@ -1,4 +1,4 @@
-import { deadlineExceeded } from '../errors.js';
+import { deadlineExceeded } from '../base/errors.js';
 import type { Container } from '../store/container.js';
 import { requireRunning } from './container-running.js';
 import type { Runtime } from './runtime.js';

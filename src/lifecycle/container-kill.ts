@@ -1,5 +1,5 @@
 import { isFrozenFromAbove } from '../cgroup/freezer.js';
-import { deadlineExceeded } from '../errors.js';
+import { deadlineExceeded } from '../base/errors.js';
 import type { Container } from '../store/container.js';
 import type { Supervisor } from '../supervisor/supervisor.js';
 import type { Runtime } from './runtime.js';

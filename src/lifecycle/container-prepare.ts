@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { cgroupOps } from '../cgroup/resources.js';
 import { runtimeScope } from '../cgroup/slice.js';
-import { failedPrecondition, invalidArgument, notFound } from '../errors.js';
+import { failedPrecondition, invalidArgument, notFound } from '../base/errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { type ImageRecord, layersOf } from '../image/image-record.js';
 import { buildSpec } from '../oci/build-spec.js';

@@ -1,4 +1,4 @@
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 import { type Container, containerState } from '../store/container.js';
 
 /** @throws FAILED_PRECONDITION when there is no process to have to do with. */

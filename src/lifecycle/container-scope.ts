@@ -3,7 +3,7 @@ import { scopeOf, sliceOf } from '../cgroup/slice.js';
 import { scopeProperties } from '../cgroup/unit-properties.js';
 import { changedResources } from '../cgroup/update.js';
 import type { Resources } from '../cgroup/limits.js';
-import { unavailable } from '../errors.js';
+import { unavailable } from '../base/errors.js';
 import type { Container } from '../store/container.js';
 import { encodeUpdatePlan } from '../supervisor/plan-encoding.js';
 import type { Supervisor } from '../supervisor/supervisor.js';

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 import type { OciSpec } from '../oci/spec.js';
 import type { Container } from '../store/container.js';
 import { specPath } from './paths.js';

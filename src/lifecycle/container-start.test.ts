@@ -9,7 +9,7 @@ import { SupervisorError } from '../supervisor/supervisor.js';
 import { startContainer } from './container-start.js';
 import { Exits } from './exits.js';
 import type { Runtime } from './runtime.js';
-import { Turns } from './turns.js';
+import { Turns } from '../base/turns.js';
 
 const id = 'c'.repeat(64);
 

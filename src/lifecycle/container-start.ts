@@ -1,7 +1,7 @@
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 import { type Container, containerState } from '../store/container.js';
 import { SupervisorError } from '../supervisor/supervisor.js';
-import { now } from './clock.js';
+import { now } from '../base/clock.js';
 import { asRuntimeError } from './supervisor-error.js';
 import type { Runtime } from './runtime.js';
 

@@ -1,7 +1,7 @@
 import type { CgroupWrite, Resources } from '../cgroup/limits.js';
 import { limitWrites } from '../cgroup/resources.js';
 import { mergeResources, refuseBelowUsage, updateOps } from '../cgroup/update.js';
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 import type { LinuxContainerResources__Output } from '../gen/runtime/v1/LinuxContainerResources.js';
 import { linuxResources } from '../oci/resources.js';
 import { memoryInUse } from '../stats/cgroup-stats.js';

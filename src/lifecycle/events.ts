@@ -1,9 +1,9 @@
-import { resourceExhausted, unavailable } from '../errors.js';
+import { resourceExhausted, unavailable } from '../base/errors.js';
 import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { isVisible } from '../store/visible.js';
-import { now } from './clock.js';
+import { now } from '../base/clock.js';
 import { type EventType, containerEvents, sandboxEvents } from './transitions.js';
 
 /** Something happened to a container, or to a sandbox, which counts as a container here; records are as they were right after it. */

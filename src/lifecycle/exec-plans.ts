@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 import { runtimeProcessPlan } from '../oci/bundle.js';
 import { compileExecPlan } from '../oci/compile-plan.js';
 import { oomScoreAdj } from '../oci/resources.js';

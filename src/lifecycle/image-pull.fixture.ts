@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import type { Test } from 'tap';
-import { defaultConfig } from '../config.js';
+import { defaultConfig } from '../base/config.js';
 import type { AuthConfig__Output } from '../gen/runtime/v1/AuthConfig.js';
 import { parseReference } from '../image/reference.js';
 import { FakeRegistry, tarOf } from '../image/registry.fixture.js';

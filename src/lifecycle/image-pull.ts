@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
-import type { Config } from '../config.js';
-import { resourceExhausted, RuntimeError, unavailable } from '../errors.js';
+import type { Config } from '../base/config.js';
+import { resourceExhausted, RuntimeError, unavailable } from '../base/errors.js';
 import type { AuthConfig__Output } from '../gen/runtime/v1/AuthConfig.js';
 import { checkedBlob } from '../image/blob.js';
 import { type CredentialSource, firstCredentials, requestCredentials } from '../image/credentials.js';
@@ -19,7 +19,7 @@ import { canonical, type Reference, repositoryName } from '../image/reference.js
 import type { RepositoryOptions } from '../image/repository.js';
 import { type ResolvedManifest, Upstream } from '../image/upstream.js';
 import type { Layer, LayerStore } from '../layer/layer-store.js';
-import { Slots } from '../layer/slots.js';
+import { Slots } from '../base/slots.js';
 
 interface Parts {
   readonly config: Config;

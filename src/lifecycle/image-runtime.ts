@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 import { layersOf } from '../image/image-record.js';
 import { ImageStore } from '../image/image-store.js';
 import { LayerStore } from '../layer/layer-store.js';

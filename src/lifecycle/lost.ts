@@ -1,6 +1,6 @@
 import { killCgroup } from '../cgroup/kill.js';
 import type { Container } from '../store/container.js';
-import { now } from './clock.js';
+import { now } from '../base/clock.js';
 import { endScope } from './container-scope.js';
 import type { Runtime } from './runtime.js';
 import { readExitRecords } from '../supervisor/exit-record.js';

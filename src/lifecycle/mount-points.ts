@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 
 const DIRECTORIES = ['dev', 'etc', 'proc', 'sys'];
 const FILES = ['etc/hostname', 'etc/hosts', 'etc/resolv.conf'];

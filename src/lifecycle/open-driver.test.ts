@@ -1,6 +1,6 @@
 import t from 'tap';
 import type { CgroupLayout } from '../cgroup/layout.js';
-import { ConfigSchema } from '../config.js';
+import { ConfigSchema } from '../base/config.js';
 import { Systemd } from '../systemd/systemd.js';
 import { openCgroupDriver } from './open-driver.js';
 

@@ -1,7 +1,7 @@
 import { type CgroupDriver, cgroupfsDriver, chooseDriver, systemdDriver } from '../cgroup/driver.js';
 import type { CgroupLayout } from '../cgroup/layout.js';
-import type { Config } from '../config.js';
-import { failedPrecondition } from '../errors.js';
+import type { Config } from '../base/config.js';
+import { failedPrecondition } from '../base/errors.js';
 import { isSystemdHost, type Systemd } from '../systemd/systemd.js';
 
 /** The first systemd that knows every property we set: AllowedCPUs came last. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 
 /** Where the daemon keeps things. State paths are built from IDs that we generated, never from a pod's strings (CVE-2025-0750). */
 export const journalPath = (config: Pick<Config, 'root'>) => join(config.root, 'journal');

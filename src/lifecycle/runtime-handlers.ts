@@ -1,7 +1,7 @@
 import { access, constants } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import { type Config, ConfigError } from '../config.js';
-import { invalidArgument } from '../errors.js';
+import { type Config, ConfigError } from '../base/config.js';
+import { invalidArgument } from '../base/errors.js';
 import { VERSION } from '../version.js';
 import type { Host } from './host.js';
 import type { SpawnerService } from './spawner-service.js';

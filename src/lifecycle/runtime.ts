@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { CgroupDriver } from '../cgroup/driver.js';
 import type { CgroupLayout } from '../cgroup/layout.js';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 import type { Network } from '../network/network.js';
 import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
@@ -21,10 +21,10 @@ import type { SeccompFilters } from './seccomp-filters.js';
 import type { SpawnerService } from './spawner-service.js';
 import type { StreamUrls } from './stream-request.js';
 import type { Supervisors } from './supervisors.js';
-import type { Flights, Turns } from './turns.js';
+import type { Flights, Turns } from '../base/turns.js';
 import type { UserNamespaces } from './user-namespaces.js';
 
-/** All parts, wired in main.ts. A verb's first parameter picks what it uses, so its signature is its list of dependencies. */
+/** All parts, wired in daemon/compose.ts. A verb's first parameter picks what it uses, so its signature is its list of dependencies. */
 export interface Runtime extends ImageRuntime {
   readonly config: Config;
   readonly log: Logger;

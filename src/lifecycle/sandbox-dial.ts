@@ -1,4 +1,4 @@
-import { failedPrecondition, unavailable } from '../errors.js';
+import { failedPrecondition, unavailable } from '../base/errors.js';
 import { type Sandbox, sandboxState } from '../store/sandbox.js';
 import type { BulkSocket } from '../supervisor/bulk-socket.js';
 import { SupervisorError } from '../supervisor/supervisor.js';

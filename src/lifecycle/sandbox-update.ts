@@ -1,4 +1,4 @@
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 import type { LinuxPodSandboxConfig__Output } from '../gen/runtime/v1/LinuxPodSandboxConfig.js';
 import { linuxResources } from '../oci/resources.js';
 import type { Sandbox } from '../store/sandbox.js';

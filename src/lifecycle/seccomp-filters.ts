@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants, open } from 'node:fs/promises';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { OciSeccomp } from '../oci/spec.js';
 
 const MAX_PROFILE = 1 << 20;

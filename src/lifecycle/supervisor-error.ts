@@ -7,7 +7,7 @@ import {
   notFound,
   resourceExhausted,
   unavailable,
-} from '../errors.js';
+} from '../base/errors.js';
 import { SupervisorError } from '../supervisor/supervisor.js';
 
 const EXHAUSTED = new Set(['ENOSPC', 'EDQUOT', 'ENOMEM', 'EMFILE', 'ENFILE', 'EAGAIN']);

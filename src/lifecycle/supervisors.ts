@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { unavailable } from '../errors.js';
+import { unavailable } from '../base/errors.js';
 import {
   connectSupervisor,
   type Supervisor,

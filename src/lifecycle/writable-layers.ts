@@ -1,5 +1,5 @@
 import { relative } from 'node:path';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 import { countTrees, type Unpacker } from '../layer/unpack.js';
 import type { CountTrees } from '../stats/directory-usage.js';
 import { containersDirectory } from './paths.js';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { OciSeccomp, SeccompArch } from '../oci/spec.js';
 import type { NativeAddon } from './addon.js';
 import { BackwardProgram, type Label, MAX_INSTRUCTIONS } from './bpf.js';

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
 import type { PortMapping__Output } from '../gen/runtime/v1/PortMapping.js';
 import { type Bandwidth, bandwidthOf } from './quantity.js';

@@ -1,4 +1,4 @@
-import { internal } from '../errors.js';
+import { internal } from '../base/errors.js';
 import type { Attachment } from './attachment.js';
 import { type NetworkConfig, versionAtLeast } from './config.js';
 import { invoke, type PluginHost } from './invoke.js';

@@ -1,5 +1,5 @@
 import { status } from '@grpc/grpc-js';
-import { RuntimeError } from '../errors.js';
+import { RuntimeError } from '../base/errors.js';
 import { type Attachment, cniArgs, IFNAME } from './attachment.js';
 import type { NetworkConfig, PluginConfig } from './config.js';
 import { findPlugin } from './plugin.js';

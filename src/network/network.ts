@@ -1,6 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { status } from '@grpc/grpc-js';
-import { failedPrecondition, internal, RuntimeError, unavailable } from '../errors.js';
+import { failedPrecondition, internal, RuntimeError, unavailable } from '../base/errors.js';
 import { type Attachment, IFNAME } from './attachment.js';
 import { AttachmentCache } from './attachment-cache.js';
 import { addChain, checkChain, delChain, gcChain, statusChain } from './chain.js';

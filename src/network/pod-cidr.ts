@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import { failedPrecondition, invalidArgument } from '../errors.js';
+import { failedPrecondition, invalidArgument } from '../base/errors.js';
 
 /** After what a network add-on installs, which is named `10-…` by custom: the first name wins. */
 const FILE = '20-jangada-pod-cidr.conflist';

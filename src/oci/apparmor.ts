@@ -1,4 +1,4 @@
-import { failedPrecondition, invalidArgument } from '../errors.js';
+import { failedPrecondition, invalidArgument } from '../base/errors.js';
 import type { LinuxContainerSecurityContext__Output } from '../gen/runtime/v1/LinuxContainerSecurityContext.js';
 import type { SecurityProfile__Output } from '../gen/runtime/v1/SecurityProfile.js';
 import { checkReference } from './seccomp-profile.js';

@@ -1,4 +1,4 @@
-import { internal } from '../errors.js';
+import { internal } from '../base/errors.js';
 import { apparmorProfile } from './apparmor.js';
 import { capabilitySets } from './capabilities.js';
 import { defaultSeccomp } from './default-seccomp.js';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { Capability__Output } from '../gen/runtime/v1/Capability.js';
 import type { OciCapabilities } from './spec.js';
 

@@ -1,5 +1,5 @@
 import { capabilityMask } from './capabilities.js';
-import { internal } from '../errors.js';
+import { internal } from '../base/errors.js';
 import type { PidNamespace } from './namespaces.js';
 import type { MountFlag, PlanOp, Propagation } from './plan.js';
 import { PLAN_ORDER } from './plan.js';

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 
 /**
  * A path inside the container in its shortest form. Only the spelling is checked here; where it leads is decided by the executor, in

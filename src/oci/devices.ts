@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { Device__Output } from '../gen/runtime/v1/Device.js';
 import { containerPath } from './container-path.js';
 import type { OciDevice, OciDeviceRule } from './spec.js';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 
 /** (uid_t)-1 means "leave unchanged" to setresuid(2) and is never an identity. */
 export const ID_MAX = 2 ** 32 - 2;

@@ -1,4 +1,4 @@
-import { internal, invalidArgument } from '../errors.js';
+import { internal, invalidArgument } from '../base/errors.js';
 import type { Mount__Output } from '../gen/runtime/v1/Mount.js';
 import type { MountPropagation__Output } from '../gen/runtime/v1/MountPropagation.js';
 import { containerPath } from './container-path.js';

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { KeyValue__Output } from '../gen/runtime/v1/KeyValue.js';
 import type { ImageConfig, SpecInput } from './spec-input.js';
 

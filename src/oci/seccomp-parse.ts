@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import { isNative, nativeArches } from './seccomp-arch.js';
 import type { OciSeccomp, SeccompArch, SeccompRule } from './spec.js';
 

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { SELinuxOption__Output } from '../gen/runtime/v1/SELinuxOption.js';
 import type { SelinuxContexts } from './spec-input.js';
 

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { LinuxContainerSecurityContext__Output } from '../gen/runtime/v1/LinuxContainerSecurityContext.js';
 import { findGroup, findUser, groupsOf, isNumeric, type PasswdEntry, parseId } from './identity.js';
 import type { OciUser } from './spec.js';

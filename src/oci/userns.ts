@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { IDMapping__Output } from '../gen/runtime/v1/IDMapping.js';
 import type { NamespaceOption__Output } from '../gen/runtime/v1/NamespaceOption.js';
 import type { UserNamespace__Output } from '../gen/runtime/v1/UserNamespace.js';

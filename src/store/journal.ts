@@ -1,7 +1,7 @@
 import { closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import { fromJson, toJson } from './bytes-in-json.js';
 
 /** One journalled fact: the newest value of an object, fields of it that are new, or, with neither, that it is gone. */

@@ -1,4 +1,4 @@
-import { invalidArgument, notFound } from '../errors.js';
+import { invalidArgument, notFound } from '../base/errors.js';
 import type { Journal } from './journal.js';
 
 /** 64 random lower-case hex digits, as the kubelet and cAdvisor expect of sandbox and container IDs. */

@@ -1,7 +1,7 @@
 import { Server } from 'node:net';
 import { pino } from 'pino';
 import t from 'tap';
-import { defaultConfig } from '../config.js';
+import { defaultConfig } from '../base/config.js';
 import { StreamingServer } from './server.js';
 
 t.test('a connection that cannot be accepted is logged; the server goes on', async (t) => {

@@ -1,5 +1,5 @@
 import { readFileSync, statSync } from 'node:fs';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 
 export interface TlsMaterial {
   cert: Buffer;

@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.js';
+import { invalidArgument } from '../base/errors.js';
 import { type MountFlag, PLAN_ORDER, type PlanOp, type Propagation } from '../oci/plan.js';
 import { bool, field, groupList, ID_MAX, integer, path, string, u64 } from './plan-field.js';
 

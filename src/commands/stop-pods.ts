@@ -1,5 +1,5 @@
 import { Client, credentials, Metadata, type ServiceDefinition } from '@grpc/grpc-js';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 import type { ListContainersResponse__Output } from '../gen/runtime/v1/ListContainersResponse.js';
 import type { ListPodSandboxResponse__Output } from '../gen/runtime/v1/ListPodSandboxResponse.js';
 import { loadCri } from '../grpc/proto.js';

@@ -1,13 +1,13 @@
 import { mkdirSync, chmodSync } from 'node:fs';
 import { pino, type Logger } from 'pino';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 import { implement } from '../grpc/call.js';
 import { loadCri } from '../grpc/proto.js';
 import { listen, shutdown } from '../grpc/server.js';
 import { imageService } from '../cri/image-service.js';
 import { runtimeService } from '../cri/runtime-service.js';
 import { recover } from '../lifecycle/recover.js';
-import { failedPrecondition } from '../errors.js';
+import { failedPrecondition } from '../base/errors.js';
 import { loadAddon } from '../native/addon.js';
 import { claimDirectories } from './claim-directories.js';
 import { compose } from './compose.js';

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { readLayout } from '../cgroup/layout.js';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 import { loadDefaultAppArmor } from '../lifecycle/apparmor-profile.js';
 import { AttachedInputs } from '../lifecycle/attached-inputs.js';
 import { ExecPlans } from '../lifecycle/exec-plans.js';
@@ -18,7 +18,7 @@ import { refreshScopes } from '../lifecycle/scopes-refresh.js';
 import { SeccompFilters } from '../lifecycle/seccomp-filters.js';
 import { SpawnerService } from '../lifecycle/spawner-service.js';
 import { Supervisors } from '../lifecycle/supervisors.js';
-import { Flights, Turns } from '../lifecycle/turns.js';
+import { Flights, Turns } from '../base/turns.js';
 import { UserNamespaces } from '../lifecycle/user-namespaces.js';
 import { countWritableLayers } from '../lifecycle/writable-layers.js';
 import { Network } from '../network/network.js';

@@ -1,8 +1,8 @@
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 import { loadAddon } from '../native/addon.js';
-import { exitStatus, type Finding, judge } from './fitness.js';
-import { probeHost } from './host-probe.js';
-import { nativePrograms } from './native-programs.js';
+import { exitStatus, type Finding, judge } from '../daemon/fitness.js';
+import { probeHost } from '../daemon/host-probe.js';
+import { nativePrograms } from '../daemon/native-programs.js';
 
 const HEADERS = ['CHECK', 'STATE', 'FOUND', 'WHAT IT COSTS', 'WAY OUT'];
 

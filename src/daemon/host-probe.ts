@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { readLayout } from '../cgroup/layout.js';
-import type { Config } from '../config.js';
+import type { Config } from '../base/config.js';
 import { PARSERS } from '../lifecycle/apparmor-profile.js';
 import { readHost } from '../lifecycle/host.js';
 import { loadConfig as loadNetwork } from '../network/config.js';

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { table } from './check.js';
+import { table } from '../commands/check.js';
 import { exitStatus, type HostProbe, judge, refusal } from './fitness.js';
 
 const fit: HostProbe = {

@@ -1,6 +1,6 @@
 import { openSync, readFileSync, statSync } from 'node:fs';
-import type { Config } from '../config.js';
-import { failedPrecondition } from '../errors.js';
+import type { Config } from '../base/config.js';
+import { failedPrecondition } from '../base/errors.js';
 import type { NativeAddon } from '../native/addon.js';
 
 /**
