@@ -2,12 +2,14 @@ import { mkdirSync, chmodSync } from 'node:fs';
 import { pino, type Logger } from 'pino';
 import type { Config } from '../base/config.js';
 import { implement } from '../grpc/call.js';
+import { Calls } from '../grpc/calls.js';
 import { loadCri } from '../grpc/proto.js';
 import { listen, shutdown } from '../grpc/server.js';
 import { imageService } from '../cri/image-service.js';
 import { runtimeService } from '../cri/runtime-service.js';
 import { recover } from '../lifecycle/recover.js';
 import { failedPrecondition } from '../base/errors.js';
+import { within } from '../base/within.js';
 import { loadAddon } from '../native/addon.js';
 import { claimDirectories } from './claim-directories.js';
 import { compose } from './compose.js';
@@ -15,7 +17,9 @@ import { judge, refusal } from './fitness.js';
 import { probeHost } from './host-probe.js';
 import { nativePrograms } from './native-programs.js';
 
+/** For running calls, and then for the parts. The unit's TimeoutStopSec is longer than both together. */
 const DRAIN_MS = 5_000;
+const CLOSE_MS = 5_000;
 
 /** Serves until a signal; resolves to the exit code. The containers live on when it ends, however it ends. */
 export const runDaemon = async (config: Config): Promise<number> => {
@@ -39,6 +43,15 @@ export const runDaemon = async (config: Config): Promise<number> => {
 
 const serve = async (config: Config, log: Logger): Promise<void> => {
   const stopped = signalled();
+  // A start that is told to stop loses nothing by its end: the next one does the same again.
+  const stop = await Promise.race([start(config, log), stopped.then(() => undefined)]);
+  const signal = await stopped;
+  log.info({ signal }, 'stopping; containers go on running');
+  await stop?.();
+};
+
+/** Resolves when the socket is open, to what ends all of it. */
+const start = async (config: Config, log: Logger): Promise<() => Promise<void>> => {
   const addon = loadAddon();
   const reason = refusal(judge(probeHost(config, addon, Object.values(nativePrograms))));
   if (reason !== undefined)
@@ -49,20 +62,22 @@ const serve = async (config: Config, log: Logger): Promise<void> => {
   await recover(runtime);
   await streaming.listen();
   const services = loadCri();
+  const calls = new Calls();
   const server = await listen(config.socket, [
-    { definition: services.runtime, implementation: implement(services.runtime, runtimeService(runtime), log) },
-    { definition: services.image, implementation: implement(services.image, imageService(runtime), log) },
+    { definition: services.runtime, implementation: implement(services.runtime, runtimeService(runtime), log, calls) },
+    { definition: services.image, implementation: implement(services.image, imageService(runtime), log, calls) },
   ]);
   manager.ready();
   log.info({ socket: config.socket, pid: process.pid }, 'serving');
-  const signal = await stopped;
-  manager.stopping();
-  log.info({ signal }, 'stopping; containers go on running');
-  // Streams of events have no end of their own.
-  runtime.events.close();
-  await shutdown(server, DRAIN_MS);
-  await close();
-  manager.close();
+  return async () => {
+    manager.stopping();
+    // Streams of events have no end of their own.
+    runtime.events.close();
+    await shutdown(server, calls, DRAIN_MS);
+    // What does not end is ended by the process: every start is a recovery.
+    await within(CLOSE_MS, close()).catch((error: unknown) => log.warn({ err: error }, 'not all is closed'));
+    manager.close();
+  };
 };
 
 const signalled = (): Promise<NodeJS.Signals> =>

@@ -9,13 +9,15 @@ import t from 'tap';
 import type { Rpcs, StreamRpc } from '../cri/rpc.js';
 import { notFound, resourceExhausted } from '../base/errors.js';
 import { implement, toStatus } from './call.js';
+import { Calls } from './calls.js';
 import { loadCri } from './proto.js';
 import { listen } from './server.js';
 
 const log = pino({ level: 'silent' });
 const { runtime, image } = loadCri();
 
-const implemented = (rpcs: Partial<Rpcs>) => implement(runtime, { unary: {}, streams: {}, ...rpcs }, log);
+const implemented = (rpcs: Partial<Rpcs>, calls = new Calls()) =>
+  implement(runtime, { unary: {}, streams: {}, ...rpcs }, log, calls);
 
 /** Calls a unary method as the server would. */
 const call = (service: ReturnType<typeof implement>, name: string): Promise<{ error: unknown; reply: unknown }> =>

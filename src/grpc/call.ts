@@ -9,13 +9,15 @@ import {
 } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Rpc, Rpcs, StreamRpc } from '../cri/rpc.js';
-import { RuntimeError, unimplemented } from '../base/errors.js';
+import { RuntimeError, unavailable, unimplemented } from '../base/errors.js';
+import type { Calls } from './calls.js';
 
-/** Every method of `service`, wrapped once: logging, timing, and the one place where an error becomes a gRPC status. */
+/** Every method of `service`, wrapped once: logging, timing, the end of the daemon, and the one place where an error becomes a gRPC status. */
 export const implement = (
   service: ServiceDefinition,
   { unary, streams }: Rpcs,
   log: Logger,
+  calls: Calls,
 ): UntypedServiceImplementation => {
   const unknown = [
     ...Object.keys(unary).filter((name) => service[name]?.responseStream !== false),
@@ -23,34 +25,41 @@ export const implement = (
   ];
   if (unknown.length > 0) throw new Error(`not in the CRI proto: ${unknown.join(', ')}`);
   const entries = Object.entries(service).map(([name, method]) => {
-    if (method.responseStream) return [name, stream(name, streams[name] ?? refuseStream(name), log)] as const;
-    return [name, call(name, unary[name] ?? refuse(name), log)] as const;
+    if (method.responseStream) return [name, stream(name, streams[name] ?? refuseStream(name), log, calls)] as const;
+    return [name, call(name, unary[name] ?? refuse(name), log, calls)] as const;
   });
   return Object.fromEntries(entries);
 };
 
 const call =
-  (name: string, rpc: Rpc, log: Logger): handleUnaryCall<unknown, unknown> =>
+  (name: string, rpc: Rpc, log: Logger, calls: Calls): handleUnaryCall<unknown, unknown> =>
   (call, callback) => {
     const begin = performance.now();
+    const mayAnswer = calls.begin(() => callback(failed(name, begin, stopping(name), log)));
     // A synchronous throw and a rejection take the same way out.
     Promise.resolve()
       .then(() => rpc(call.request as never))
       .then(
         (reply) => {
+          if (!mayAnswer()) return;
           log.debug({ rpc: name, ms: elapsed(begin) }, 'done');
           callback(null, reply);
         },
-        (error: unknown) => callback(failed(name, begin, error, log)),
+        (error: unknown) => mayAnswer() && callback(failed(name, begin, error, log)),
       );
   };
 
 /** One message at a time is on its way: the next one is asked for when the client's flow control has taken the last. */
 const stream =
-  (name: string, rpc: StreamRpc, log: Logger): handleServerStreamingCall<unknown, unknown> =>
+  (name: string, rpc: StreamRpc, log: Logger, calls: Calls): handleServerStreamingCall<unknown, unknown> =>
   (call) => {
     const begin = performance.now();
     const gone = new AbortController();
+    const fail = (error: unknown) => call.emit('error', failed(name, begin, error, log));
+    const mayAnswer = calls.begin(() => {
+      fail(stopping(name));
+      gone.abort();
+    });
     call.once('cancelled', () => gone.abort());
     const send = async () => {
       const messages = rpc(call.request as never, gone.signal);
@@ -63,10 +72,11 @@ const stream =
     };
     send().then(
       () => {
+        if (!mayAnswer()) return;
         log.debug({ rpc: name, ms: elapsed(begin), cancelled: gone.signal.aborted }, 'done');
         call.end();
       },
-      (error: unknown) => call.emit('error', failed(name, begin, error, log)),
+      (error: unknown) => mayAnswer() && fail(error),
     );
   };
 
@@ -89,6 +99,8 @@ const failed = (name: string, begin: number, error: unknown, log: Logger): { cod
   );
   return { code, details };
 };
+
+const stopping = (name: string) => unavailable(`the daemon stops: ${name} is not finished; ask again when it is back`);
 
 const notYet = (name: string) => unimplemented(`${name}: this version of jangada does not implement it`);
 

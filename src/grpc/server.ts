@@ -2,6 +2,8 @@ import { chmodSync, mkdirSync, unlinkSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { within } from '../base/within.js';
+import type { Calls } from './calls.js';
 
 /** The kubelet's own limit for messages (kubernetes cri-client), in bytes. */
 const MAX_MESSAGE = 16 << 20;
@@ -33,13 +35,22 @@ export const listen = async (socket: string, services: Service[]): Promise<Serve
   return server;
 };
 
-/** Lets running calls end, then cuts what is left after `graceMs`. */
-export const shutdown = async (server: Server, graceMs: number): Promise<void> => {
-  const timer = setTimeout(() => server.forceShutdown(), graceMs);
-  await new Promise<void>((resolve) => {
+/** Time for the last answers to reach their clients. */
+const FLUSH_MS = 500;
+
+/**
+ * Takes no more calls, lets running ones end for `graceMs` and then tells their clients to ask again. It ends in time, whatever becomes of
+ * the connections, which go with the process: grpc-js waits for ever for some clients that hung up just before, and its forceShutdown()
+ * finds no connection where channelz does not count them.
+ */
+export const shutdown = async (server: Server, calls: Calls, graceMs: number): Promise<void> => {
+  const ended = new Promise<void>((resolve) => {
     server.tryShutdown(() => resolve());
   });
-  clearTimeout(timer);
+  await within(graceMs, ended).catch(() => {
+    calls.cut();
+    return within(FLUSH_MS, ended).catch(() => undefined);
+  });
 };
 
 const bind = (server: Server, address: string): Promise<void> =>

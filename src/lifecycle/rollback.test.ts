@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import t from 'tap';
-import { within, withRollback } from './rollback.js';
+import { within } from '../base/within.js';
+import { withRollback } from './rollback.js';
 
 const log = pino({ level: 'silent' });
 

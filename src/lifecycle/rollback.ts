@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { within } from '../base/within.js';
 
 const STEP_DEADLINE_MS = 60_000;
 
@@ -32,18 +33,5 @@ export const withRollback = async <T>(log: Logger, work: (rollback: Rollback) =>
   } catch (error) {
     await rollback.unwind();
     throw error;
-  }
-};
-
-/** `promise`, or a rejection after `ms`. */
-export const within = async <T>(ms: number, promise: Promise<T>): Promise<T> => {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`timed out after ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 };
