@@ -27,5 +27,5 @@ Napi::Value PeerCredentials(const Napi::CallbackInfo &info);
 Napi::Value TryLock(const Napi::CallbackInfo &info);
 
 // fetchDescriptors(path: string, number: number): Promise<Int32Array> - the descriptors that the supervisor behind this socket offers
-// under this number (native/supervisor/offer.h): stdin, stdout, stderr; -1 where there is none.
+// under this number (native/supervisor/loop/offer.h): stdin, stdout, stderr; -1 where there is none.
 Napi::Value FetchDescriptors(const Napi::CallbackInfo &info);

@@ -7,11 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "harden.h"
-#include "kernel.h"
-#include "mount.h"
-#include "spawner.h"
-#include "userns.h"
+#include "base/harden.h"
+#include "base/kernel.h"
+#include "build/mount.h"
+#include "build/userns.h"
+#include "spawner/spawner.h"
 
 static int usage(void) {
     fputs("usage: jangada-pod spawner    (started by the jangada daemon, with a unix stream socket on descriptor 0)\n"
@@ -30,7 +30,7 @@ static bool is_stream_socket(int fd) {
 /* Says on stdout why this host cannot give pods a user namespace whose layers lie in `directory`; nothing when it can. */
 static int probe(const char *directory) {
     const struct id_map map = {65536, 65536, 65536};
-    struct build_error err;
+    struct error err;
     int userns = userns_make(&map, CLONE_NEWIPC, NULL, NULL, &err);
     if (userns < 0 || mount_can_idmap(userns, directory, &err) < 0) printf("%s", err.detail);
     return 0;

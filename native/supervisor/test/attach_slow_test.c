@@ -1,5 +1,5 @@
 /* Clients that do not keep up: nobody loses a byte, and nobody holds the container, its log or the others up for good. */
-#include "box.h"
+#include "test/box.h"
 
 static void test_slow_reader(void) {
     static struct fast other;

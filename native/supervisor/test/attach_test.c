@@ -1,6 +1,6 @@
 /* Clients attached to a container: who gets which stream, what is refused, and how they leave. */
-#include "../tty.h"
-#include "box.h"
+#include "loop/tty.h"
+#include "test/box.h"
 
 #define CLIENTS 32
 #define OFFERS 128

@@ -1,19 +1,18 @@
 /* A container without processes, whose stdio is in the hands of the test, and clients that attach to it. */
 #pragma once
-#include "../attach.h"
+#include "pod/attach.h"
+#include "pod/container_io.h"
+#include "test/streams.h"
 
 #include <sys/mman.h>
 #include <termios.h>
-
-#include "../container_io.h"
-#include "streams.h"
 
 #define MUCH (2 << 20)
 
 static struct container box;
 static int inside[3]; /* its stdio, as it sees it */
 static uint8_t pattern[MUCH], received[MUCH];
-static struct build_error err;
+static struct error err;
 static int fds[OFFER_FDS] = {-1, -1, -1};
 
 __attribute__((unused)) static void open_box(bool with_stdin) {

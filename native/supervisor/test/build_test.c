@@ -1,7 +1,7 @@
 /* A container as it is made: what its first process sees, and what the host sees of it. */
-#include "fixture.h"
-
-#include "../overlay.h"
+#include "build/overlay.h"
+#include "build/verify.h"
+#include "test/fixture.h"
 
 static struct run r;
 static char *layer;
@@ -118,7 +118,7 @@ static void test_identity(void) {
 
 static void test_verify(void) {
     static struct draft d, other;
-    struct build_error err;
+    struct error err;
     struct wish w = {.script = "true"};
     struct identity user = {.uid = 7, .gid = 7, .groups = {7}, .group_count = 1, .bounding = CAPS_DEFAULT};
     struct wish as_user = {.script = "true", .identity = &user};
@@ -209,7 +209,7 @@ static void test_overlay_by_list(void) {
     static struct draft d;
     struct wish w = {.script = "true"};
     struct plan plan;
-    struct build_error err;
+    struct error err;
     int status;
     draft_container(&d, layer, "list", &w);
     struct wire_bytes bytes = bytes_of(&d);

@@ -1,5 +1,8 @@
 /* Limits that hold, ends that are complete, directories that go. */
-#include "fixture.h"
+#include "cgroup/cgroup.h"
+#include "cgroup/end.h"
+#include "cgroup/report.h"
+#include "test/fixture.h"
 
 static struct run r;
 static struct draft d;
@@ -25,9 +28,9 @@ static void remove_parents(void) {
 /* kill, reap everything, remove: what the supervisor does at an exit. */
 static void end(struct wire_bytes *plan) {
     for (int pass = 0; pass < 50; pass++) {
-        build_cgroup_kill(plan);
+        cgroup_kill(plan);
         while (waitpid(-1, NULL, WNOHANG) > 0);
-        if (build_cgroup_remove(plan) == 0) return;
+        if (cgroup_remove(plan) == 0) return;
         struct pollfd none = {-1, 0, 0};
         poll(&none, 1, 20);
     }
@@ -41,15 +44,15 @@ static void test_oom(void) {
                      .limit = {{file, "20971520"}}};
     draft_container(&d, layer, "oom", &w);
     struct wire_bytes plan = bytes_of(&d);
-    struct build_cgroup_report report;
+    struct cgroup_report report;
     ok(create(&r, &d, -1), "a container with 20 MiB");
     same(get_file(file), "20971520\n", "has its limit before it runs");
-    build_cgroup_report(&plan, &report);
+    cgroup_report_read(&plan, &report);
     ok(report.oom_kills == 0, "no OOM kill yet");
     ok(release(&r), "it runs");
     finish(&r);
     ok(strstr(r.text, "survived") == NULL, "a process that allocates 100 MB is killed");
-    build_cgroup_report(&plan, &report);
+    cgroup_report_read(&plan, &report);
     ok(report.oom_kills > 0, "and reported");
     end(&plan);
     ok(access(memory, F_OK) < 0 && access(unified, F_OK) < 0 && access(cpuset, F_OK) < 0, "its cgroups are gone");
@@ -80,7 +83,7 @@ static void test_fork_bomb(void) {
     ok(most == 40, "and stays within them (%d)", most);
     struct timespec before, after;
     clock_gettime(CLOCK_MONOTONIC, &before);
-    build_cgroup_kill(&plan);
+    cgroup_kill(&plan);
     clock_gettime(CLOCK_MONOTONIC, &after);
     ok(after.tv_sec - before.tv_sec < 2, "is killed within two seconds");
     kill(r.pid, 0);
@@ -117,7 +120,7 @@ static void test_seen_from_inside(void) {
         mkdir(deep, 0755);
         strcat(deep, "/.x");
     }
-    ok(build_cgroup_remove(&plan) == 0 && access(memory, F_OK) < 0 && access(pids, F_OK) < 0,
+    ok(cgroup_remove(&plan) == 0 && access(memory, F_OK) < 0 && access(pids, F_OK) < 0,
        "removal takes what was made below them, however deep and hidden");
 }
 
@@ -131,7 +134,7 @@ static void put_write(struct draft *u, const char *path, const char *value) {
 
 static void test_update(void) {
     static struct draft u;
-    struct build_error err;
+    struct error err;
     char file[600], other[600];
     struct wish w = {.script = "sleep 100", .cgroup = {memory, pids, freezer}};
     draft_container(&d, layer, "update", &w);
@@ -142,25 +145,25 @@ static void test_update(void) {
     wire_writer_init(&u.w, u.data, sizeof u.data);
     put_write(&u, file, "50");
     struct wire_bytes ops = bytes_of(&u);
-    ok(build_cgroup_update(&ops, &err) == 0, "a limit is changed");
+    ok(cgroup_update(&ops, &err) == 0, "a limit is changed");
     same(get_file(file), "50\n", "at once");
     wire_writer_init(&u.w, u.data, sizeof u.data);
     put_write(&u, file, "60");
     put_write(&u, other, "nonsense");
     ops = bytes_of(&u);
-    ok(build_cgroup_update(&ops, &err) < 0, "one that the kernel refuses");
+    ok(cgroup_update(&ops, &err) < 0, "one that the kernel refuses");
     has(err.detail, "invalid argument: ", "is named");
     same(get_file(file), "50\n", "puts the others back");
     wire_writer_init(&u.w, u.data, sizeof u.data);
     put_namespaces(&u, 1);
     ops = bytes_of(&u);
-    ok(build_cgroup_update(&ops, &err) < 0, "an update changes nothing but limits");
-    build_cgroup_kill(&plan);
+    ok(cgroup_update(&ops, &err) < 0, "an update changes nothing but limits");
+    cgroup_kill(&plan);
     finish(&r);
     ok(WIFSIGNALED(r.status), "kill reaches a sleeping process");
     end(&plan);
-    build_cgroup_kill(&plan);
-    ok(build_cgroup_remove(&plan) == 0, "both succeed when there is nothing left");
+    cgroup_kill(&plan);
+    ok(cgroup_remove(&plan) == 0, "both succeed when there is nothing left");
 }
 
 static void test_bad_limit(void) {

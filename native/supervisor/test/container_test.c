@@ -1,16 +1,16 @@
 /* The life of a container as its supervisor sees it: states, what is refused in which, deadlines, and a builder that lies. */
-#include "../child.h"
-#include "../container.h"
-#include "../handshake.h"
-#include "../loop.h"
-#include "../request.h"
-#include "fixture.h"
+#include "loop/child.h"
+#include "loop/loop.h"
+#include "pod/container.h"
+#include "pod/handshake.h"
+#include "test/fixture.h"
+#include "wire/request.h"
 
 #define PATIENCE_MS 20000
 
 static struct container_host host;
 static struct draft d;
-static struct build_error created_error, started_error, err;
+static struct error created_error, started_error, err;
 static char *layer, *freezer, *frozen_file;
 static int created, started, exited, exit_code;
 static struct timer patience;

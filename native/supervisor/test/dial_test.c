@@ -1,12 +1,11 @@
 /* Connections into the pod: both loopback addresses are tried, every attempt has an end, and no socket outlives whoever asked for it. */
-#include "../dial.h"
+#include "pod/dial.h"
+#include "test/streams.h"
 
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
-
-#include "streams.h"
 
 #define PORT 4100
 #define DIALS 64

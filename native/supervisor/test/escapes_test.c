@@ -1,7 +1,7 @@
 /* Images and requests that want out. Each test is named after what once worked somewhere else. CANARY is a tree of the host that no
  * container has been given: it must be the same before and after. */
-#include "../harden.h"
-#include "fixture.h"
+#include "base/harden.h"
+#include "test/fixture.h"
 
 static struct run r;
 static struct draft d;

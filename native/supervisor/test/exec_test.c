@@ -1,8 +1,8 @@
 /* Further processes in a running container, and containers that share PID namespaces. */
 #include <linux/capability.h>
 
-#include "../keyring.h"
-#include "fixture.h"
+#include "base/keyring.h"
+#include "test/fixture.h"
 
 static struct run r;
 static struct draft container, process;
@@ -233,7 +233,7 @@ static long session_keyring(void) { return syscall(SYS_keyctl, 0 /* KEYCTL_GET_K
 
 /* CVE-2016-0728 and later ones need a keyring that others hold too. */
 static void test_keyring(void) {
-    struct build_error err;
+    struct error err;
     int status, pid = fork();
     if (pid == 0) {
         long before = session_keyring();

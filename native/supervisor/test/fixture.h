@@ -22,9 +22,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../build.h"
-#include "../mntns.h"
-#include "../plan.h"
+#include "base/error.h"
+#include "build/build.h"
+#include "build/env.h"
+#include "build/message.h"
+#include "build/mntns.h"
+#include "plan/plan.h"
 
 static int tap_count, tap_failed;
 
@@ -361,7 +364,7 @@ __attribute__((unused)) static void draft_exec(struct draft *d, const struct wis
 struct run {
     struct build_process process;
     struct build_message failed; /* .type is 0 unless the builder reported */
-    struct build_error err;
+    struct error err;
     pid_t pid;
     int sync, out, console, status;
     char text[16384];
@@ -484,7 +487,7 @@ __attribute__((unused)) static void fixture_remove(void) {
 }
 
 __attribute__((unused)) static bool fixture_open(void) {
-    struct build_error err;
+    struct error err;
     setvbuf(stdout, NULL, _IOLBF, 0);
     strcpy(fixture_dir, "/tmp/jangada-test-XXXXXX");
     if (!mkdtemp(fixture_dir)) return false;

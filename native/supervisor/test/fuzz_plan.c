@@ -1,9 +1,9 @@
-/* libFuzzer: clang-19 -fsanitize=fuzzer,address,undefined test/fuzz_plan.c plan.c wire.c fail.c
+/* libFuzzer: how a plan is decoded.
  * Whatever is decoded is read to its end, so that a pointer or a length out of place is seen. */
 #include <stddef.h>
 #include <string.h>
 
-#include "../plan.h"
+#include "plan/plan.h"
 
 static volatile size_t sink;
 
@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     /* The first byte chooses the purpose. */
     if (size == 0 || size > WIRE_FRAME_MAX) return 0;
     struct wire_bytes bytes = {data + 1, (uint32_t)(size - 1)};
-    struct build_error err;
+    struct error err;
     struct plan plan;
     if (plan_decode(&bytes, data[0] % PLAN_OF_KEPT, &plan, &err) < 0) return 0;
     for (uint32_t i = 0; i < plan.count; i++) read_op(&plan.ops[i]);

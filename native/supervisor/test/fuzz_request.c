@@ -1,15 +1,15 @@
 /* Whatever arrives, the decoders read inside of it and agree with themselves. */
 #include <stdlib.h>
 
-#include "kept_plan.h"
-#include "request.h"
+#include "plan/kept_plan.h"
+#include "wire/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct request r;
     struct plan_facts facts;
-    struct build_error err;
+    struct error err;
     struct wire_bytes bytes = {data, (uint32_t)size}, kept;
     char id[CONTAINER_ID_MAX + 1];
     if (!request_decode(data, size, &r)) {

@@ -1,8 +1,9 @@
 /* A runtime's log carries words of the image: whatever is in it, the reading stays inside of it and the message is bounded text. */
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime_call.h"
+#include "runtime/log.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,8 +8,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "tap.h"
+#include "pod/log.h"
+#include "test/tap.h"
 
 static const uint8_t *read_text;
 static char directory[64];
@@ -45,7 +45,7 @@ static bool strip(void) {
 
 /* Writes `input` in pieces of `piece` bytes; the log's lines are then in `text`. */
 static bool feed(const char *input, size_t len, size_t piece) {
-    struct build_error err;
+    struct error err;
     struct log_stream stream = {.name = "stdout", .tail = tail};
     int ends[2];
     at("0.log");
@@ -95,7 +95,7 @@ static void test_long_lines(void) {
 
 /* RLIMIT_FSIZE stands for the full disk: write(2) is short and then fails. */
 static void test_full_disk(void) {
-    struct build_error err;
+    struct error err;
     struct log_stream stream = {.name = "stdout", .tail = tail};
     struct rlimit before, small;
     int ends[2];
@@ -124,7 +124,7 @@ static void test_full_disk(void) {
 }
 
 static bool refused(const char *name, int error) {
-    struct build_error err = {0};
+    struct error err = {0};
     at(name);
     return log_open(&log_file, &err) < 0 && err.error == error;
 }
@@ -133,7 +133,7 @@ static void in(char *path, const char *name) { snprintf(path, 128, "%s/%s", dire
 
 static void test_hostile_directory(void) {
     char canary[128], path[128], other[128];
-    struct build_error err;
+    struct error err;
     struct stat st;
     in(canary, "canary");
     close(open(canary, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
@@ -162,7 +162,7 @@ static void test_hostile_directory(void) {
 }
 
 static void test_reopen(void) {
-    struct build_error err;
+    struct error err;
     char rotated[PATH_MAX + 8];
     at("rotate.log");
     ok(log_open(&log_file, &err) == 0, "a log is opened");

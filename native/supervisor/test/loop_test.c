@@ -1,10 +1,9 @@
 /* The event loop: an event belongs to the descriptor it was reported for. */
-#include "../loop.h"
+#include "loop/loop.h"
+#include "test/tap.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-#include "tap.h"
 
 static struct source sources[2];
 static int called, stale;

@@ -1,5 +1,5 @@
 /* Descriptors on offer: fetched once, by us alone, in time or never; whoever asks wrongly costs nobody else anything. */
-#include "streams.h"
+#include "test/streams.h"
 
 #define OFFERS 128
 #define FETCHERS 16

@@ -1,7 +1,6 @@
 /* Names inside a root: nothing leads out, missing names are made where they belong. */
-#include "fixture.h"
-
-#include "../path.h"
+#include "build/path.h"
+#include "test/fixture.h"
 
 static int root;
 

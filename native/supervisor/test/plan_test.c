@@ -1,9 +1,9 @@
 /* The plan decoder: what it takes, what it refuses, and that it takes nothing else. */
-#include "fixture.h"
+#include "test/fixture.h"
 
 static struct draft d;
 static struct plan plan;
-static struct build_error err;
+static struct error err;
 
 static bool decodes(enum plan_purpose purpose) {
     struct wire_bytes bytes = bytes_of(&d);

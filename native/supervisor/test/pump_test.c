@@ -1,7 +1,6 @@
 /* Bytes through a small buffer: none lost, none held without bound, and an end for every way in which an end can go away. */
-#include "../pump.h"
-
-#include "streams.h"
+#include "loop/pump.h"
+#include "test/streams.h"
 
 #define MUCH (1 << 20)
 

@@ -1,10 +1,9 @@
 /* Labels of volumes: everything in one gets it, nothing outside does, whatever the names and links in it say. The attribute is the kernel's
  * to interpret; without SELinux it is a text like any other. */
-#include "../relabel.h"
+#include "build/relabel.h"
+#include "test/fixture.h"
 
 #include <sys/xattr.h>
-
-#include "fixture.h"
 
 #define LABEL "system_u:object_r:container_file_t:s0:c1,c2"
 #define OTHER "system_u:object_r:etc_t:s0"
@@ -21,7 +20,7 @@ static void set(const char *path, const char *label) {
 }
 
 /* As a bind mount of `source`, whose detached clone is labelled. */
-static int relabel_at(const char *source, struct build_error *err) {
+static int relabel_at(const char *source, struct error *err) {
     struct builder b = {.env = &fixture_env};
     struct plan_op op = {.code = PLAN_MOUNT, .kind = PLAN_KIND_BIND};
     op.bind.source = source;
@@ -36,7 +35,7 @@ static int relabel_at(const char *source, struct build_error *err) {
 static void test_everything_in_it(void) {
     static const char *const inside[] = {"v",        "v/file",     "v/dir",    "v/dir/deep", "v/dir/deep/file",
                                          "v/socket", "v/dangling", "v/escape", "v/pipe",     "v/locked"};
-    struct build_error err;
+    struct error err;
     mkdir(at("v"), 0755);
     mkdir(at("v/dir"), 0700);
     mkdir(at("v/dir/deep"), 0);
@@ -65,7 +64,7 @@ static void test_everything_in_it(void) {
 
 static void test_untouchable(void) {
     static const char *const paths[] = {"/", "/etc", "/usr", "/usr/", "/var/../etc", "/etc/passwd"};
-    struct build_error err;
+    struct error err;
     char before[256];
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         snprintf(before, sizeof before, "%s", label_of(paths[i]));
@@ -78,7 +77,7 @@ static void test_untouchable(void) {
 }
 
 static void test_depth(void) {
-    struct build_error err;
+    struct error err;
     char path[4096];
     size_t used = (size_t)snprintf(path, sizeof path, "%s", at("deep"));
     mkdir(path, 0755);
@@ -91,7 +90,7 @@ static void test_depth(void) {
 }
 
 static void test_without_labels(void) {
-    struct build_error err;
+    struct error err;
     ok(relabel_at("/proc/self/fdinfo", &err) == 0, "a file system that has no labels is no error: %s", err.detail);
 }
 

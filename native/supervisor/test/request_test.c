@@ -1,8 +1,8 @@
 /* The one decoder of requests: what is cut, doubled, missing or unknown is refused. */
 #include <string.h>
 
-#include "request.h"
-#include "tap.h"
+#include "test/tap.h"
+#include "wire/request.h"
 
 static uint8_t frame[4096];
 

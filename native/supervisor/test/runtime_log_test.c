@@ -1,8 +1,8 @@
 /* What runtimes write into their logs, and what is told of it. */
 #include <string.h>
 
-#include "../runtime_call.h"
-#include "tap.h"
+#include "runtime/log.h"
+#include "test/tap.h"
 
 static char said[64];
 

@@ -5,11 +5,11 @@
 #include <sys/eventfd.h>
 #include <sys/un.h>
 
-#include "../connection.h"
-#include "../loop.h"
-#include "../offer.h"
-#include "../request.h"
-#include "fixture.h"
+#include "loop/connection.h"
+#include "loop/loop.h"
+#include "loop/offer.h"
+#include "test/fixture.h"
+#include "wire/request.h"
 
 #define TURNS 64 /* more rounds of the loop than anything here takes that is ready already */
 #define PATIENCE_MS 20000

@@ -1,13 +1,13 @@
 /* Kernel parameters: only those of namespaces that are the pod's own, in one spelling. Nothing is written here. */
 #include <string.h>
 
-#include "sysctl.h"
-#include "tap.h"
+#include "pod/sysctl.h"
+#include "test/tap.h"
 
 static bool allowed(const char *setting, bool network, bool ipc) {
     struct own_namespaces own = {.network = network, .ipc = ipc};
     struct wire_bytes bytes = {(const uint8_t *)setting, (uint32_t)strlen(setting)};
-    struct build_error err = {0};
+    struct error err = {0};
     return sysctl_check(&bytes, &own, &err) == 0;
 }
 
@@ -29,7 +29,7 @@ int main(void) {
     ok(!allowed("net.x", true, true) && !allowed("=1", true, true) && !allowed("", true, true), "no key or no value");
     struct wire_bytes nul = {(const uint8_t *)"net.x=1\0y", 9};
     struct own_namespaces own = {true, true};
-    struct build_error err;
+    struct error err;
     ok(sysctl_check(&nul, &own, &err) < 0, "CVE-2022-0811: a NUL in the value is refused");
     return done_testing();
 }

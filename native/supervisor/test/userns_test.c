@@ -1,11 +1,12 @@
 /* Containers of a pod that has a user namespace: what they see, what the host sees, and what they cannot undo. */
-#include "fixture.h"
+#include "base/error.h"
+#include "build/env.h"
+#include "build/userns.h"
+#include "build/verify.h"
+#include "pod/pod_init.h"
+#include "test/fixture.h"
 
-#include "../pod_init.h"
 #include <sys/ioctl.h>
-
-#include "../fail.h"
-#include "../userns.h"
 
 #define HOST_ID 231072u
 
@@ -19,23 +20,23 @@ static bool runs(const char *name, const struct wish *w) {
     return good;
 }
 
-static int inside(void *arg, struct build_error *err) {
+static int inside(void *arg, struct error *err) {
     (void)err;
     char text[64] = "";
     int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
     if (fd < 0 || read(fd, text, sizeof text - 1) < 0) return -1;
     *(int *)arg = fd;
     errno = 0;
-    return getuid() == 0 && getgid() == 0 ? 0 : build_fail(err, EPERM, "test", "identity", "root of the namespace");
+    return getuid() == 0 && getgid() == 0 ? 0 : error_fail(err, EPERM, "test", "identity", "root of the namespace");
 }
 
-static int refuses(void *arg, struct build_error *err) {
+static int refuses(void *arg, struct error *err) {
     (void)arg;
-    return build_refuse(err, EDOM, "as told", "test", "set-up", "of the namespaces");
+    return error_refuse(err, EDOM, "as told", "test", "set-up", "of the namespaces");
 }
 
 static void enter_pod(void) {
-    struct build_error err = {0};
+    struct error err = {0};
     int unused;
     fixture_env.map = (struct id_map){HOST_ID, HOST_ID, 65536};
     ok(userns_make(&fixture_env.map, CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET, refuses, NULL, &err) < 0 &&
@@ -85,7 +86,7 @@ static void test_namespaces(void) {
         close(of);
         close(ns);
     }
-    struct build_error err;
+    struct error err;
     struct wire_bytes plan = bytes_of(&d);
     if (!ok(build_verify(&plan, &fixture_env, false, r.pid, &err), "its process is what the plan says"))
         printf("# %s\n", err.detail);
@@ -162,7 +163,7 @@ static void test_user(void) {
 }
 
 static void test_shared_pid(void) {
-    struct build_error err;
+    struct error err;
     int lifeline;
     pid_t init = pod_init_start(&fixture_env, &lifeline, &fixture_env.pod_pidns, &err);
     if (!ok(init > 0, "an init process in the pod's user namespace")) printf("# %s\n", err.detail);

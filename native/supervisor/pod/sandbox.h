@@ -1,0 +1,26 @@
+/* The pod's own namespaces. The supervisor itself lives in them and thereby holds them: there is no pause process. */
+#pragma once
+#include "base/error.h"
+#include "build/env.h"
+#include "loop/child.h"
+#include "wire/request.h"
+
+struct sandbox {
+    bool ready;
+    struct build_env env; /* its namespaces; -1 before SANDBOX, or when the pod has none of that kind */
+    struct child init;    /* of the shared PID namespace */
+    int init_lifeline;    /* the init ends when this pipe is closed */
+    char netns_path[4096];
+    void (*on_init_ended)(struct sandbox *s);
+};
+
+void sandbox_init(struct sandbox *s);
+
+/* Carries SANDBOX out; on failure what was made outside of this process is undone. */
+int sandbox_make(struct sandbox *s, const struct request *r, struct error *err);
+
+/* Gives the pod a shared PID namespace when it has none yet. */
+int sandbox_share_pid(struct sandbox *s, struct error *err);
+
+/* Ends the init process and unpins the network namespace. */
+void sandbox_unmake(struct sandbox *s);

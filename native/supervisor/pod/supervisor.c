@@ -1,0 +1,399 @@
+#include "pod/supervisor.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "cgroup/cgroup.h"
+#include "loop/child.h"
+#include "loop/connection.h"
+#include "loop/directory.h"
+#include "loop/offer.h"
+#include "plan/plan.h"
+#include "pod/attach.h"
+#include "pod/container.h"
+#include "pod/dial.h"
+#include "pod/exec.h"
+#include "pod/placeholder.h"
+#include "pod/sandbox.h"
+#include "pod/stream_exec.h"
+
+#define SHUTDOWN_MS 10000
+
+static struct connection connection;
+static struct source listening;
+static struct sandbox sandbox;
+static struct container_host host;
+static char directory[PATH_MAX];
+static struct timer shutdown_timer;
+static uint32_t shutdown_tag;
+static bool shutting_down;
+
+static void reply_pid(uint16_t request, uint32_t tag, pid_t pid) {
+    struct wire_writer w;
+    message_begin(&connection, &w, request | MESSAGE_REPLY, tag);
+    wire_put_u32(&w, 1, (uint32_t)pid);
+    message_send(&connection, &w);
+}
+
+/* ---- what containers tell ---- */
+
+static void on_created(struct container *c, uint32_t tag) {
+    if (tag == 0) return;
+    if (c->error.error)
+        reply_error(&connection, tag, &c->error);
+    else
+        reply_pid(REQUEST_CREATE, tag, c->process.pid);
+}
+
+static void on_started(struct container *c, uint32_t tag) {
+    struct wire_writer w;
+    if (tag == 0) return;
+    if (c->error.error) {
+        reply_error(&connection, tag, &c->error);
+        return;
+    }
+    message_begin(&connection, &w, REQUEST_START | MESSAGE_REPLY, tag);
+    wire_put_u64(&w, 1, c->started_at);
+    message_send(&connection, &w);
+}
+
+static void on_exited(struct container *c) {
+    struct wire_writer w;
+    message_begin(&connection, &w, MESSAGE_EXITED, 0);
+    wire_put_string(&w, 1, c->id);
+    wire_put_i32(&w, 2, c->exit_code);
+    wire_put_u8(&w, 3, c->oom);
+    wire_put_u64(&w, 4, c->exited_at);
+    wire_put_string(&w, 5, c->error.error ? c->error.detail : "");
+    message_send(&connection, &w);
+}
+
+/* ---- shutdown ---- */
+
+_Noreturn static void leave(void) {
+    sandbox_unmake(&sandbox);
+    directory_remove_sockets(directory);
+    if (connection_is_open(&connection) && shutdown_tag) {
+        reply_empty(&connection, REQUEST_SHUTDOWN, shutdown_tag);
+        connection_end(&connection);
+    }
+    _exit(0);
+}
+
+static void shutdown_step(void) {
+    if (shutting_down && !container_any_is_live()) leave();
+}
+
+static void on_shutdown_timer(struct timer *timer) {
+    (void)timer;
+    leave();
+}
+
+/* ---- a pod whose directory is gone ---- */
+
+/* Nobody can ever connect again, and without containers there is nothing to wait for. */
+static void leave_if_unreachable(void) {
+    if (connection_is_open(&connection) || shutting_down || container_any_is_live()) return;
+    if (!directory_has_socket(directory)) leave();
+}
+
+static void on_gone(void) {
+    shutdown_step();
+    leave_if_unreachable();
+}
+
+/* ---- requests ---- */
+
+static void hello(const struct request *r) {
+    struct wire_writer w;
+    if (request_u32(r, 1) != WIRE_VERSION) {
+        reply_errno(&connection, r->tag, EPROTONOSUPPORT, "hello", "protocol version %u, this supervisor speaks %u",
+                    request_u32(r, 1), WIRE_VERSION);
+        connection_end(&connection);
+        return;
+    }
+    message_begin(&connection, &w, REQUEST_HELLO | MESSAGE_REPLY, r->tag);
+    wire_put_u32(&w, 1, WIRE_VERSION);
+    wire_put_u32(&w, 2, (uint32_t)getpid());
+    message_send(&connection, &w);
+}
+
+/* Of what there is now containers are made. */
+static void reply_init(const struct request *r, int done, const struct error *err) {
+    if (done < 0) {
+        reply_error(&connection, r->tag, err);
+        return;
+    }
+    int null_fd = host.env.null_fd;
+    host.env = sandbox.env;
+    host.env.null_fd = null_fd;
+    reply_pid(r->type, r->tag, sandbox.init.pid);
+}
+
+static void make_sandbox(const struct request *r) {
+    struct error err;
+    reply_init(r, sandbox_make(&sandbox, r, &err), &err);
+}
+
+static void share_pid(const struct request *r) {
+    struct error err;
+    reply_init(r, sandbox_share_pid(&sandbox, &err), &err);
+}
+
+static void create(const struct request *r) {
+    struct error err = {0};
+    char id[CONTAINER_ID_MAX + 1];
+    if (!request_container_id(r, id))
+        error_set(&err, EINVAL, "create", "container id");
+    else if (!sandbox.ready)
+        error_set(&err, ENXIO, "create", "the pod has no namespaces yet: SANDBOX comes first");
+    else if (container_create(r, id, &err) == 0)
+        return; /* on_created answers */
+    reply_error(&connection, r->tag, &err);
+}
+
+static void hold(const struct request *r) {
+    struct error err = {0};
+    char id[CONTAINER_ID_MAX + 1];
+    bool named = request_container_id(r, id);
+    pid_t pid = named ? placeholder_begin(id, &err) : error_set(&err, EINVAL, "hold", "container id");
+    if (pid < 0)
+        reply_error(&connection, r->tag, &err);
+    else
+        reply_pid(REQUEST_HOLD, r->tag, pid);
+}
+
+static void release(const struct request *r) {
+    char id[CONTAINER_ID_MAX + 1];
+    if (request_container_id(r, id)) placeholder_end(id);
+    reply_empty(&connection, r->type, r->tag);
+}
+
+/* Requests about one container. 0: done, answer at once; 1: answered later; -1: *err. */
+static int start(const struct request *r, struct container *c, struct error *err) {
+    return container_start(c, r->tag, err) < 0 ? -1 : 1;
+}
+
+static int send_signal(const struct request *r, struct container *c, struct error *err) {
+    int signal = request_u8(r, 2);
+    if (signal < 1 || signal > 64) return error_set(err, EINVAL, "signal", "signal %d", signal);
+    return container_signal(c, signal, err);
+}
+
+static int kill_container(const struct request *r, struct container *c, struct error *err) {
+    (void)r, (void)err;
+    container_kill(c);
+    return 0;
+}
+
+static int exec(const struct request *r, struct container *c, struct error *err) {
+    return exec_start(r, c, err) < 0 ? -1 : 1;
+}
+
+static int reopen_log(const struct request *r, struct container *c, struct error *err) {
+    (void)r;
+    if (c->state != CONTAINER_CREATED && c->state != CONTAINER_STARTING && c->state != CONTAINER_RUNNING)
+        return error_set(err, EBUSY, "log", "container is not running: %s", c->id);
+    return log_reopen(&c->log, err);
+}
+
+static int update(const struct request *r, struct container *c, struct error *err) {
+    if (!container_is_live(c)) return error_set(err, EBUSY, "update", "container is not running: %s", c->id);
+    return cgroup_update(&r->field[2], err);
+}
+
+static int remove_container(const struct request *r, struct container *c, struct error *err) {
+    (void)r;
+    if (c->state != CONTAINER_EXITED) return error_set(err, EBUSY, "remove", "container has not exited: %s", c->id);
+    container_remove(c);
+    return 0;
+}
+
+static void about_container(const struct request *r,
+                            int (*handle)(const struct request *, struct container *, struct error *)) {
+    struct error err = {0};
+    char id[CONTAINER_ID_MAX + 1];
+    struct container *c = NULL;
+    int done = -1;
+    if (!request_container_id(r, id))
+        error_set(&err, EINVAL, "request", "container id");
+    else if (!(c = container_find(id)) || c->state == CONTAINER_CREATING || c->create_failed)
+        done =
+            handle == remove_container && !c ? 0 : error_set(&err, ESRCH, "request", "no container %s in this pod", id);
+    else
+        done = handle(r, c, &err);
+    if (done < 0)
+        reply_error(&connection, r->tag, &err);
+    else if (done == 0)
+        reply_empty(&connection, r->type, r->tag);
+}
+
+static uint8_t listed_state(enum container_state state) {
+    switch (state) {
+    case CONTAINER_CREATED:
+    case CONTAINER_STARTING:
+        return 1;
+    case CONTAINER_RUNNING:
+    case CONTAINER_ENDING:
+        return 2;
+    case CONTAINER_EXITED:
+        return 3;
+    default:
+        return 0;
+    }
+}
+
+static void list(const struct request *r) {
+    struct wire_writer w;
+    message_begin(&connection, &w, REQUEST_LIST | MESSAGE_REPLY, r->tag);
+    for (struct container *c = container_next(NULL); c; c = container_next(c)) {
+        uint8_t nested[1024];
+        struct wire_writer n;
+        if (listed_state(c->state) == 0 || c->create_failed) continue;
+        wire_writer_init(&n, nested, sizeof nested);
+        wire_put_string(&n, 1, c->id);
+        wire_put_u8(&n, 2, listed_state(c->state));
+        wire_put_u32(&n, 3, c->process.ended ? 0 : (uint32_t)c->process.pid);
+        wire_put_u64(&n, 4, c->created_at);
+        wire_put_u64(&n, 5, c->started_at);
+        wire_put_u64(&n, 6, c->state == CONTAINER_EXITED ? c->exited_at : 0);
+        wire_put_i32(&n, 7, c->exit_code);
+        wire_put_u8(&n, 8, c->oom);
+        wire_put_string(&n, 9, c->error.error ? c->error.detail : "");
+        wire_put_bytes(&w, 1, nested, (uint32_t)n.len);
+    }
+    wire_put_u8(&w, 2, sandbox.ready);
+    wire_put_u32(&w, 3, (uint32_t)sandbox.init.pid);
+    message_send(&connection, &w);
+}
+
+static void shut_down(const struct request *r) {
+    shutdown_tag = r->tag;
+    shutting_down = true;
+    timer_set(&shutdown_timer, SHUTDOWN_MS, on_shutdown_timer);
+    for (struct container *c = container_next(NULL); c; c = container_next(c)) container_kill(c);
+    exec_abandon_all();
+    shutdown_step();
+}
+
+static const struct {
+    uint16_t type;
+    void (*of_pod)(const struct request *);
+    int (*of_container)(const struct request *, struct container *, struct error *);
+} handlers[] = {
+    {REQUEST_HELLO, hello, NULL},
+    {REQUEST_SANDBOX, make_sandbox, NULL},
+    {REQUEST_SHARE_PID, share_pid, NULL},
+    {REQUEST_CREATE, create, NULL},
+    {REQUEST_START, NULL, start},
+    {REQUEST_SIGNAL, NULL, send_signal},
+    {REQUEST_KILL, NULL, kill_container},
+    {REQUEST_EXEC, NULL, exec},
+    {REQUEST_REOPEN_LOG, NULL, reopen_log},
+    {REQUEST_UPDATE, NULL, update},
+    {REQUEST_REMOVE, NULL, remove_container},
+    {REQUEST_LIST, list, NULL},
+    {REQUEST_SHUTDOWN, shut_down, NULL},
+    {REQUEST_HOLD, hold, NULL},
+    {REQUEST_RELEASE, release, NULL},
+    {REQUEST_OPEN_EXEC, NULL, stream_exec_open},
+    {REQUEST_WAIT_EXEC, stream_exec_wait, NULL},
+    {REQUEST_ATTACH, NULL, attach_open},
+    {REQUEST_RESIZE, NULL, stream_exec_resize},
+    {REQUEST_CLOSE_STDIN, NULL, attach_close_stdin},
+    {REQUEST_CONNECT, dial_start, NULL},
+};
+
+static void on_request(struct connection *c, const struct request *r) {
+    for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
+        if (handlers[i].type != r->type) continue;
+        if (shutting_down)
+            reply_errno(c, r->tag, ESHUTDOWN, "request", "the pod is being shut down");
+        else if (handlers[i].of_pod)
+            handlers[i].of_pod(r);
+        else
+            about_container(r, handlers[i].of_container);
+        return;
+    }
+    reply_errno(c, r->tag, EPROTO, "frame", "not a request to a supervisor, type 0x%04x", r->type);
+    connection_end(c);
+}
+
+static void on_room(struct connection *c) {
+    (void)c;
+    exec_on_room();
+}
+
+/* The daemon died or was replaced: containers and their logs go on, what only it waited for does not. */
+static void on_closed(struct connection *c) {
+    (void)c;
+    shutdown_tag = 0;
+    container_forget_tags();
+    placeholder_end_all();
+    exec_abandon_all();
+    stream_exec_forget();
+    dial_forget();
+    leave_if_unreachable();
+}
+
+static void on_idle(void) {
+    log_idle();
+    exec_idle();
+    plan_idle();
+    stream_exec_idle();
+    attach_idle();
+    leave_if_unreachable();
+    connection_idle(&connection);
+}
+
+static void on_connect(struct source *source, uint32_t events) {
+    (void)events;
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) return;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.uid != geteuid()) {
+        close(fd);
+        return;
+    }
+    connection_close(&connection);
+    if (connection_open(&connection, fd) < 0) close(fd);
+}
+
+void supervisor_main(int listener, int streams, const char *the_directory, int null_fd) {
+    snprintf(directory, sizeof directory, "%s", the_directory);
+    sandbox_init(&sandbox);
+    host = (struct container_host){
+        .env = {.empty_mntns = -1, .null_fd = null_fd, .pod_pidns = -1, .userns = -1},
+        .directory = directory,
+        .on_created = on_created,
+        .on_started = on_started,
+        .on_exited = on_exited,
+        .on_gone = on_gone,
+    };
+    container_init(&host);
+    exec_init(&connection, &host.env);
+    stream_exec_init(&connection, &host.env);
+    attach_init(&connection);
+    dial_init(&connection, &sandbox.ready);
+    connection.on_request = on_request;
+    connection.on_room = on_room;
+    connection.on_closed = on_closed;
+    /* Not inherited from the spawner, prctl(2). */
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0 || loop_init() < 0 || child_init() < 0 ||
+        connection_init(&connection) < 0 || loop_add(&listening, listener, EPOLLIN, on_connect) < 0 ||
+        offers_init(streams) < 0)
+        _exit(1);
+    directory_watch(directory, leave_if_unreachable);
+    loop_on_idle(on_idle);
+    loop_run();
+    _exit(0);
+}

@@ -1,8 +1,0 @@
-/* RUN: host programs (CNI plugins), several at once, each with a deadline and a bound on its output. */
-#pragma once
-#include "connection.h"
-
-void run_init(struct connection *connection, int null_fd, int oom_score_adj);
-int run_start(const struct request *r, struct build_error *err);
-/* The connection has room again: answers that waited are sent. */
-void run_on_room(void);

@@ -1,0 +1,8 @@
+/* RUN: host programs (CNI plugins), several at once, each with a deadline and a bound on its output. */
+#pragma once
+#include "loop/connection.h"
+
+void run_init(struct connection *connection, int null_fd, int oom_score_adj);
+int run_start(const struct request *r, struct error *err);
+/* The connection has room again: answers that waited are sent. */
+void run_on_room(void);
