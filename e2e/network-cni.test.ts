@@ -13,8 +13,8 @@ import { runCommand } from './network-command.js';
 const BIN_DIR = '/usr/lib/cni';
 const BRIDGE = 'jng-test0';
 
-const confList = (dataDir: string) => ({
-  cniVersion: '1.0.0',
+const confList = (dataDir: string, cniVersion: string) => ({
+  cniVersion,
   name: 'jng-test',
   plugins: [
     {
@@ -26,7 +26,8 @@ const confList = (dataDir: string) => ({
       ipam: { type: 'host-local', dataDir, ranges: [[{ subnet: '10.213.0.0/24' }]], routes: [{ dst: '0.0.0.0/0' }] },
     },
     { type: 'portmap', capabilities: { portMappings: true }, snat: true },
-    { type: 'bandwidth', capabilities: { bandwidth: true } },
+    // Debian's speaks 0.3.0 and later.
+    ...(cniVersion < '0.3' ? [] : [{ type: 'bandwidth', capabilities: { bandwidth: true } }]),
   ],
 });
 
@@ -84,12 +85,12 @@ t.before(() => {
   if (real) throw new Error('refusing to configure the host: run this under "unshare -mn"');
 });
 
-const setup = async (test: Pick<typeof t, 'teardown'>) => {
+const setup = async (test: Pick<typeof t, 'teardown'>, cniVersion = '1.0.0') => {
   const root = mkdtempSync(join(tmpdir(), 'jangada-cni-'));
   const ipam = join(root, 'ipam');
   const confDir = join(root, 'conf');
   execFileSync('mkdir', [confDir]);
-  writeFileSync(join(confDir, '10-test.conflist'), JSON.stringify(confList(ipam)));
+  writeFileSync(join(confDir, '10-test.conflist'), JSON.stringify(confList(ipam, cniVersion)));
   const open = () =>
     Network.open({
       confDir,
@@ -148,6 +149,22 @@ t.test('a pod gets an address, a host port and a bandwidth, and gives all of the
   t.notMatch(netns.run('ip', '-o', 'link'), /eth0/);
   await network.remove('e2e-pod');
 });
+
+for (const version of ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0']) {
+  t.test(`configurations and results of CNI ${version}`, async (t) => {
+    const { network, netns, reserved } = await setup(t, version);
+    const sandboxId = `e2e-${version}`;
+    const portMappings = [{ hostPort: 18082, containerPort: 80, protocol: 'tcp', hostIP: '' } as const];
+    const result = await network.add(pod(netns.path, { sandboxId, portMappings }));
+    t.match(result, { ip: /^10\.213\.0\.\d+$/ });
+    t.same(reserved(), [result.ip]);
+    t.match(network.shown(sandboxId), { Interfaces: { eth0: { IPConfigs: [{ IP: result.ip }] } } });
+    t.match(rules(), new RegExp(`${result.ip}:80`), 'a plugin that goes by the result of the one before');
+    await network.remove(sandboxId);
+    t.same(reserved(), []);
+    t.notMatch(rules(), /18082/);
+  });
+}
 
 t.test('a namespace that died, and a daemon that forgot, still give everything back', async (t) => {
   const { network, netns, reserved, open } = await setup(t);

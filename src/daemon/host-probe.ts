@@ -4,7 +4,7 @@ import { readLayout } from '../cgroup/layout.js';
 import type { Config } from '../base/config.js';
 import { PARSERS } from '../lifecycle/apparmor-profile.js';
 import { readHost } from '../lifecycle/host.js';
-import { loadConfig as loadNetwork } from '../network/config.js';
+import { loadConfig as loadNetwork } from '../network/config-files.js';
 import { findPlugin } from '../network/plugin.js';
 import type { NativeAddon } from '../native/addon.js';
 import { CAPABILITY_NAMES } from '../oci/capabilities.js';

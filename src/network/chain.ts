@@ -1,7 +1,7 @@
 import { internal } from '../base/errors.js';
 import type { Attachment } from './attachment.js';
 import { type NetworkConfig, versionAtLeast } from './config.js';
-import { invoke, type PluginHost } from './invoke.js';
+import { invoke, type PluginHost, wrote } from './invoke.js';
 import { parseRawResult, type RawResult } from './result.js';
 
 /**
@@ -24,10 +24,10 @@ export const addChain = async (
       netns: attachment.netnsPath,
       prevResult,
     });
-    const result = parseRawResult(stdout);
+    const result = parseRawResult(stdout, config.cniVersion);
     if (!result)
       throw internal(
-        `not a CNI result: output of plugin "${plugin.type}" (ADD, network "${config.name}") is not a JSON object`,
+        `not a CNI result${wrote({ stdout })}: output of plugin "${plugin.type}" (ADD, network "${config.name}") is not a JSON object`,
       );
     prevResult = result;
     progress(result);

@@ -1,5 +1,3 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { extname, join } from 'node:path';
 import * as z from 'zod';
 
 /** A plugin's own configuration; everything but what the runtime consumes is passed on as it stands. */
@@ -23,10 +21,8 @@ export interface ConfigError {
   readonly message: string;
 }
 
-/** Versions of the specification that we speak, lowest first. Earlier ones have another shape of result. */
-const VERSIONS = ['0.3.1', '0.4.0', '1.0.0', '1.1.0'];
-const EXTENSIONS = new Set(['.conflist', '.conf', '.json']);
-const MAX_FILE = 1 << 20;
+/** Versions of the specification that we speak, lowest first: those of libcni. */
+const VERSIONS = ['0.1.0', '0.2.0', '0.3.0', '0.3.1', '0.4.0', '1.0.0', '1.1.0'];
 const MAX_PLUGINS = 32;
 /** CVE-2021-20206: a type with a path in it selected any executable of the host. */
 const PLUGIN_TYPE = /^[A-Za-z0-9._-]+$/;
@@ -35,35 +31,62 @@ const NETWORK_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 export const versionAtLeast = (version: string, least: string): boolean =>
   VERSIONS.indexOf(version) >= VERSIONS.indexOf(least);
 
+/** The specification 0.4.0 had `disableCheck` as text, and libcni takes both for every switch. */
+const flag = z.preprocess((value) => {
+  if (typeof value !== 'string') return value;
+  return { true: true, false: false }[value.toLowerCase()] ?? value;
+}, z.boolean().default(false));
+
+/** Go reads null as "absent". */
+const orAbsent = <T extends z.ZodType>(schema: T) => z.preprocess((value) => value ?? undefined, schema);
+
 const pluginSchema = z.looseObject({
   type: z
     .string()
     .regex(PLUGIN_TYPE, 'a plugin type is a plain file name')
     .refine((type) => type !== '.' && type !== '..', 'a plugin type is a plain file name'),
-  capabilities: z.record(z.string(), z.boolean()).default({}),
+  capabilities: orAbsent(z.record(z.string(), z.boolean()).default({})),
 });
 
 const listSchema = z.object({
   name: z.string().regex(NETWORK_NAME, 'a network name is letters, digits and _.-'),
   cniVersion: z.string().default('0.1.0'),
   cniVersions: z.array(z.string()).default([]),
-  disableCheck: z.boolean().default(false),
-  disableGC: z.boolean().default(false),
+  disableCheck: flag,
+  disableGC: flag,
   plugins: z.array(pluginSchema).min(1, 'a network needs at least one plugin').max(MAX_PLUGINS),
 });
 
-/** One configuration file: a list of plugins (.conflist), or the single plugin of the older form. */
-export const parseConfig = (file: string, text: string): NetworkConfig | ConfigError => {
-  let json: unknown;
+/** Where a list may have more plugins (libcni 1.3): `<name>/*.conf` beside its file, unless it says that it is whole. */
+const folderSchema = z.object({
+  name: listSchema.shape.name,
+  type: z.never().optional(),
+  loadOnlyInlinedPlugins: flag,
+});
+
+/** The name of the directory with more plugins of this list, if it can have one. */
+export const pluginFolder = (json: unknown): string | undefined => {
+  const { success, data } = folderSchema.safeParse(json);
+  return success && !data.loadOnlyInlinedPlugins ? data.name : undefined;
+};
+
+export const parseJson = (file: string, text: string): { json: object } | ConfigError => {
   try {
-    json = JSON.parse(text);
+    const json = JSON.parse(text) as unknown;
+    if (typeof json === 'object' && json !== null && !Array.isArray(json)) return { json };
+    return { file, message: 'not a JSON object' };
   } catch (error) {
     return { file, message: `not JSON: ${(error as Error).message}` };
   }
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return { file, message: 'not a JSON object' };
-  const list = Array.isArray((json as { plugins?: unknown }).plugins) ? json : { ...json, plugins: [json] };
-  const parsed = listSchema.safeParse(list);
+};
+
+/** One network: a list of plugins (.conflist) and what its folder adds, or the single plugin of the older form. */
+export const parseConfig = (file: string, json: object, added: readonly object[] = []): NetworkConfig | ConfigError => {
+  const inline = 'type' in json && !('plugins' in json) ? [json] : ((json as { plugins?: unknown }).plugins ?? []);
+  const plugins = Array.isArray(inline) ? [...(inline as unknown[]), ...added] : inline;
+  const parsed = listSchema.safeParse({ ...json, plugins });
   if (!parsed.success) return { file, message: parsed.error.issues.map(describe).join('; ') };
+  const { name, disableCheck, disableGC } = parsed.data;
   const cniVersion = chooseVersion([parsed.data.cniVersion, ...parsed.data.cniVersions]);
   if (!cniVersion) {
     return {
@@ -71,45 +94,10 @@ export const parseConfig = (file: string, text: string): NetworkConfig | ConfigE
       message: `unsupported cniVersion "${parsed.data.cniVersion}"; this runtime speaks ${VERSIONS.join(', ')}`,
     };
   }
-  const { name, disableCheck, disableGC, plugins } = parsed.data;
-  return { file, name, cniVersion, disableCheck, disableGC, plugins: plugins.map(toPlugin) };
+  return { file, name, cniVersion, disableCheck, disableGC, plugins: parsed.data.plugins.map(toPlugin) };
 };
 
-export const isConfigError = (config: NetworkConfig | ConfigError): config is ConfigError => 'message' in config;
-
-/** The first valid file of the directory in lexical order, and what is wrong with those before it. */
-export const loadConfig = (directory: string): { config: NetworkConfig | undefined; errors: ConfigError[] } => {
-  const listed = configFiles(directory);
-  const errors: ConfigError[] = listed.error ? [listed.error] : [];
-  for (const file of listed.files) {
-    const config = readConfig(file);
-    if (!isConfigError(config)) return { config, errors };
-    errors.push(config);
-  }
-  return { config: undefined, errors };
-};
-
-/** A directory that does not exist is one without files: the network's own installer makes it. */
-export const configFiles = (directory: string): { files: string[]; error?: ConfigError } => {
-  try {
-    // Compared by code unit, as every other runtime does: a locale must not decide which network a node is on.
-    const names = readdirSync(directory).sort((a, b) => (a < b ? -1 : 1));
-    return { files: names.filter((name) => EXTENSIONS.has(extname(name))).map((name) => join(directory, name)) };
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' ? { files: [] } : { files: [], error: { file: directory, message } };
-  }
-};
-
-const readConfig = (file: string): NetworkConfig | ConfigError => {
-  try {
-    const { size } = statSync(file);
-    if (size > MAX_FILE) return { file, message: `larger than ${MAX_FILE} bytes` };
-    return parseConfig(file, readFileSync(file, 'utf8'));
-  } catch (error) {
-    return { file, message: (error as Error).message };
-  }
-};
+export const isConfigError = (config: object): config is ConfigError => 'message' in config;
 
 const chooseVersion = (offered: string[]): string | undefined =>
   VERSIONS.findLast((version) => offered.includes(version));

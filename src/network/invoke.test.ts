@@ -82,25 +82,20 @@ t.test('error objects', async (t) => {
     msg: 'bad',
     details: 'worse',
   });
+  t.match(parseError(Buffer.from('{"code":7,"msg":"bad","details":{"why":"x"}}')), { details: '{"why":"x"}' });
   for (const text of ['', 'panic', '[]', 'null', '{"code":"7","msg":"x"}', '{"code":7}'])
     t.equal(parseError(Buffer.from(text)), undefined, text);
 });
 
+const bin = t.testdir({});
+writeFileSync(join(bin, 'fake'), '', { mode: 0o755 });
+const run = (command: RunCommand) =>
+  invoke({ binDirs: [bin], run: command, timeoutMs: 5000, trustedUid: process.getuid?.() ?? 0 }, invocation());
+const nothing = { code: 1, signal: null, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0), timedOut: false };
+const attempt = (result: object) => run(async () => ({ ...nothing, ...result }));
+const said = (json: object) => Buffer.from(JSON.stringify(json));
+
 t.test('what a failed plugin leads to', async (t) => {
-  const bin = t.testdir({});
-  writeFileSync(join(bin, 'fake'), '', { mode: 0o755 });
-  const attempt = (result: object) => {
-    const run: RunCommand = async () => ({
-      code: 1,
-      signal: null,
-      stdout: Buffer.alloc(0),
-      stderr: Buffer.alloc(0),
-      timedOut: false,
-      ...result,
-    });
-    return invoke({ binDirs: [bin], run, timeoutMs: 5000, trustedUid: process.getuid?.() ?? 0 }, invocation());
-  };
-  const said = (json: object) => Buffer.from(JSON.stringify(json));
   await t.rejects(attempt({ stdout: said({ code: 7, msg: 'no more addresses', details: 'range full' }) }), {
     code: 13,
     message:
@@ -116,5 +111,29 @@ t.test('what a failed plugin leads to', async (t) => {
     message: /^no error message: .* killed by signal 11$/,
   });
   await t.rejects(attempt({ timedOut: true }), { code: 4, message: /^no answer within 5 s: / });
-  await t.rejects(attempt({ stderr: Buffer.alloc(1 << 20, 'x') }), { message: /^x{1000}…: CNI plugin/ }, 'bounded');
+  await t.rejects(
+    attempt({ stderr: Buffer.alloc(1 << 20, 'x') }),
+    { message: /^x{1400} … x{600}: CNI plugin/ },
+    'bounded',
+  );
+  await t.rejects(
+    run(() => Promise.reject(new Error('connection was closed'))),
+    {
+      code: 14,
+      message: /^connection was closed: CNI plugin "fake" .* did not end$/,
+    },
+  );
+});
+
+t.test('whatever a failed plugin wrote is told', async (t) => {
+  const stderr = Buffer.from('dial tcp: refused\n');
+  const told = (result: object, message: RegExp) => t.rejects(attempt(result), { message });
+  await told(
+    { stdout: said({ code: 7, msg: 'bad' }), stderr },
+    /^bad \(CNI error 7\) \(it wrote: dial tcp: refused\): /,
+  );
+  await told({ stdout: Buffer.from('half of {'), stderr }, /^dial tcp: refused; half of \{: .*exited with code 1/);
+  await told({ stdout: said({ code: '7', msg: 'as text' }) }, /"as text"/);
+  await told({ timedOut: true, stderr }, /^no answer within 5 s \(it wrote: dial tcp: refused\): /);
+  await told({ code: 0, stdout: said({ code: 7, msg: 'failed, politely' }) }, /^failed, politely \(CNI error 7\)/);
 });

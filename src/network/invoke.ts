@@ -51,25 +51,40 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const MAX_OUTPUT = 1 << 20;
 const TRY_AGAIN_LATER = 11;
 
+/** Nobody saw the plugin end: it may still be at work. */
+export class UnsettledError extends RuntimeError {}
+
 /** Runs one plugin and gives what it wrote on stdout; rejects with the plugin's own words when it failed. */
 export const invoke = async (host: PluginHost, invocation: Invocation): Promise<Buffer> => {
   const found = findPlugin(invocation.plugin.type, host.binDirs, host.trustedUid);
   if ('error' in found) throw new RuntimeError(status.FAILED_PRECONDITION, found.error);
-  const result = await host.run({
-    argv: [found.path],
-    env: environment(invocation, host.binDirs),
-    stdin: JSON.stringify(executionConfig(invocation)),
-    timeoutMs: host.timeoutMs,
-    maxOutput: MAX_OUTPUT,
-  });
+  const result = await run(host, invocation, found.path);
   if (result.timedOut) {
-    throw new RuntimeError(
+    throw new UnsettledError(
       status.DEADLINE_EXCEEDED,
-      `no answer within ${host.timeoutMs / 1000} s: ${subject(invocation)} was killed`,
+      `no answer within ${host.timeoutMs / 1000} s${wrote(result)}: ${subject(invocation)} was killed`,
     );
   }
-  if (result.code !== 0) throw failure(invocation, result);
+  // A result is neither: an ADD that says so and exits as if all were well has failed, too.
+  if (result.code !== 0 || (invocation.command === 'ADD' && parseError(result.stdout)))
+    throw failure(invocation, result);
   return result.stdout;
+};
+
+const run = async (host: PluginHost, invocation: Invocation, path: string): Promise<CommandResult> => {
+  try {
+    return await host.run({
+      argv: [path],
+      env: environment(invocation, host.binDirs),
+      stdin: JSON.stringify(executionConfig(invocation)),
+      timeoutMs: host.timeoutMs,
+      maxOutput: MAX_OUTPUT,
+    });
+  } catch (error) {
+    throw new UnsettledError(status.UNAVAILABLE, `${(error as Error).message}: ${subject(invocation)} did not end`, {
+      cause: error,
+    });
+  }
 };
 
 export const environment = (invocation: Invocation, binDirs: readonly string[]): Record<string, string> => {
@@ -124,18 +139,28 @@ const subject = ({ command, plugin, config, attachment }: Invocation): string =>
 /**
  * CNI specification, section 5, "Error": an object on stdout; a plugin that crashed says something on stderr at best.
  */
-const failure = (invocation: Invocation, { code, signal, stdout, stderr }: CommandResult): RuntimeError => {
+const failure = (invocation: Invocation, result: CommandResult): RuntimeError => {
+  const { code, signal, stdout, stderr } = result;
   const report = parseError(stdout);
   if (report) {
-    const cause = report.details ? `${report.msg}: ${report.details}` : report.msg;
+    const cause = [report.msg, report.details].filter(Boolean).join(': ');
     const grpcCode = report.code === TRY_AGAIN_LATER ? status.UNAVAILABLE : status.INTERNAL;
-    return new RuntimeError(grpcCode, `${clip(cause)} (CNI error ${report.code}): ${subject(invocation)} failed`, {
-      cause: report,
-    });
+    const besides = wrote({ stderr });
+    return new RuntimeError(
+      grpcCode,
+      `${clip(cause)} (CNI error ${report.code})${besides}: ${subject(invocation)} failed`,
+      { cause: report },
+    );
   }
   const how = signal ? `was killed by signal ${signal}` : `exited with code ${code}`;
-  const said = clip(stderr.toString('utf8').trim() || stdout.toString('utf8').trim());
+  const said = [stderr, stdout].map(text).filter(Boolean).join('; ');
   return new RuntimeError(status.INTERNAL, `${said || 'no error message'}: ${subject(invocation)} ${how}`);
+};
+
+/** What a plugin wrote, as an insertion; empty when it wrote nothing. */
+export const wrote = ({ stderr, stdout }: { stderr?: Buffer; stdout?: Buffer }): string => {
+  const said = [stderr, stdout].map((output) => (output ? text(output) : '')).filter(Boolean);
+  return said.length === 0 ? '' : ` (it wrote: ${said.join('; ')})`;
 };
 
 export interface CniError {
@@ -144,14 +169,19 @@ export interface CniError {
   readonly details: string;
 }
 
+/** Undefined when it is none; what the plugin wrote is then shown as it stands. */
 export const parseError = (stdout: Buffer): CniError | undefined => {
   try {
-    const { code, msg, details } = JSON.parse(stdout.toString('utf8')) as Partial<CniError>;
+    const { code, msg, details = '' } = JSON.parse(stdout.toString('utf8')) as Record<string, unknown>;
     if (typeof code !== 'number' || typeof msg !== 'string') return undefined;
-    return { code, msg, details: typeof details === 'string' ? details : '' };
+    return { code, msg, details: typeof details === 'string' ? details : JSON.stringify(details) };
   } catch {
     return undefined;
   }
 };
 
-const clip = (text: string): string => (text.length > 1000 ? `${text.slice(0, 1000)}…` : text);
+const text = (output: Buffer): string => clip(output.toString('utf8').trim());
+
+/** The beginning says what, the end of a long one why. */
+const clip = (words: string): string =>
+  words.length > 2000 ? `${words.slice(0, 1400)} … ${words.slice(-600)}` : words;

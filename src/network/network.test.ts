@@ -169,10 +169,11 @@ t.test('nothing is begun when a later plugin of the list is missing', async (t) 
 
 t.test('what plugins print instead of a result', async (t) => {
   const cases: Array<[string, RegExp]> = [
-    ['echo garbage', /not a CNI result/],
+    ['echo garbage', /not a CNI result \(it wrote: garbage\)/],
     ['true', /not a CNI result/],
     ['echo "[]"', /not a CNI result/],
     ["echo '{}'", /no IP address for interface eth0/],
+    ['echo null', /no IP address for interface eth0/],
     ['echo \'{"ips":[{"address":"300.1.1.1/24"}]}\'', /ips\.0\.address: not an IP address/],
     ['head -c 3000000 /dev/zero', /not a CNI result/],
     ['echo boom >&2; exit 3', /^boom: .* exited with code 3/],

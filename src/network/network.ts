@@ -1,11 +1,11 @@
 import { statfsSync } from 'node:fs';
-import { status } from '@grpc/grpc-js';
 import { failedPrecondition, internal, RuntimeError, unavailable } from '../base/errors.js';
 import { type Attachment, IFNAME } from './attachment.js';
 import { AttachmentCache } from './attachment-cache.js';
 import { addChain, checkChain, delChain, gcChain, statusChain } from './chain.js';
 import { type ConfigError, type NetworkConfig, versionAtLeast } from './config.js';
-import type { PluginHost, RunCommand } from './invoke.js';
+import type { Loaded } from './config-files.js';
+import { type PluginHost, type RunCommand, UnsettledError } from './invoke.js';
 import { findPlugin } from './plugin.js';
 import { type NetworkResult, shownResult, summarize } from './result.js';
 import { ConfigDirectory } from './watch.js';
@@ -54,7 +54,7 @@ export class Network {
     this.#host = { binDirs, run, timeoutMs, trustedUid };
     this.#log = options.log;
     this.#cache = AttachmentCache.open(options.cacheDir);
-    this.#config = new ConfigDirectory(options.confDir, (config, errors) => this.#changed(config, errors));
+    this.#config = new ConfigDirectory(options.confDir, (now, before) => this.#changed(now, before));
     this.confDir = options.confDir;
   }
 
@@ -167,9 +167,9 @@ export class Network {
       this.#cache.put({ ...record, state: 'added', result });
       return summary;
     } catch (error) {
-      // A plugin that was killed at its deadline did not refuse: what it had done by then is there.
-      const refused = error instanceof RuntimeError && error.code !== status.DEADLINE_EXCEEDED ? completed : undefined;
-      await this.#detach(attachment.sandboxId, refused).catch((undo) =>
+      // A plugin that nobody saw end did not refuse: what it had done by then is there.
+      const answered = error instanceof RuntimeError && !(error instanceof UnsettledError);
+      await this.#detach(attachment.sandboxId, answered ? completed : undefined).catch((undo) =>
         this.#failed('CNI DEL after a failed ADD failed; it is tried again at removal', undo),
       );
       throw error;
@@ -218,14 +218,14 @@ export class Network {
       .then((error) => Object.assign(probe, { error, running: false }));
   }
 
-  #changed(config: NetworkConfig | undefined, errors: readonly ConfigError[]): void {
+  #changed({ config, errors }: Loaded, before: Loaded): void {
     for (const { file, message } of errors) this.#log.warn({ file }, `CNI configuration ignored: ${message}`);
-    if (config)
+    if (!config) this.#log.warn({ directory: this.confDir }, 'no CNI configuration');
+    else if (config !== before.config)
       this.#log.info(
         { file: config.file, network: config.name, version: config.cniVersion },
         'CNI configuration loaded',
       );
-    else this.#log.warn({ directory: this.confDir }, 'no CNI configuration');
   }
 
   #failed(what: string, error: unknown): void {

@@ -1,5 +1,5 @@
-import { type FSWatcher, statSync, watch } from 'node:fs';
-import { type ConfigError, configFiles, loadConfig, type NetworkConfig } from './config.js';
+import { type FSWatcher, watch } from 'node:fs';
+import { type Loaded, loadConfig, stampOf } from './config-files.js';
 
 /**
  * The network configuration as the directory has it now. Every look compares the files' stamps first, so that what is
@@ -8,24 +8,25 @@ import { type ConfigError, configFiles, loadConfig, type NetworkConfig } from '.
  */
 export class ConfigDirectory {
   #stamp = '';
-  #loaded: { config: NetworkConfig | undefined; errors: ConfigError[] } = { config: undefined, errors: [] };
+  #loaded: Loaded = { config: undefined, errors: [] };
   #watcher: FSWatcher | undefined;
   #rescan: NodeJS.Immediate | undefined;
 
   constructor(
     private readonly directory: string,
-    private readonly changed: (config: NetworkConfig | undefined, errors: readonly ConfigError[]) => void,
+    private readonly changed: (now: Loaded, before: Loaded) => void,
   ) {
     this.current();
   }
 
-  current(): { config: NetworkConfig | undefined; errors: readonly ConfigError[] } {
+  current(): Loaded {
     this.#watch();
     const stamp = stampOf(this.directory);
     if (stamp !== this.#stamp) {
-      this.#loaded = loadConfig(this.directory);
+      const before = this.#loaded;
+      this.#loaded = loadConfig(this.directory, before.config);
       this.#stamp = stamp;
-      this.changed(this.#loaded.config, this.#loaded.errors);
+      this.changed(this.#loaded, before);
     }
     return this.#loaded;
   }
@@ -61,12 +62,3 @@ export class ConfigDirectory {
     });
   }
 }
-
-const stampOf = (directory: string): string => {
-  const { files, error } = configFiles(directory);
-  const stamps = files.map((file) => {
-    const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
-    return stat ? `${file} ${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}` : file;
-  });
-  return `${files.length} files ${error?.message ?? ''}\n${stamps.join('\n')}`;
-};
