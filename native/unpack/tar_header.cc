@@ -10,16 +10,18 @@ bool tar_is_zero(const uint8_t *header) {
 }
 
 void tar_check(const uint8_t *header) {
-    uint64_t sum = 0;
+    int64_t sum = 0, signed_sum = 0;
     for (size_t i = 0; i < tar_block; i++) {
         bool in_checksum = i >= tar_field::checksum.at && i < tar_field::checksum.at + tar_field::checksum.size;
         sum += in_checksum ? ' ' : header[i];
+        signed_sum += in_checksum ? ' ' : static_cast<int8_t>(header[i]);
     }
-    if (sum != tar_number(header, tar_field::checksum, "checksum of a header; this is not a tar archive"))
-        bad_input("not a tar archive: the checksum of a header is wrong");
+    auto wanted = static_cast<int64_t>(
+        tar_number(header, tar_field::checksum, "checksum of a header; this is not a tar archive"));
+    if (sum != wanted && signed_sum != wanted) bad_input("not a tar archive: the checksum of a header is wrong");
 }
 
-// Octal digits up to a space or NUL; or base-256, big-endian, with the highest bit of the first byte set.
+// Octal digits, spaces and NULs around them; or base-256, big-endian, with the highest bit of the first byte set.
 uint64_t tar_number(const uint8_t *header, TarField field, const char *what) {
     const uint8_t *at = header + field.at, *end = at + field.size;
     if (*at & 0x80) {
@@ -32,7 +34,7 @@ uint64_t tar_number(const uint8_t *header, TarField field, const char *what) {
         return value;
     }
     uint64_t value = 0;
-    while (at < end && *at == ' ') at++;
+    while (at < end && (*at == ' ' || *at == 0)) at++;
     for (; at < end && *at >= '0' && *at <= '7'; at++) value = value << 3 | static_cast<uint64_t>(*at - '0');
     if (at < end && *at != ' ' && *at != 0) bad_input(std::string("not an octal number: ") + what);
     return value;
@@ -45,11 +47,14 @@ std::string tar_text(const uint8_t *header, TarField field) {
 
 std::string tar_path(const uint8_t *header) {
     std::string name = tar_text(header, tar_field::name);
-    // Only POSIX headers have a prefix; GNU's ("ustar  ") keep other things there.
+    // Only POSIX headers have a prefix; GNU's ("ustar  ") keep other things there, and star's have times behind a shorter one.
     if (memcmp(header + tar_field::magic.at, "ustar", 6) != 0) return name;
-    std::string prefix = tar_text(header, tar_field::prefix);
+    bool star = memcmp(header + tar_field::star_trailer.at, "tar", tar_field::star_trailer.size) == 0;
+    std::string prefix = tar_text(header, star ? tar_field::star_prefix : tar_field::prefix);
     return prefix.empty() ? name : prefix + "/" + name;
 }
+
+bool tar_is_sparse(const uint8_t *header) { return header[tar_field::type.at] == 'S'; }
 
 TarType tar_type(const uint8_t *header, const std::string &path) {
     switch (header[tar_field::type.at]) {
@@ -70,7 +75,8 @@ TarType tar_type(const uint8_t *header, const std::string &path) {
     case '6':
         return TarType::fifo;
     case 'S':
-        bad_input("sparse file in GNU form: not supported in image layers: " + tar_quote(path));
+        if (memcmp(header + tar_field::magic.at, "ustar  ", tar_field::magic.size) == 0) return TarType::file;
+        [[fallthrough]];
     default:
         bad_input("entry of unknown type: " + tar_quote(path));
     }

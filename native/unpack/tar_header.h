@@ -14,14 +14,18 @@ struct TarField {
 
 namespace tar_field {
 constexpr TarField name{0, 100}, mode{100, 8}, uid{108, 8}, gid{116, 8}, size{124, 12}, mtime{136, 12},
-    checksum{148, 8}, type{156, 1}, link{157, 100}, magic{257, 6}, major{329, 8}, minor{337, 8}, prefix{345, 155};
+    checksum{148, 8}, type{156, 1}, link{157, 100}, magic{257, 8}, major{329, 8}, minor{337, 8}, prefix{345, 155},
+    star_prefix{345, 131}, star_trailer{508, 4};
 }
 
 bool tar_is_zero(const uint8_t *header);
-void tar_check(const uint8_t *header); // throws unless the checksum is right
+void tar_check(
+    const uint8_t
+        *header); // throws unless the checksum is right, of bytes or, as some old writers had it, of signed ones
 uint64_t tar_number(const uint8_t *header, TarField field, const char *what);
 std::string tar_text(const uint8_t *header, TarField field);
 std::string tar_path(const uint8_t *header);
+bool tar_is_sparse(const uint8_t *header); // GNU's own form
 TarType tar_type(const uint8_t *header, const std::string &path);
 
 uint64_t tar_decimal(const std::string &text, const std::string &what);

@@ -7,21 +7,46 @@
 #include "failure.h"
 #include "tar_header.h"
 
+namespace {
+
+// A gzip stream cannot shrink data more than 1032:1 (zlib, "Maximum Compression Factor"), and honest layers are far from it.
+constexpr uint64_t ratio_limit = 1100, ratio_from = 1ull << 30;
+constexpr uint64_t directory_bytes = 4096;
+
+} // namespace
+
 struct TarReader::Extension {
     std::optional<std::string> path, link;
     std::optional<uint64_t> size, uid, gid;
     std::optional<timespec> mtime;
     std::vector<std::pair<std::string, std::string>> xattrs;
     size_t xattr_bytes = 0;
+    SparseRecords sparse;
     bool pax = false, any = false;
 };
 
 size_t TarReader::fill(uint8_t *data, size_t size) {
     size_t got = source_(data, size);
     bytes_ += got;
-    if (bytes_ > limits_.max_bytes)
-        bad_input("archive is larger than " + std::to_string(limits_.max_bytes) + " bytes when unpacked");
+    charge_bytes(got);
     return got;
+}
+
+void TarReader::charge_bytes(uint64_t count) {
+    if (count > limits_.max_bytes - charged_)
+        bad_input("archive is larger than " + std::to_string(limits_.max_bytes) + " bytes when unpacked");
+    charged_ += count;
+    if (limits_.compressed && charged_ > ratio_from && charged_ / ratio_limit > *limits_.compressed)
+        bad_input("decompresses to more than " + std::to_string(ratio_limit) + " times its size");
+}
+
+void TarReader::charge_entry() {
+    if (++entries_ > limits_.max_entries) bad_input("more than " + std::to_string(limits_.max_entries) + " entries");
+}
+
+void TarReader::charge_directory() {
+    charge_entry();
+    charge_bytes(directory_bytes);
 }
 
 void TarReader::need(uint8_t *data, size_t size) {
@@ -40,7 +65,8 @@ void TarReader::skip_content() {
     uint8_t buffer[16 << 10];
     while (read(buffer, sizeof buffer) > 0) {
     }
-    if (padding_ > 0) need(buffer, padding_);
+    // Some writers leave out the last one, with the end mark.
+    if (padding_ > 0) fill(buffer, padding_);
     padding_ = 0;
 }
 
@@ -121,7 +147,9 @@ void TarReader::parse_pax(const std::string &block, Extension &extension) {
 }
 
 void TarReader::pax_record(const std::string &key, std::string value, Extension &extension) {
-    static const std::string xattr_prefix = "SCHILY.xattr.";
+    static const std::string xattr_prefix = "SCHILY.xattr.", sparse_prefix = "GNU.sparse.";
+    // Whoever writes nothing means the header's field (POSIX pax: "the value … shall be ignored").
+    if (value.empty() && !key.starts_with(xattr_prefix)) return;
     if (key == "path" || key == "linkpath") {
         auto &target = key == "path" ? extension.path : extension.link;
         if (target) bad_input("two long names before one entry");
@@ -137,29 +165,21 @@ void TarReader::pax_record(const std::string &key, std::string value, Extension 
         if (extension.xattr_bytes > limits_.max_xattrs)
             bad_input("more than " + std::to_string(limits_.max_xattrs) + " bytes of extended attributes on one entry");
         extension.xattrs.emplace_back(key.substr(xattr_prefix.size()), std::move(value));
-    } else if (key.starts_with("GNU.sparse.")) {
-        bad_input("sparse file in PAX form: not supported in image layers");
+    } else if (key.starts_with(sparse_prefix)) {
+        extension.sparse.take(key.substr(sparse_prefix.size()), value);
     }
 }
 
 void TarReader::make_entry(const uint8_t *header, Extension &extension, TarEntry &entry) {
-    if (++entries_ > limits_.max_entries) bad_input("more than " + std::to_string(limits_.max_entries) + " entries");
+    charge_entry();
     entry = TarEntry{};
-    entry.path = extension.path ? *extension.path : tar_path(header);
+    // GNU writes a name of its own into "path", for readers that know nothing of holes.
+    entry.path = extension.sparse.name ? *extension.sparse.name : extension.path ? *extension.path : tar_path(header);
     entry.link = extension.link ? *extension.link : tar_text(header, tar_field::link);
     entry.type = tar_type(header, entry.path);
     entry.mode = static_cast<uint32_t>(tar_number(header, tar_field::mode, "mode") & 07777);
     entry.uid = tar_id(extension.uid.value_or(tar_number(header, tar_field::uid, "uid")), "uid", entry.path);
     entry.gid = tar_id(extension.gid.value_or(tar_number(header, tar_field::gid, "gid")), "gid", entry.path);
-    uint64_t header_size = tar_number(header, tar_field::size, "size");
-    // A writer that needs PAX for the size leaves the field at zero or repeats it; any third value is for misleading somebody.
-    if (extension.size && header_size != 0 && header_size != *extension.size)
-        bad_input("two different sizes: " + tar_quote(entry.path));
-    entry.size = entry.type == TarType::file ? extension.size.value_or(header_size) : 0;
-    if (entry.type != TarType::file && entry.type != TarType::hard_link && (extension.size.value_or(header_size)) != 0)
-        bad_input("content on an entry that has none: " + tar_quote(entry.path));
-    if (entry.type == TarType::hard_link && extension.size.value_or(0) != 0)
-        bad_input("content on an entry that has none: " + tar_quote(entry.path));
     if (entry.type == TarType::character || entry.type == TarType::block) {
         entry.major = tar_device(tar_number(header, tar_field::major, "device number"), 0xfff, entry.path);
         entry.minor = tar_device(tar_number(header, tar_field::minor, "device number"), 0xfffff, entry.path);
@@ -167,8 +187,34 @@ void TarReader::make_entry(const uint8_t *header, Extension &extension, TarEntry
     entry.mtime = extension.mtime.value_or(tar_header_time(header));
     entry.xattrs = std::move(extension.xattrs);
     check_names(entry);
-    content_left_ = entry.size;
+    if (entry.type == TarType::file) make_content(header, extension, entry);
+}
+
+// Only of files: what a directory or a link claims is ignored like Go's and GNU's readers do.
+void TarReader::make_content(const uint8_t *header, const Extension &extension, TarEntry &entry) {
+    uint64_t header_size = tar_number(header, tar_field::size, "size");
+    // A writer that needs PAX for the size leaves the field at zero or repeats it; any third value is for misleading somebody.
+    if (extension.size && header_size != 0 && header_size != *extension.size)
+        bad_input("two different sizes: " + tar_quote(entry.path));
+    NextBlock following = [this](uint8_t *block) { need(block, tar_block); };
+    NextBlock content = [this](uint8_t *block) {
+        if (read(block, tar_block) != tar_block) bad_input("archive is cut short");
+    };
+    bool gnu = tar_is_sparse(header);
+    std::optional<std::vector<TarSpan>> spans;
+    if (gnu) spans = sparse_gnu_spans(header, following);
+    entry.size = content_left_ = extension.size.value_or(header_size);
     padding_ = tar_padding(entry.size);
+    if (!gnu) spans = extension.sparse.spans(content);
+    if (!spans) {
+        if (entry.size > 0) entry.spans = {{0, entry.size}};
+        return;
+    }
+    entry.has_holes = true;
+    entry.size = gnu ? sparse_gnu_size(header) : extension.sparse.size.value_or(content_left_);
+    entry.spans = std::move(*spans);
+    sparse_check(entry.spans, entry.size, content_left_, entry.path);
+    charge_bytes(entry.size - content_left_); // whoever copies the file gets all of it
 }
 
 void TarReader::check_names(const TarEntry &entry) {

@@ -37,9 +37,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         while (reader.next(entry)) {
             if (entry.path.empty() || entry.path.find('\0') != entry.path.npos || entry.mtime.tv_nsec < 0) abort();
             uint8_t buffer[100];
-            uint64_t have = 0;
+            uint64_t have = 0, wanted = 0;
+            for (const TarSpan &span : entry.spans) {
+                if (span.offset > entry.size || span.size > entry.size - span.offset) abort();
+                wanted += span.size;
+            }
             for (size_t got; (got = reader.read(buffer, sizeof buffer)) > 0;) have += got;
-            if (have != entry.size) abort();
+            if (have != wanted) abort();
         }
         reader.drain();
     } catch (const Failure &) {

@@ -1,6 +1,7 @@
 // What the reader shows of archives, and what it refuses; a case per known confusion, named after it.
 #include "../tar_reader.h"
 
+#include <cstring>
 #include <vector>
 
 #include "archive.h"
@@ -23,8 +24,9 @@ std::string list(const std::string &data, TarLimits limits = {}) {
         TarReader reader(source_of(data), limits);
         TarEntry found;
         while (reader.next(found)) {
-            std::string content(static_cast<size_t>(found.size), '\0');
-            content.resize(reader.read(reinterpret_cast<uint8_t *>(content.data()), content.size()));
+            std::string content(static_cast<size_t>(found.size), '.');
+            for (const TarSpan &span : found.spans)
+                reader.read(reinterpret_cast<uint8_t *>(content.data()) + span.offset, static_cast<size_t>(span.size));
             text += found.path + (found.link.empty() ? "" : " -> " + found.link) + " [" + content + "] ";
         }
         reader.drain();
@@ -103,9 +105,10 @@ void test_cursor() {
     refused(list(pax(size) + pax(size) + header({})), "two extended headers", "two extended headers");
     refused(list(entry({.type = 'g'}, size) + header({}) + hidden), "global extended header", "a size for all entries");
     refused(list(entry({.type = 'g'}, record("path", "x")) + header({})), "global extended header", "a name for all");
-    refused(list(header({.type = '5', .size = 512}) + hidden), "content on an entry", "a directory with content");
-    refused(list(header({.type = '2', .size = 512, .link = "x"}) + hidden), "content on an entry",
-            "a link with content");
+    same(list(header({.name = "d", .type = '5', .size = 512}) + hidden), "d [] hidden [evil] ",
+         "what a directory claims is no content, like in Go's reader and GNU's");
+    same(list(header({.name = "l", .type = '2', .size = 512, .link = "x"}) + hidden), "l -> x [] hidden [evil] ",
+         "nor what a link claims");
     same(list(header({.name = "h", .type = '1', .size = 4, .link = "x"}) + hidden), "h -> x [] hidden [evil] ",
          "a hard link repeats its target's size and has no content");
     refused(list(pax(size)), "ends within an entry", "an extended header and no entry");
@@ -118,8 +121,7 @@ void test_records() {
     refused(list(header({.type = 'x', .size = 1ull << 31}) + std::string(4096, 'a')), "extended header of 2147483648",
             "CVE-2025-58183: an extended header of 2 GiB");
     refused(list(pax(record("GNU.sparse.major", "1") + record("GNU.sparse.numblocks", "2147483648")) + header({})),
-            "sparse", "CVE-2025-58183: a sparse map of 2^31 entries");
-    refused(list(header({.type = 'S'})), "sparse", "a GNU sparse file");
+            "cut short", "CVE-2025-58183: a sparse map of 2^31 entries that is not there");
     refused(list(pax(record("SCHILY.xattr.user.x", std::string(200 << 10, 'x'))) + header({})), "extended attributes",
             "200 KiB of extended attributes");
 }
@@ -131,7 +133,9 @@ void test_names() {
     std::string deep;
     for (int i = 0; i < 300; i++) deep += "d/";
     refused(list(pax(record("path", deep)) + header({})), "deeper than 255", "CVE-2024-28863: 300 directories deep");
-    refused(list(pax(record("path", "")) + header({})), "without a name", "CVE-2026-59875: an empty name");
+    refused(list(header({.name = ""})), "without a name", "CVE-2026-59875: an empty name");
+    same(list(pax(record("path", "") + record("size", "") + record("uid", "") + record("mtime", "")) + header({})),
+         "file [] ", "an empty value means the header's field");
     refused(list(header({.type = '2'})), "without a target", "a link without a target");
 }
 
@@ -142,12 +146,14 @@ void test_limits() {
     refused(list(header({}) + end_mark() + std::string(9000, '\0'), limits), "larger than 4096",
             "CVE-2017-14992: padding behind the end");
     std::string good = pax(record("path", "abc")) + entry({.name = "x"}, "content") + header({.type = '5'});
+    size_t content_end = good.find("content") + strlen("content");
     bool cut = true, flipped = true;
     for (size_t at = 1; at < good.size(); at++) {
         std::string text = list(good.substr(0, at));
-        cut = cut && (at % tar_block == 0 || text.find('!') != text.npos);
+        bool whole = at % tar_block == 0 || (at >= content_end && at < content_end + tar_block);
+        cut = cut && (whole || text.find('!') != text.npos);
     }
-    ok(cut, "an archive cut at any byte within a block is refused");
+    ok(cut, "an archive cut at any byte within a block is refused, unless that is padding");
     for (size_t bit = 0; bit < good.size() * 8; bit++) {
         std::string bad = good;
         bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ 1 << bit % 8);
@@ -157,9 +163,89 @@ void test_limits() {
     ok(flipped, "a flipped bit in a header is refused, or one that means nothing (a leading zero)");
 }
 
+// GNU's header: sparse rows at 386, more to come at 482, the size at 483.
+std::string gnu_sparse(const std::string &rows, bool more, uint64_t size, const std::string &content) {
+    char octal[13];
+    snprintf(octal, sizeof octal, "%011llo", static_cast<unsigned long long>(size));
+    std::string raw = std::string("ustar  \0", 8) + std::string(386 - 265, '\0') + rows;
+    raw.resize(482 - 257, '\0');
+    raw += std::string(1, more) + octal;
+    return header({.name = "s", .type = 'S', .size = content.size(), .at = {257, 255}, .raw = raw});
+}
+
+std::string row(uint64_t offset, uint64_t size) {
+    char text[25];
+    snprintf(text, sizeof text, "%011llo%c%011llo", static_cast<unsigned long long>(offset), '\0',
+             static_cast<unsigned long long>(size));
+    return std::string(text, 24);
+}
+
+void test_sparse() {
+    const std::string content = "oneTWO", wanted = "name [.one..TWO...] ";
+    auto records = [](const std::string &more) { return pax(record("GNU.sparse.name", "name") + more); };
+    same(list(records(record("GNU.sparse.size", "12") + record("GNU.sparse.numblocks", "2") +
+                      record("GNU.sparse.offset", "1") + record("GNU.sparse.numbytes", "3") +
+                      record("GNU.sparse.offset", "6") + record("GNU.sparse.numbytes", "3")) +
+              entry({}, content)),
+         wanted, "sparse, version 0.0");
+    same(list(records(record("GNU.sparse.major", "0") + record("GNU.sparse.minor", "1") +
+                      record("GNU.sparse.size", "12") + record("GNU.sparse.numblocks", "2") +
+                      record("GNU.sparse.map", "1,3,6,3")) +
+              entry({}, content)),
+         wanted, "sparse, version 0.1");
+    const std::string version = record("GNU.sparse.major", "1") + record("GNU.sparse.minor", "0");
+    same(list(records(version + record("GNU.sparse.realsize", "12")) +
+              entry({}, padded("3\n1\n3\n6\n3\n12\n0\n") + content) + entry({.name = "next"}, "x")),
+         wanted + "next [x] ", "sparse, version 1.0");
+    same(list(gnu_sparse(row(1, 3) + row(6, 3) + row(12, 0), false, 12, content) + padded(content) +
+              entry({.name = "next"}, "x")),
+         "s [.one..TWO...] next [x] ", "sparse, old GNU");
+    std::string block = row(6, 3);
+    block.resize(tar_block, '\0');
+    same(list(gnu_sparse(row(1, 1) + row(2, 1) + row(3, 1) + row(3, 0), true, 12, content) + block + padded(content)),
+         "s [.one..TWO...] ", "with a further block of its map");
+    for (const char *map : {"1,3,3,3", "6,3,1,3", "1,3,10,3", "1,3,6,4", "1,3", "1,3,6", "0,18446744073709551615,6,3"})
+        ok(list(records(record("GNU.sparse.size", "12") + record("GNU.sparse.numblocks", "2") +
+                        record("GNU.sparse.map", map)) +
+                entry({}, content))
+                   .find("! ") == 0,
+           std::string("a map that overlaps, leaves the file, or is of other content: ") + map);
+    refused(list(records(version) + header({.size = 0}), {}), "cut short", "a map that is missing");
+    refused(list(records(record("GNU.sparse.size", "5000") + record("GNU.sparse.numblocks", "0") +
+                         record("GNU.sparse.map", "")) +
+                     header({}),
+                 {.max_bytes = 4096}),
+            "larger than 4096", "holes count as what they are read as");
+    refused(list(records(record("GNU.sparse.major", "2")) + header({})), "unknown version", "a version of its own");
+    refused(list(header({.type = 'S'})), "unknown type", "GNU's form in a header that is not GNU's");
+}
+
+void test_odd_writers() {
+    std::string name = "n\xe9";
+    int64_t sum = 0;
+    std::string block = header({.name = name});
+    for (size_t i = 0; i < tar_block; i++)
+        sum += i >= tar_field::checksum.at && i < tar_field::checksum.at + tar_field::checksum.size
+                   ? ' '
+                   : static_cast<int8_t>(block[i]);
+    char text[8];
+    snprintf(text, sizeof text, "%06o", static_cast<unsigned>(sum));
+    block.replace(tar_field::checksum.at, 7, text, 7);
+    same(list(block), name + " [] ", "a checksum of signed bytes");
+    std::string star = header({.at = {345, 167},
+                               .raw = std::string("dir") + std::string(128, '\0') + "00000000001 00000000001 " +
+                                      std::string(8, '\0') + "tar"});
+    same(list(star), "dir/file [] ", "star's times are no part of its prefix");
+    same(list(header({.at = tar_field::uid, .raw = std::string("\0\0  017", 7)})), "file [] ", "NULs before a number");
+    std::string unpadded = entry({.name = "a"}, "one");
+    same(list(unpadded.substr(0, tar_block + 3)), "a [one] ", "an end without padding");
+}
+
 } // namespace
 
 int main() {
+    test_sparse();
+    test_odd_writers();
     test_good();
     test_times();
     test_numbers();
