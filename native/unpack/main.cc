@@ -12,6 +12,7 @@
 #include "identity.h"
 #include "layer.h"
 #include "remove.h"
+#include "seam.h"
 #include "tar_header.h"
 #include "tree.h"
 #include "usage.h"
@@ -21,13 +22,16 @@ namespace {
 constexpr int usage_error = 100;
 
 [[noreturn]] void misused() {
-    fputs("usage: jangada-unpack layer --target DIR [--max-bytes N] [--max-entries N] [--no-sync] < BLOB\n"
-          "       jangada-unpack identity LOWER...      topmost layer first\n"
-          "       jangada-unpack remove PARENT NAME...\n"
-          "       jangada-unpack usage PARENT PATH...     directories below, each a line: bytes, inodes, milliseconds; "
-          "or none\n"
-          "       jangada-unpack sync DIR\n",
-          stderr);
+    fputs(
+        "usage: jangada-unpack layer --target DIR [--marks FILE] [--max-bytes N] [--max-entries N] [--no-sync] < BLOB\n"
+        "       jangada-unpack identity LOWER...      topmost layer first\n"
+        "       jangada-unpack seam LAYERS TARGET NAME...   topmost layer first; volumes on standard input, each with "
+        "a NUL\n"
+        "       jangada-unpack remove PARENT NAME...\n"
+        "       jangada-unpack usage PARENT PATH...     directories below, each a line: bytes, inodes, milliseconds; "
+        "or none\n"
+        "       jangada-unpack sync DIR\n",
+        stderr);
     _exit(usage_error);
 }
 
@@ -39,8 +43,12 @@ uint64_t number(const char *text) {
     }
 }
 
+bool is_name(std::string_view name) {
+    return !name.empty() && name != "." && name != ".." && name.find('/') == name.npos;
+}
+
 void layer(int argc, char **argv) {
-    std::string target;
+    std::string target, marks;
     TarLimits limits;
     bool sync = true;
     for (int i = 0; i < argc; i++) {
@@ -53,6 +61,8 @@ void layer(int argc, char **argv) {
         if (!value) misused();
         if (option == "--target")
             target = value;
+        else if (option == "--marks")
+            marks = value;
         else if (option == "--max-bytes")
             limits.max_bytes = number(value);
         else if (option == "--max-entries")
@@ -62,18 +72,38 @@ void layer(int argc, char **argv) {
         i++;
     }
     if (target.empty()) misused();
-    LayerResult result = unpack_layer(target, limits, sync);
-    printf("digest %s\ndiffid %s\ncompressed %llu\nuncompressed %llu\nentries %llu\nsize %llu\n", result.digest.c_str(),
-           result.diff_id.c_str(), static_cast<unsigned long long>(result.compressed),
+    LayerResult result = unpack_layer(target, marks, limits, sync);
+    printf("digest %s\ndiffid %s\ncompressed %llu\nuncompressed %llu\nentries %llu\nsize %llu\nmarks %llu\n",
+           result.digest.c_str(), result.diff_id.c_str(), static_cast<unsigned long long>(result.compressed),
            static_cast<unsigned long long>(result.uncompressed), static_cast<unsigned long long>(result.entries),
-           static_cast<unsigned long long>(result.size));
+           static_cast<unsigned long long>(result.size), static_cast<unsigned long long>(result.marks));
+}
+
+std::vector<std::string> names_on_stdin() {
+    std::vector<std::string> names(1);
+    char buffer[4096];
+    for (ssize_t count; (count = read(STDIN_FILENO, buffer, sizeof buffer)) != 0;) {
+        if (count < 0) local_failure(errno, "names on standard input");
+        for (ssize_t i = 0; i < count; i++)
+            if (buffer[i] == 0)
+                names.emplace_back();
+            else
+                names.back() += buffer[i];
+    }
+    names.pop_back();
+    return names;
+}
+
+void seam(int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        if (!is_name(argv[i])) misused();
+    uint64_t entries = make_seam(argv[0], argv[1], std::vector<std::string>(argv + 2, argv + argc), names_on_stdin());
+    printf("entries %llu\n", static_cast<unsigned long long>(entries));
 }
 
 void remove(int argc, char **argv) {
-    for (int i = 1; i < argc; i++) {
-        std::string_view name = argv[i];
-        if (name.empty() || name == "." || name == ".." || name.find('/') != name.npos) misused();
-    }
+    for (int i = 1; i < argc; i++)
+        if (!is_name(argv[i])) misused();
     if (argc < 2) misused();
     // Nobody waits for it: everything else comes first.
     setpriority(PRIO_PROCESS, 0, 19);
@@ -82,12 +112,14 @@ void remove(int argc, char **argv) {
 }
 
 void usage(int argc, char **argv) {
+    uint64_t limit = number(argv[1]);
     setpriority(PRIO_PROCESS, 0, 19);
     Fd parent = tree_confine(argv[0], {CAP_DAC_READ_SEARCH}, Role::usage);
-    for (int i = 1; i < argc; i++) {
-        if (std::optional<Usage> found = count_tree(parent.get(), argv[i]))
-            printf("%llu %llu %llu\n", static_cast<unsigned long long>(found->bytes),
-                   static_cast<unsigned long long>(found->inodes), static_cast<unsigned long long>(found->ms));
+    for (int i = 2; i < argc; i++) {
+        if (std::optional<Usage> found = count_tree(parent.get(), argv[i], limit))
+            printf("%llu %llu %llu %d\n", static_cast<unsigned long long>(found->bytes),
+                   static_cast<unsigned long long>(found->inodes), static_cast<unsigned long long>(found->ms),
+                   found->complete);
         else
             puts("none");
     }
@@ -100,9 +132,11 @@ int run(int argc, char **argv) {
     } else if (role == "identity" && argc > 2) {
         std::string text = read_identity(std::vector<std::string>(argv + 2, argv + argc));
         fwrite(text.data(), 1, text.size(), stdout);
+    } else if (role == "seam" && argc > 4) {
+        seam(argc - 2, argv + 2);
     } else if (role == "remove") {
         remove(argc - 2, argv + 2);
-    } else if (role == "usage" && argc > 3) {
+    } else if (role == "usage" && argc > 4) {
         usage(argc - 2, argv + 2);
     } else if (role == "sync" && argc == 3) {
         Fd directory(open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC));

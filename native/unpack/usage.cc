@@ -2,8 +2,11 @@
 
 #include <chrono>
 #include <climits>
+#include <dirent.h>
+#include <new>
 #include <set>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <vector>
 
 #include "failure.h"
@@ -13,12 +16,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr size_t most_linked = 1'000'000; // files of several names that are told apart; of more, each name is one
+
 uint64_t ms_since(Clock::time_point begin) {
     return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count());
 }
 
-// Depth first. Of the tree only the way down and its branches still to be taken are remembered: whoever makes a deep or a wide tree
-// has it on disk, and we have its names once.
+// Depth first, a directory some names at a time: remembered are the way down and, of each directory on it, the place that was reached
+// and the names read last. Millions of directories take no more memory than one.
 class Count {
 public:
     Count(int top, uint64_t limit_ms) : top_(top), limit_ms_(limit_ms) {}
@@ -26,57 +31,81 @@ public:
     Usage run() {
         struct stat st;
         if (fstat(top_, &st) == 0) add(st);
-        visit(top_, none);
-        while (!branches_.empty() && ms_since(begin_) < limit_ms_) {
-            if (branches_.back().entered) {
-                branches_.pop_back();
-                continue;
-            }
-            branches_.back().entered = true;
-            // What was removed or moved meanwhile is counted where it is now, or next time.
-            if (Fd directory = open_last()) visit(directory.get(), branches_.size() - 1);
+        try {
+            way_.emplace_back();
+            while (!way_.empty() && ms_since(begin_) < limit_ms_) step();
+        } catch (const std::bad_alloc &) {
+            // A way of very many levels: what was counted is there.
         }
+        usage_.complete = way_.empty();
         usage_.ms = ms_since(begin_);
         return usage_;
     }
 
 private:
-    struct Branch {
-        size_t parent; // in branches_; none for what is in the top
-        std::string name;
-        bool entered = false;
+    struct Level {
+        std::string name; // empty: the top
+        off_t reached = 0;
+        bool read = false; // to its end
+        std::vector<std::string> directories;
     };
-    static constexpr size_t none = SIZE_MAX;
+
+    void step() {
+        Level &level = way_.back();
+        if (!level.directories.empty()) {
+            std::string name = std::move(level.directories.back());
+            level.directories.pop_back();
+            way_.push_back({std::move(name), 0, false, {}});
+        } else if (level.read) {
+            way_.pop_back();
+        } else {
+            read_on(level);
+        }
+    }
 
     void add(const struct stat &st) {
-        if (st.st_nlink > 1 && !S_ISDIR(st.st_mode) && !linked_.emplace(st.st_dev, st.st_ino).second) return;
+        bool linked = st.st_nlink > 1 && !S_ISDIR(st.st_mode) && linked_.size() < most_linked;
+        if (linked && !linked_.emplace(st.st_dev, st.st_ino).second) return;
         usage_.bytes += static_cast<uint64_t>(st.st_blocks) * 512;
         usage_.inodes++;
     }
 
-    void visit(int directory, size_t branch) {
-        tree_for_each_name(directory, [&](const char *name) {
-            struct stat st;
-            if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) return;
-            add(st);
-            if (S_ISDIR(st.st_mode)) branches_.push_back({branch, name});
-        });
+    void read_on(Level &level) {
+        level.read = true;
+        // What was removed or moved meanwhile is counted where it is now, or next time.
+        Fd directory = open_last();
+        if (!directory || lseek(directory.get(), level.reached, SEEK_SET) < 0) return;
+        alignas(dirent64) char names[32 << 10];
+        long size = syscall(SYS_getdents64, directory.get(), names, sizeof names);
+        if (size < 0) local_failure(errno, "directory of a tree");
+        for (long at = 0; at < size;) {
+            auto *entry = reinterpret_cast<const dirent64 *>(names + at);
+            visit(directory.get(), entry->d_name, level);
+            level.reached = entry->d_off;
+            level.read = false;
+            at += entry->d_reclen;
+        }
+    }
+
+    void visit(int directory, const char *name, Level &level) {
+        struct stat st;
+        if (std::string_view(name) == "." || std::string_view(name) == "..") return;
+        if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0) return;
+        add(st);
+        if (S_ISDIR(st.st_mode)) level.directories.emplace_back(name);
     }
 
     // A path is looked up in parts that the kernel takes.
     Fd open_last() const {
-        std::vector<const std::string *> names;
-        for (size_t at = branches_.size() - 1; at != none; at = branches_[at].parent)
-            names.push_back(&branches_[at].name);
         Fd from;
-        std::string path;
-        for (auto name = names.rbegin(); name != names.rend(); ++name) {
-            if (path.size() + (*name)->size() + 2 > PATH_MAX) {
+        std::string path(1, '.');
+        for (size_t at = 1; at < way_.size(); at++) {
+            if (path.size() + way_[at].name.size() + 2 > PATH_MAX) {
                 from = tree_open(from ? from.get() : top_, path.c_str());
                 if (!from) return from;
-                path.clear();
+                path.assign(1, '.');
             }
-            path += (path.empty() ? "" : "/") + **name;
+            path += "/" + way_[at].name;
         }
         return tree_open(from ? from.get() : top_, path.c_str());
     }
@@ -85,7 +114,7 @@ private:
     uint64_t limit_ms_;
     Clock::time_point begin_ = Clock::now();
     Usage usage_;
-    std::vector<Branch> branches_;
+    std::vector<Level> way_;
     std::set<std::pair<dev_t, ino_t>> linked_;
 };
 

@@ -6,9 +6,10 @@
 #include <string>
 
 struct Usage {
-    uint64_t bytes = 0;  // allocated
-    uint64_t inodes = 0; // a file with several names is one
-    uint64_t ms = 0;     // that the counting took
+    uint64_t bytes = 0;    // allocated
+    uint64_t inodes = 0;   // a file with several names is one
+    uint64_t ms = 0;       // that the counting took
+    bool complete = false; // otherwise it is at least this
 };
 
 constexpr uint64_t usage_limit_ms = 300'000;

@@ -7,14 +7,15 @@ const never = new AbortController().signal;
 const bytes = async function* () {
   yield Buffer.alloc(1 << 20);
 };
+const places = { target: '/nowhere/fs', marks: '/nowhere/marks' };
 const run = (text: string, limits = LIMITS, signal = never, blob: AsyncIterable<Uint8Array> = bytes()) =>
-  unpackLayer(script(text), '/nowhere', { what: 'layer x', blob }, limits, signal);
+  unpackLayer(script(text), places, { what: 'layer x', blob }, limits, signal);
 
 t.test('answers are read', async (t) => {
   const unpacked = await run(
-    '/bin/cat >/dev/null; echo "digest d\ndiffid i\ncompressed 1\nuncompressed 2\nentries 3\nsize 4"',
+    '/bin/cat >/dev/null; echo "digest d\ndiffid i\ncompressed 1\nuncompressed 2\nentries 3\nsize 4\nmarks 5"',
   );
-  t.strictSame(unpacked, { digest: 'd', diffId: 'i', entries: 3, size: 4 });
+  t.strictSame(unpacked, { digest: 'd', diffId: 'i', entries: 3, size: 4, marks: 5 });
   const identity = await readIdentity(script('printf "passwd 3\na\nb\ngroup 0\n\n"'), [], never);
   t.strictSame(identity, { passwd: 'a\nb', group: '' });
 });
@@ -29,7 +30,7 @@ t.test('each way to fail has its status', async (t) => {
   await t.rejects(run('kill -9 $$'), { code: status.INTERNAL, message: /SIGKILL/ });
   await t.rejects(run('/bin/cat >/dev/null; echo digest'), { code: status.INTERNAL, message: /no "entries"/ });
   await t.rejects(run('exec /bin/sleep 100', { ...LIMITS, stallMs: 50 }), { code: status.DEADLINE_EXCEEDED });
-  await t.rejects(unpackLayer(['/nonexistent/program'], '/', { what: 'layer x', blob: bytes() }, LIMITS, never), {
+  await t.rejects(unpackLayer(['/nonexistent/program'], places, { what: 'layer x', blob: bytes() }, LIMITS, never), {
     code: 'ENOENT',
   });
 });

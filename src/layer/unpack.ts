@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { status } from '@grpc/grpc-js';
 import { deadlineExceeded, internal, resourceExhausted, RuntimeError } from '../base/errors.js';
@@ -11,8 +11,10 @@ export interface Unpacked {
   readonly digest: string;
   readonly diffId: string;
   readonly entries: number;
-  /** Bytes on disk. */
+  /** Bytes of its files. */
   readonly size: number;
+  /** Directories that the file of marks tells of. */
+  readonly marks: number;
 }
 
 export interface Limits {
@@ -36,37 +38,61 @@ const LOCAL = 2;
 /** Unpacks one layer into an empty directory by a process of its own: a hostile archive never meets the daemon. */
 export const unpackLayer = async (
   unpacker: Unpacker,
-  target: string,
+  { target, marks }: { target: string; marks: string },
   { what, blob }: { what: string; blob: AsyncIterable<Uint8Array> },
   limits: Limits,
   signal: AbortSignal,
 ): Promise<Unpacked> => {
   const bounds = ['--max-bytes', `${limits.maxBytes}`, '--max-entries', `${limits.maxEntries}`];
-  const output = await run(unpacker, ['layer', '--target', target, '--no-sync', ...bounds], {
+  const output = await run(unpacker, ['layer', '--target', target, '--marks', marks, '--no-sync', ...bounds], {
     what,
     input: blob,
     stallMs: limits.stallMs,
     signal,
   });
-  const fields = new Map(
-    output
-      .toString('latin1')
-      .trim()
-      .split('\n')
-      .map((line) => line.split(' ', 2) as [string, string]),
-  );
-  const number = (name: string): number => {
-    const value = Number(fields.get(name) ?? Number.NaN);
-    if (!Number.isSafeInteger(value)) throw internal(`no "${name}" in the unpacker's answer`);
-    return value;
-  };
+  const answer = new Answer(output);
   return {
-    digest: fields.get('digest') ?? '',
-    diffId: fields.get('diffid') ?? '',
-    entries: number('entries'),
-    size: number('size'),
+    digest: answer.text('digest'),
+    diffId: answer.text('diffid'),
+    entries: answer.number('entries'),
+    size: answer.number('size'),
+    marks: answer.number('marks'),
   };
 };
+
+/** Makes the layer for the top of others, which `names` tells from the topmost down; resolves to the number of its entries. */
+export const makeSeam = async (
+  unpacker: Unpacker,
+  layers: string,
+  target: string,
+  names: readonly string[],
+  volumes: readonly string[],
+  signal: AbortSignal,
+): Promise<number> => {
+  const input = volumes.filter((volume) => !volume.includes('\0')).map((volume) => Buffer.from(`${volume}\0`));
+  const job = { what: 'directories of the image', input: Readable.from(input), stallMs: 60_000, signal };
+  return new Answer(await run(unpacker, ['seam', layers, target, ...names], job)).number('entries');
+};
+
+/** Lines of a word and its value. */
+class Answer {
+  readonly #fields: ReadonlyMap<string, string>;
+
+  constructor(output: Buffer) {
+    const lines = output.toString('latin1').trim().split('\n');
+    this.#fields = new Map(lines.map((line) => line.split(' ', 2) as [string, string]));
+  }
+
+  text(name: string): string {
+    return this.#fields.get(name) ?? '';
+  }
+
+  number(name: string): number {
+    const value = Number(this.#fields.get(name) ?? Number.NaN);
+    if (!Number.isSafeInteger(value)) throw internal(`no "${name}" in the unpacker's answer`);
+    return value;
+  }
+}
 
 /** The texts of /etc/passwd and /etc/group as the layers, topmost first, show them together. */
 export const readIdentity = async (
@@ -108,20 +134,26 @@ export interface TreeUse {
   readonly inodes: number;
   /** That the counting took. */
   readonly ms: number;
+  /** Otherwise it took too long, and this is what was found until then. */
+  readonly complete: boolean;
 }
 
-/** What directories below `parent` take, in their order; undefined where there is none. */
+/** What directories below `parent` take, in their order; undefined where there is none. None is counted for longer than `limitMs`. */
 export const countTrees = async (
   unpacker: Unpacker,
   parent: string,
   paths: readonly string[],
+  limitMs: number,
   signal: AbortSignal,
 ): Promise<Array<TreeUse | undefined>> => {
   const job = { what: `directories of ${parent}`, stallMs: 3_600_000, signal };
   const uses: Array<TreeUse | undefined> = [];
   for (let at = 0; at < paths.length; at += MAX_NAMES) {
     const some = paths.slice(at, at + MAX_NAMES);
-    const lines = (await run(unpacker, ['usage', parent, ...some], job)).toString('latin1').trim().split('\n');
+    const lines = (await run(unpacker, ['usage', parent, `${limitMs}`, ...some], job))
+      .toString('latin1')
+      .trim()
+      .split('\n');
     if (lines.length !== some.length) throw internal(`${lines.length} answers about ${some.length} directories`);
     uses.push(...lines.map(useOf));
   }
@@ -130,9 +162,10 @@ export const countTrees = async (
 
 const useOf = (line: string): TreeUse | undefined => {
   if (line === 'none') return undefined;
-  const [bytes = Number.NaN, inodes = Number.NaN, ms = Number.NaN] = line.split(' ').map(Number);
-  if (![bytes, inodes, ms].every(Number.isSafeInteger)) throw internal(`no use of a directory: ${line.slice(0, 100)}`);
-  return { bytes, inodes, ms };
+  const [bytes = Number.NaN, inodes = Number.NaN, ms = Number.NaN, complete = Number.NaN] = line.split(' ').map(Number);
+  if (![bytes, inodes, ms, complete].every(Number.isSafeInteger))
+    throw internal(`no use of a directory: ${line.slice(0, 100)}`);
+  return { bytes, inodes, ms, complete: complete === 1 };
 };
 
 /** Brings all of the directory's file system to disk. */

@@ -7,12 +7,13 @@ import { containersDirectory } from './paths.js';
 /** Counts what containers have written, by jangada-unpack: it sees nothing but the containers' directories. */
 export const countWritableLayers =
   (config: Config, unpacker: Unpacker): CountTrees =>
-  (directories, signal) => {
+  (directories, limitMs, signal) => {
     const parent = containersDirectory(config);
     return countTrees(
       unpacker,
       parent,
       directories.map((directory) => relative(parent, directory)),
+      limitMs,
       signal,
     );
   };

@@ -43,6 +43,14 @@ void test_names() {
     ok(inodes_of("names") == 13, "names that are no text");
 }
 
+void test_wide() {
+    constexpr int directories = 3'000; // more than are read at once
+    Fd top = make_directory(place.get(), "wide");
+    for (int i = 0; i < directories; i++) fill(make_directory(top.get(), std::to_string(i)).get(), "file", 1);
+    std::optional<Usage> usage = count_tree(place.get(), "wide");
+    ok(usage && usage->inodes == 1 + 2 * directories && usage->complete, "a wide directory, each once");
+}
+
 void test_deep() {
     constexpr int levels = 2'000;
     Fd at = make_directory(place.get(), "deep");
@@ -53,7 +61,8 @@ void test_deep() {
     use_little();
     ok(inodes_of("deep") == 1 + 3 * levels, "a path of half a megabyte, with 16 descriptors");
     std::optional<Usage> cut = count_tree(place.get(), "deep", 0);
-    ok(cut && cut->inodes > 0 && cut->inodes < 1 + 3 * levels, "what takes too long has at least what was found");
+    ok(cut && cut->inodes > 0 && cut->inodes < 1 + 3 * levels && !cut->complete,
+       "what takes too long has at least what was found");
 }
 
 void test_elsewhere() {
@@ -74,8 +83,10 @@ int main() {
     test_tree();
     test_names();
     test_elsewhere();
+    test_wide();
     test_deep();
-    for (const char *name : {"tree", "names", "outside", "direct", "away", "deep"}) remove_tree(place.get(), name);
+    for (const char *name : {"tree", "names", "wide", "outside", "direct", "away", "deep"})
+        remove_tree(place.get(), name);
     ok(rmdir(path) == 0, "nothing is left");
     return done();
 }
