@@ -9,7 +9,7 @@ export const toImage = (record: ImageRecord): Image => ({
   repoTags: [...record.repoTags],
   repoDigests: [...record.repoDigests],
   size: String(record.size),
-  ...userOf(record.config.user),
+  ...userOf(record.user),
   spec: { image: record.id },
   pinned: record.pinned,
 });

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { invalidArgument } from '../base/errors.js';
 import type { ImageStatusRequest__Output } from '../gen/runtime/v1/ImageStatusRequest.js';
 import type { ImageStatusResponse } from '../gen/runtime/v1/ImageStatusResponse.js';
-import type { ImageRecord } from '../image/image-store.js';
+import type { StoredImage } from '../image/image-store.js';
 import type { ImageRuntime } from '../lifecycle/image-runtime.js';
 import { toImage } from './image-shape.js';
 
@@ -14,11 +14,12 @@ export const imageStatus = async (
   if (!request.image?.image) throw invalidArgument('missing image: ImageStatus must name one');
   const record = runtime.images.resolve(request.image.image);
   if (!record) return {};
-  return { image: toImage(record), ...(request.verbose ? { info: { info: verbose(record) } } : {}) };
+  const stored = request.verbose ? await runtime.images.read(record.id) : undefined;
+  return { image: toImage(record), ...(stored && { info: { info: verbose(stored) } }) };
 };
 
 /** `imageSpec` and `chainID` as containerd spells them: tools read the configuration there. */
-const verbose = ({ layers, pulledAt, config }: ImageRecord): string => {
+const verbose = ({ layers, pulledAt, config }: StoredImage): string => {
   const diffIds = layers.map((layer) => layer.diffId);
   return JSON.stringify({
     pulledAt,

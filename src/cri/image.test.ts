@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import { defaultConfig } from '../base/config.js';
 import type { ImageSpec__Output } from '../gen/runtime/v1/ImageSpec.js';
-import type { ImageRecord } from '../image/image-record.js';
+import type { StoredImage } from '../image/image-record.js';
 import { openImages } from '../lifecycle/image-runtime.js';
 import { imageFsInfo } from './image-fs-info.js';
 import { listImages } from './image-list.js';
@@ -17,12 +17,13 @@ const ID = `sha256:${'a'.repeat(64)}`;
 const NAME = 'registry.example/app';
 const DIGEST = `${NAME}@sha256:${'d'.repeat(64)}`;
 
-const recordOf = (change: Partial<ImageRecord> = {}, user = ''): ImageRecord => ({
+const recordOf = (change: Partial<StoredImage> = {}, user = ''): StoredImage => ({
   version: 1,
   id: ID,
   repoTags: [`${NAME}:2`, `${NAME}:1`],
   repoDigests: [DIGEST],
   size: 7,
+  user,
   config: {
     env: ['A=1'],
     entrypoint: ['/init'],
@@ -136,6 +137,7 @@ t.test('verbose status has the configuration as the image specification spells i
 t.test('verbose status names a stack of layers by its chain ID', async (t) => {
   const runtime = await setUp(t);
   const layers = ['1', '2', '3'].map((digit) => ({ diffId: `sha256:${digit.repeat(64)}` }));
+  await runtime.images.remove(ID);
   await runtime.images.put(recordOf({ layers }));
   const { info } = await imageStatus(runtime, asked(ID, true));
   const next = (chain: string, diffId: string) =>

@@ -48,12 +48,20 @@ const parseRun = (run: Fields, what: string): Omit<ImageConfig, 'created' | 'os'
     env: strings('Env'),
     entrypoint: strings('Entrypoint'),
     cmd: strings('Cmd'),
-    user: text(run['User'], 'User', what),
+    user: user(text(run['User'], 'User', what), what),
     workingDir: text(run['WorkingDir'], 'WorkingDir', what),
     stopSignal: text(run['StopSignal'], 'StopSignal', what),
     volumes: Object.freeze(Object.keys(object(run['Volumes'], 'Volumes', what))),
     labels: labels(object(run['Labels'], 'Labels', what), what),
   };
+};
+
+/** Lists show it, so it is kept in memory: two names (LOGIN_NAME_MAX is 256) and more. */
+const LONGEST_USER = 1024;
+const user = (value: string, what: string): string => {
+  if (value.length > LONGEST_USER)
+    throw dataLoss(`longer than ${LONGEST_USER} characters: User in the config of ${what}`);
+  return value;
 };
 
 /** No prototype: a label called `__proto__` is a label. */

@@ -1,17 +1,18 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { ImageRecord } from './image-record.js';
+import type { StoredImage } from './image-record.js';
 import { ImageStore } from './image-store.js';
 
 const idOf = (digit: string) => `sha256:${digit.repeat(64)}`;
 
-const recordOf = (digit: string, change: Partial<ImageRecord> = {}): ImageRecord => ({
+const recordOf = (digit: string, change: Partial<StoredImage> = {}): StoredImage => ({
   version: 1,
   id: idOf(digit),
   repoTags: [],
   repoDigests: [],
   size: 1,
+  user: '',
   config: {
     env: ['A=1'],
     entrypoint: [],
@@ -151,8 +152,26 @@ t.test('a record cannot be changed by who reads it, and a label is nothing but a
   const { directory, store } = await setUp(t);
   const labels = JSON.parse('{"__proto__":"x","constructor":"y"}') as Record<string, string>;
   await store.put(recordOf('a', { config: { ...recordOf('a').config, labels } }));
-  const record = (await ImageStore.open(directory)).get(idOf('a'));
+  const record = await (await ImageStore.open(directory)).read(idOf('a'));
   t.ok(Object.isFrozen(record?.config.env));
   t.equal(Object.getPrototypeOf(record?.config.labels), null);
   t.strictSame(Object.keys(record?.config.labels ?? {}), ['__proto__', 'constructor']);
+});
+
+t.test('what strangers write at length is on disk, whatever is done with the image', async (t) => {
+  const { directory, store } = await setUp(t);
+  const tags = ['docker.io/library/app:1', 'docker.io/library/app:2'];
+  const config = { ...recordOf('a').config, labels: { long: 'x'.repeat(100_000) }, user: 'app' };
+  const long = recordOf('a', { config, user: 'app', identity: { passwd: 'y'.repeat(100_000), group: '' } });
+  await store.put({ ...long, repoTags: tags });
+  await store.put({ ...long, repoTags: tags });
+  await store.put(recordOf('b', { repoTags: tags.slice(1) }));
+  const opened = await ImageStore.open(directory);
+  for (const images of [store, opened]) {
+    t.ok(JSON.stringify(images.list()).length < 2000);
+    t.equal(images.get(idOf('a'))?.user, 'app');
+    t.match(await images.read(idOf('a')), { ...long, repoTags: tags.slice(0, 1) });
+  }
+  await opened.remove(idOf('a'));
+  t.equal(await opened.read(idOf('a')), undefined);
 });

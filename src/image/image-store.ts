@@ -3,20 +3,26 @@ import { join } from 'node:path';
 import { RuntimeError } from '../base/errors.js';
 import { isDigest } from './digest.js';
 import { makePrivateDirectory, removeDurably, writeDurably } from '../base/durable-file.js';
-import { freeze, type ImageRecord, parseRecord } from './image-record.js';
+import { freeze, type ImageRecord, inMemory, parseRecord, type StoredImage } from './image-record.js';
 import { canonical, parseReference } from './reference.js';
 
-export type { ImageRecord } from './image-record.js';
+export type { ImageRecord, StoredImage } from './image-record.js';
 
 const RECORD = /^[0-9a-f]{64,128}\.json$/;
 const ID_PREFIX = /^(?:sha256:)?([0-9a-f]{12,64})$/;
 
-/** The images of this node: durable records with an index in memory. Reads never wait; a change is visible once it is on disk. */
+/** More than most images say of themselves, and little for the daemon. */
+const RECENT = 16;
+const RECENT_BYTES = 64 << 10;
+
+/** The images of this node: durable records with an index in memory. Lists never wait; a change is visible once it is on disk. */
 export class ImageStore {
   readonly #directory: string;
   readonly #images = new Map<string, ImageRecord>();
   /** Tag or digest reference → image ID. */
   readonly #names = new Map<string, string>();
+  /** What was last read, by image ID: containers of one image are created one after another. */
+  readonly #recent = new Map<string, StoredImage>();
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(directory: string) {
@@ -31,7 +37,7 @@ export class ImageStore {
     for (const name of await readdir(directory)) {
       const path = join(directory, name);
       const record = RECORD.test(name) ? parseRecord(await readFile(path, 'utf8')) : undefined;
-      if (record && fileOf(record.id) === name) records.push(record);
+      if (record && fileOf(record.id) === name) records.push(inMemory(record));
       else await rm(path, { recursive: true, force: true });
     }
     // A tag that moved just before a power loss is in two records: the younger one has it.
@@ -46,6 +52,19 @@ export class ImageStore {
 
   get(id: string): ImageRecord | undefined {
     return this.#images.get(id);
+  }
+
+  /** All that is known of an image; undefined when it is gone meanwhile. */
+  async read(id: string): Promise<StoredImage | undefined> {
+    const recent = this.#recent.get(id);
+    if (recent) return recent;
+    const text = await readFile(join(this.#directory, fileOf(id)), 'utf8').catch((error: unknown) => {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+      throw error;
+    });
+    const stored = parseRecord(text);
+    if (stored && text.length <= RECENT_BYTES && this.#images.has(id)) this.#remember(stored);
+    return stored;
   }
 
   /** By ID, by an unambiguous beginning of it (12 digits or more), by tag or by digest. */
@@ -63,23 +82,26 @@ export class ImageStore {
    * Adds an image, or another name to one that is there. A tag names one image only: it leaves the one that had it.
    * Resolves to the record as it is now, and whether the image is new.
    */
-  put(record: ImageRecord): Promise<{ record: ImageRecord; added: boolean }> {
+  put(record: StoredImage): Promise<{ record: ImageRecord; added: boolean }> {
     return this.#serially(async () => {
-      const old = this.#images.get(record.id);
+      const known = this.#images.has(record.id);
+      const old = known ? await this.read(record.id) : undefined;
       const merged = freeze(
         old
           ? {
-              ...record,
+              ...old,
               repoTags: union(old.repoTags, record.repoTags),
               repoDigests: union(old.repoDigests, record.repoDigests),
               pinned: old.pinned || record.pinned,
+              pulledAt: record.pulledAt,
             }
           : record,
       );
       await this.#write(merged);
       for (const tag of record.repoTags) await this.#untag(tag, record.id);
-      this.#index(merged);
-      return { record: merged, added: old === undefined };
+      const kept = inMemory(merged);
+      this.#index(kept);
+      return { record: kept, added: !known };
     });
   }
 
@@ -90,6 +112,7 @@ export class ImageStore {
       if (!record) return undefined;
       await removeDurably(join(this.#directory, fileOf(id)));
       this.#images.delete(id);
+      this.#recent.delete(id);
       for (const [name, owner] of this.#names) if (owner === id) this.#names.delete(name);
       return record;
     });
@@ -105,11 +128,12 @@ export class ImageStore {
   }
 
   async #untag(tag: string, newOwner: string): Promise<void> {
-    const owner = this.#images.get(this.#names.get(tag) ?? '');
-    if (!owner || owner.id === newOwner) return;
-    const rest = freeze({ ...owner, repoTags: owner.repoTags.filter((other) => other !== tag) });
+    const owner = this.#names.get(tag) ?? '';
+    const stored = owner === newOwner ? undefined : await this.read(owner);
+    if (!stored) return;
+    const rest = freeze({ ...stored, repoTags: stored.repoTags.filter((other) => other !== tag) });
     await this.#write(rest);
-    this.#images.set(rest.id, rest);
+    this.#images.set(rest.id, inMemory(rest));
   }
 
   #index(record: ImageRecord): void {
@@ -122,7 +146,14 @@ export class ImageStore {
     for (const name of [...record.repoTags, ...record.repoDigests]) this.#names.set(name, record.id);
   }
 
-  async #write(record: ImageRecord): Promise<void> {
+  #remember(stored: StoredImage): void {
+    const [oldest] = this.#recent.size < RECENT ? [] : this.#recent.keys();
+    if (oldest !== undefined) this.#recent.delete(oldest);
+    this.#recent.set(stored.id, stored);
+  }
+
+  async #write(record: StoredImage): Promise<void> {
+    this.#recent.delete(record.id);
     await writeDurably(join(this.#directory, fileOf(record.id)), JSON.stringify(record));
   }
 

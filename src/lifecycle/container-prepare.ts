@@ -3,7 +3,7 @@ import { cgroupOps } from '../cgroup/resources.js';
 import { runtimeScope } from '../cgroup/slice.js';
 import { failedPrecondition, invalidArgument, notFound } from '../base/errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
-import { type ImageRecord, layersOf } from '../image/image-record.js';
+import { type ImageRecord, layersOf, type StoredImage } from '../image/image-record.js';
 import { buildSpec } from '../oci/build-spec.js';
 import { type BundleContext, bundlePlan, bundleSpec, specText } from '../oci/bundle.js';
 import { compilePlan } from '../oci/compile-plan.js';
@@ -23,7 +23,7 @@ import type { RuntimeHandler } from './runtime-handlers.js';
 import { readLocalhostProfile } from './seccomp-filters.js';
 
 export interface PreparedContainer {
-  image: ImageRecord;
+  image: StoredImage;
   /** One for each mount of an image. */
   imageVolumes: ImageRecord[];
   spec: OciSpec;
@@ -58,7 +58,7 @@ export const prepareContainer = async (
 ): Promise<PreparedContainer> => {
   const handler = parts.handlers.require(sandbox.runtimeHandler);
   const cgroup = parts.cgroupDriver.containerCgroup(sandbox.cgroupParent, id);
-  const image = requireImage(parts, config.image?.image ?? '');
+  const image = await readImage(parts, config.image?.image ?? '');
   const volumes = volumeImages(parts, config);
   const userns = podUserNamespace(sandbox.config.linux?.securityContext?.namespaceOptions);
   const spec = buildSpec({
@@ -142,10 +142,18 @@ const bundlePlace = async (
   };
 };
 
+const notHere = (name: string) => notFound(`image is not on this node: "${name}"; pull it first`);
+
 const requireImage = (parts: Parts, name: string): ImageRecord => {
   const image = parts.images.resolve(name);
-  if (!image) throw notFound(`image is not on this node: "${name}"; pull it first`);
+  if (!image) throw notHere(name);
   return image;
+};
+
+const readImage = async (parts: Parts, name: string): Promise<StoredImage> => {
+  const stored = await parts.images.read(requireImage(parts, name).id);
+  if (!stored) throw notHere(name);
+  return stored;
 };
 
 const imageMounts = (config: ContainerConfig__Output): string[] =>
@@ -154,7 +162,7 @@ const imageMounts = (config: ContainerConfig__Output): string[] =>
 const volumeImages = (parts: Parts, config: ContainerConfig__Output): Map<string, ImageRecord> =>
   new Map(imageMounts(config).map((name) => [name, requireImage(parts, name)]));
 
-const requireIdentity = (image: ImageRecord): { passwd: string; group: string } => {
+const requireIdentity = (image: StoredImage): { passwd: string; group: string } => {
   if ('error' in image.identity)
     throw failedPrecondition(`cannot tell users and groups: image ${image.id}: ${image.identity.error}`);
   return image.identity;
