@@ -70,7 +70,7 @@ for (const media of ['oci', 'docker'] as const) {
     const record = await set.pull(reference, ACCOUNT);
     t.equal(record.id, image.id);
     t.strictSame(
-      record.identity,
+      (await set.images.read(record.id))?.identity,
       { passwd: 'app:x:1002:5::/:/bin/sh\n', group: 'app:x:5:\n' },
       'links lead within the image',
     );

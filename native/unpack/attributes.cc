@@ -1,6 +1,9 @@
 #include "attributes.h"
 
+#include <cstring>
 #include <fcntl.h>
+#include <linux/limits.h>
+#include <map>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -57,4 +60,40 @@ void set_attributes_at(int parent, const std::string &name, const TarEntry &entr
         if (lsetxattr(name.c_str(), key.c_str(), value.data(), value.size(), 0) < 0 && errno != EOPNOTSUPP)
             xattr_failure(key, entry);
     }
+}
+
+namespace {
+
+using Xattrs = std::map<std::string, std::string>;
+
+// Those that an image may have.
+Xattrs xattrs_of(int fd, const std::string &path) {
+    std::string names(XATTR_LIST_MAX, '\0'), value(XATTR_SIZE_MAX, '\0');
+    ssize_t size = flistxattr(fd, names.data(), names.size());
+    if (size < 0 && errno != EOPNOTSUPP) local_failure(errno, "extended attributes of " + tar_quote(path));
+    Xattrs found;
+    for (const char *at = names.data(); at < names.data() + size; at += strlen(at) + 1) {
+        if (!is_for_layers(at)) continue;
+        ssize_t length = fgetxattr(fd, at, value.data(), value.size());
+        if (length < 0) local_failure(errno, "extended attributes of " + tar_quote(path));
+        found[at] = value.substr(0, static_cast<size_t>(length));
+    }
+    return found;
+}
+
+} // namespace
+
+void copy_attributes(int from, int to, const std::string &path) {
+    struct stat wanted, have;
+    if (fstat(from, &wanted) < 0 || fstat(to, &have) < 0) local_failure(errno, tar_quote(path));
+    Xattrs xattrs = xattrs_of(from, path);
+    bool same = wanted.st_mode == have.st_mode && wanted.st_uid == have.st_uid && wanted.st_gid == have.st_gid;
+    if (same && xattrs == xattrs_of(to, path)) return;
+    const timespec times[2] = {wanted.st_mtim, wanted.st_mtim};
+    if (fchown(to, wanted.st_uid, wanted.st_gid) < 0 || fchmod(to, wanted.st_mode & 07777) < 0)
+        local_failure(errno, tar_quote(path));
+    for (const auto &[name, value] : xattrs)
+        if (fsetxattr(to, name.c_str(), value.data(), value.size(), 0) < 0)
+            local_failure(errno, "extended attribute " + tar_quote(name) + " of " + tar_quote(path));
+    if (futimens(to, times) < 0) local_failure(errno, tar_quote(path));
 }

@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 
 #include "attributes.h"
 #include "failure.h"
 #include "in_root.h"
+#include "overlay_marks.h"
 #include "remove.h"
 #include "tar_header.h"
 
@@ -49,14 +49,6 @@ bool check_directories(const std::string &directory, const TarEntry &entry) {
     return false;
 }
 
-bool is_whiteout(const struct stat &st) { return S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0); }
-
-// overlayfs.rst, "whiteouts and opaque directories".
-void mark_opaque(int directory, const std::string &path) {
-    if (fsetxattr(directory, "trusted.overlay.opaque", "y", 1, 0) < 0)
-        local_failure(errno, "opaque mark of " + tar_quote(path));
-}
-
 Fd open_directory(int parent, const std::string &name) {
     return Fd(openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
@@ -64,54 +56,48 @@ Fd open_directory(int parent, const std::string &name) {
 } // namespace
 
 // Symlinks of the layer itself are followed as if its root were "/": images write through `lib -> usr/lib`.
-int Extractor::open_parent(const std::string &directory) {
-    if (directory.empty()) return root_.get();
-    if (cached_ && directory == cached_path_) return cached_.get();
-    Fd fd(open_in_root(root_.get(), directory, O_RDONLY | O_DIRECTORY));
-    if (!fd && (errno == ENOENT || errno == ENOTDIR)) {
-        make_parents(directory);
-        fd = Fd(open_in_root(root_.get(), directory, O_RDONLY | O_DIRECTORY));
+void Extractor::enter(const std::string &directory, TarReader &content) {
+    if (cached_.directory && directory == cached_path_) return;
+    Way way{Fd(open_without_links(root_.get(), directory, O_RDONLY | O_DIRECTORY)), directory};
+    if (!way.directory) {
+        if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) entry_failure(errno, tar_quote(directory));
+        way = make_way(root_.get(), directory, [&](const std::string &made, bool replaces) {
+            // A link may lead to a name that no entry may have.
+            if (made.find(whiteout_prefix, made.rfind('/') + 1) == made.rfind('/') + 1)
+                bad_input("a whiteout is no directory: " + tar_quote(made));
+            content.charge_directory();
+            marks_.add(made, replaces ? Marks::opaque : Marks::implied);
+        });
     }
-    if (!fd) entry_failure(errno, tar_quote(directory));
-    cached_ = std::move(fd);
+    cached_ = std::move(way);
     cached_path_ = directory;
-    return cached_.get();
 }
 
-// Parents that the archive forgot, one by one, each below a directory that the kernel has just found in the root.
-void Extractor::make_parents(const std::string &directory) {
-    for (size_t end = 0; end != std::string::npos;) {
-        size_t begin = end ? end + 1 : 0;
-        end = directory.find('/', begin);
-        std::string part = directory.substr(0, end), name = part.substr(begin);
-        if (Fd there(open_in_root(root_.get(), part, O_PATH | O_DIRECTORY)); there) continue;
-        if (errno != ENOENT && errno != ENOTDIR) entry_failure(errno, tar_quote(part));
-        Fd above(open_in_root(root_.get(), begin ? part.substr(0, begin - 1) : "", O_RDONLY | O_DIRECTORY));
-        if (!above) entry_failure(errno, tar_quote(part));
-        struct stat st;
-        bool hides = fstatat(above.get(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && is_whiteout(st);
-        if (hides && unlinkat(above.get(), name.c_str(), 0) < 0) local_failure(errno, tar_quote(part));
-        if (mkdirat(above.get(), name.c_str(), 0755) < 0)
-            entry_failure(errno == EEXIST ? ENOTDIR : errno, tar_quote(part));
-        if (!hides) continue;
-        Fd made = open_directory(above.get(), name);
-        if (!made) local_failure(errno, tar_quote(part));
-        mark_opaque(made.get(), part);
-    }
+Extractor::Place Extractor::find_place(const std::string &path, TarReader &content) {
+    size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return {root_.get(), path, path};
+    enter(path.substr(0, slash), content);
+    std::string name = path.substr(slash + 1);
+    std::string real = cached_.path.empty() ? name : cached_.path + "/" + name;
+    return {cached_.directory.get(), std::move(name), std::move(real)};
+}
+
+void Extractor::make_opaque(int directory, const std::string &path) {
+    mark_opaque(directory, path);
+    marks_.add(path, Marks::opaque);
 }
 
 void Extractor::extract(const TarEntry &entry, TarReader &content) {
     std::string path = normal(entry.path);
     size_t slash = path.rfind('/');
-    std::string directory = slash == std::string::npos ? "" : path.substr(0, slash);
-    if (check_directories(directory, entry)) return;
-    Place place{open_parent(directory), slash == std::string::npos ? path : path.substr(slash + 1)};
+    if (slash != std::string::npos && check_directories(path.substr(0, slash), entry)) return;
+    Place place = find_place(path, content);
     if (place.name.starts_with(whiteout_prefix)) return whiteout(place, entry);
     if (place.name.empty() && entry.type != TarType::directory)
         bad_input("the layer's root is not a directory: " + tar_quote(entry.path));
     switch (entry.type) {
     case TarType::directory:
-        return make_directory(place, path, entry);
+        return make_directory(place, entry);
     case TarType::file:
         return make_file(place, entry, content);
     case TarType::hard_link:
@@ -123,18 +109,25 @@ void Extractor::extract(const TarEntry &entry, TarReader &content) {
 
 // What this very layer puts in the place wins over its own whiteout, whichever comes first; a directory is then all there is.
 void Extractor::whiteout(const Place &place, const TarEntry &entry) {
-    if (place.name == opaque_marker) return mark_opaque(place.parent, entry.path);
+    std::string directory =
+        place.path.substr(0, place.path.size() - std::min(place.path.size(), place.name.size() + 1));
+    if (place.name == opaque_marker) return make_opaque(place.parent, directory);
     std::string hidden = place.name.substr(whiteout_prefix.size());
     if (hidden.starts_with(whiteout_prefix)) return; // bookkeeping_prefix
     if (hidden.empty() || hidden == "." || hidden == "..") bad_input("whiteout of nothing: " + tar_quote(entry.path));
-    if (mknodat(place.parent, hidden.c_str(), S_IFCHR, makedev(0, 0)) == 0) return;
+    if (make_whiteout(place.parent, hidden)) return marks_.add(directory, Marks::whiteouts);
     if (errno != EEXIST) entry_failure(errno, tar_quote(entry.path));
-    if (Fd directory = open_directory(place.parent, hidden); directory) mark_opaque(directory.get(), entry.path);
+    Fd there = open_directory(place.parent, hidden);
+    if (!there) return;
+    std::string path = directory.empty() ? hidden : directory + "/" + hidden;
+    make_opaque(there.get(), path);
+    marks_.remove(path, Marks::implied);
 }
 
 // An entry replaces what an earlier one of this layer left in its place, except that a directory stays one.
 void Extractor::clear_place(const Place &place, const TarEntry &entry) {
     cached_path_.clear(); // but the descriptor stays: place.parent is it
+    marks_.forget(place.path);
     struct stat st;
     if (fstatat(place.parent, place.name.c_str(), &st, AT_SYMLINK_NOFOLLOW) < 0)
         entry_failure(errno, tar_quote(entry.path));
@@ -146,8 +139,8 @@ void Extractor::clear_place(const Place &place, const TarEntry &entry) {
     if (S_ISREG(st.st_mode) && st.st_nlink == 1) file_bytes_ -= static_cast<uint64_t>(st.st_size);
 }
 
-void Extractor::make_directory(const Place &place, const std::string &path, const TarEntry &entry) {
-    DirectoryEnd end{path, entry.mtime, {}};
+void Extractor::make_directory(const Place &place, const TarEntry &entry) {
+    DirectoryEnd end{place.path, entry.mtime, {}};
     if (place.name.empty()) {
         // The root's own entry is for the layer's directory and no other (CVE-2021-41089).
         set_attributes(root_.get(), entry, &end.default_acl);
@@ -168,9 +161,24 @@ void Extractor::make_directory(const Place &place, const std::string &path, cons
     Fd fd = open_directory(place.parent, place.name);
     if (!fd) entry_failure(errno, tar_quote(entry.path));
     // A whiteout or a file was there, and had hidden what lower layers have under this name.
-    if (replaces) mark_opaque(fd.get(), entry.path);
+    if (replaces) make_opaque(fd.get(), place.path);
+    marks_.remove(place.path, Marks::implied);
     set_attributes(fd.get(), entry, &end.default_acl);
     directories_.push_back(std::move(end));
+}
+
+void Extractor::write_span(int fd, const TarSpan &span, const TarEntry &entry, TarReader &content) {
+    if (entry.has_holes && lseek(fd, static_cast<off_t>(span.offset), SEEK_SET) < 0)
+        entry_failure(errno, tar_quote(entry.path));
+    for (uint64_t left = span.size; left > 0;) {
+        size_t count = content.read(buffer_.data(), static_cast<size_t>(std::min<uint64_t>(buffer_.size(), left)));
+        for (size_t at = 0; at < count;) {
+            ssize_t written = write(fd, buffer_.data() + at, count - at);
+            if (written < 0) local_failure(errno, tar_quote(entry.path));
+            at += static_cast<size_t>(written);
+        }
+        left -= count;
+    }
 }
 
 void Extractor::make_file(const Place &place, const TarEntry &entry, TarReader &content) {
@@ -181,12 +189,10 @@ void Extractor::make_file(const Place &place, const TarEntry &entry, TarReader &
         fd = Fd(openat(place.parent, place.name.c_str(), flags, 0600));
     }
     if (!fd) entry_failure(errno, tar_quote(entry.path));
-    for (size_t count; (count = content.read(buffer_.data(), buffer_.size())) > 0;)
-        for (size_t at = 0; at < count;) {
-            ssize_t written = write(fd.get(), buffer_.data() + at, count - at);
-            if (written < 0) local_failure(errno, tar_quote(entry.path));
-            at += static_cast<size_t>(written);
-        }
+    for (const TarSpan &span : entry.spans) write_span(fd.get(), span, entry, content);
+    // What no span has written is a hole.
+    if (entry.has_holes && ftruncate(fd.get(), static_cast<off_t>(entry.size)) < 0)
+        entry_failure(errno, tar_quote(entry.path));
     file_bytes_ += entry.size;
     set_attributes(fd.get(), entry);
     const timespec times[2] = {entry.mtime, entry.mtime};
@@ -233,7 +239,7 @@ void Extractor::make_node(const Place &place, const TarEntry &entry) {
 void Extractor::finish() {
     for (const DirectoryEnd &end : directories_) {
         // One that a later entry has replaced is no directory any more.
-        Fd fd(open_in_root(root_.get(), end.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+        Fd fd(open_without_links(root_.get(), end.path, O_RDONLY | O_DIRECTORY));
         if (!fd) continue;
         if (end.default_acl) set_default_acl(fd.get(), *end.default_acl);
         const timespec times[2] = {end.mtime, end.mtime};

@@ -52,14 +52,19 @@ constexpr uint32_t always[] = {
     SYS_restart_syscall,
 };
 constexpr uint32_t of_layer[] = {
-    SYS_openat,    SYS_openat2,   SYS_fcntl,    SYS_lseek,     SYS_getdents64, SYS_mkdirat, SYS_mknodat,
-    SYS_symlinkat, SYS_linkat,    SYS_unlinkat, SYS_renameat2, SYS_fchownat,   SYS_fchown,  SYS_fchmodat,
-    SYS_fchmod,    SYS_utimensat, SYS_fchdir,   SYS_fsetxattr, SYS_lsetxattr,  SYS_syncfs,
+    SYS_openat, SYS_openat2,   SYS_fcntl,     SYS_lseek,    SYS_getdents64, SYS_mkdirat,   SYS_mknodat, SYS_symlinkat,
+    SYS_linkat, SYS_unlinkat,  SYS_renameat2, SYS_fchownat, SYS_fchown,     SYS_fchmodat,  SYS_fchmod,  SYS_utimensat,
+    SYS_fchdir, SYS_fsetxattr, SYS_lsetxattr, SYS_syncfs,   SYS_readlinkat, SYS_ftruncate,
 };
 constexpr uint32_t of_identity[] = {SYS_openat2};
 constexpr uint32_t of_remove[] = {SYS_openat,     SYS_openat2,  SYS_fcntl,    SYS_lseek,
                                   SYS_getdents64, SYS_unlinkat, SYS_renameat2};
 constexpr uint32_t of_usage[] = {SYS_openat, SYS_openat2, SYS_fcntl, SYS_lseek, SYS_getdents64};
+
+constexpr uint32_t of_seam[] = {
+    SYS_openat, SYS_openat2, SYS_fcntl,     SYS_lseek,      SYS_getdents64, SYS_readlinkat, SYS_mkdirat,
+    SYS_fchown, SYS_fchmod,  SYS_fsetxattr, SYS_flistxattr, SYS_fgetxattr,  SYS_utimensat,  SYS_unlinkat,
+};
 
 std::span<const uint32_t> calls_of(Role role) {
     switch (role) {
@@ -69,6 +74,8 @@ std::span<const uint32_t> calls_of(Role role) {
         return of_identity;
     case Role::remove:
         return of_remove;
+    case Role::seam:
+        return of_seam;
     default:
         return of_usage;
     }

@@ -2,58 +2,30 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/mount.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #include "confine.h"
 #include "failure.h"
 #include "fd.h"
 #include "filter.h"
 #include "in_root.h"
+#include "overlay_mount.h"
 
 namespace {
 
 constexpr size_t max_file = 1 << 20; // some 15,000 users; the daemon keeps what is in every image
 constexpr size_t read_size = 64 << 10;
 
-// Seen through this mount, no device is one.
-constexpr unsigned long mount_flags = MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC;
-
 // The layers as one tree, mounted at `place`, in a mount namespace of our own.
 void mount_layers(const std::vector<std::string> &lower, const char *place) {
-    if (lower.size() == 1) { // overlay wants two
-        if (mount(place, place, nullptr, MS_BIND, nullptr) < 0 ||
-            mount(nullptr, place, nullptr, MS_REMOUNT | MS_BIND | mount_flags, nullptr) < 0)
-            local_failure(errno, place);
-        return;
-    }
-    std::vector<Fd> opened;
-    std::string joined;
-    for (const std::string &layer : lower) {
-        opened.emplace_back(open(layer.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        if (!opened.back()) local_failure(errno, layer);
-        joined += (joined.empty() ? "/proc/self/fd/" : ":/proc/self/fd/") + std::to_string(opened.back().get());
-    }
-    Fd context(static_cast<int>(syscall(SYS_fsopen, "overlay", FSOPEN_CLOEXEC)));
-    if (!context) local_failure(errno, "overlay");
-    bool created = true;
-    for (const std::string &layer : lower)
-        created =
-            created && syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_STRING, "lowerdir+", layer.c_str(), 0) == 0;
-    created = created && syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) == 0;
-    if (!created) {
-        // Linux before 6.5 takes any string and knows no lowerdir+ in the end; mount(2) takes one page: short names, by descriptor.
-        if (mount("overlay", place, "overlay", mount_flags, ("lowerdir=" + joined).c_str()) < 0)
-            local_failure(errno, "overlay of the image's layers");
-        return;
-    }
-    constexpr unsigned attributes = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC;
-    Fd tree(static_cast<int>(syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC, attributes)));
-    if (!tree || syscall(SYS_move_mount, tree.get(), "", AT_FDCWD, place, MOVE_MOUNT_F_EMPTY_PATH) < 0)
-        local_failure(errno, "overlay of the image's layers");
+    constexpr unsigned long flags = MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC;
+    if (lower.size() > 1) return overlay_mount({lower, "", ""}, place);
+    // overlay wants two
+    if (mount(place, place, nullptr, MS_BIND, nullptr) < 0 ||
+        mount(nullptr, place, nullptr, MS_REMOUNT | MS_BIND | flags, nullptr) < 0)
+        local_failure(errno, place);
 }
 
 [[noreturn]] void refuse(const char *why, const char *path) {

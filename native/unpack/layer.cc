@@ -1,6 +1,7 @@
 #include "layer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <fcntl.h>
 #include <latch>
 #include <linux/capability.h>
@@ -18,9 +19,6 @@
 
 namespace {
 
-// A gzip stream cannot shrink data more than 1032:1 (zlib, "Maximum Compression Factor"), and honest layers are far from it.
-constexpr uint64_t ratio_limit = 1100, ratio_from = 1ull << 30;
-
 // Left half: stdin, digest of the compressed stream, decompression.
 class Feeder {
 public:
@@ -32,7 +30,6 @@ public:
             while (uint8_t *buffer = ring_.begin_write()) {
                 size_t count = fill(*stream, buffer);
                 if (count == 0) break;
-                check_ratio(count);
                 ring_.end_write(count);
             }
             ring_.close();
@@ -43,7 +40,7 @@ public:
         }
     }
     std::string digest() { return sha_.finish(); }
-    uint64_t compressed() const { return compressed_; }
+    const std::atomic<uint64_t> &compressed() const { return compressed_; }
 
 private:
     static size_t fill(Decompressor &stream, uint8_t *buffer) {
@@ -60,15 +57,10 @@ private:
         compressed_ += static_cast<uint64_t>(got);
         return static_cast<size_t>(got);
     }
-    void check_ratio(size_t count) {
-        uncompressed_ += count;
-        if (uncompressed_ > ratio_from && uncompressed_ / ratio_limit > compressed_)
-            bad_input("decompresses to more than " + std::to_string(ratio_limit) + " times its size");
-    }
 
     Ring &ring_;
     Sha256 sha_;
-    uint64_t compressed_ = 0, uncompressed_ = 0;
+    std::atomic<uint64_t> compressed_ = 0;
 };
 
 // Right half: the tar stream as the reader wants it, digested chunk by chunk.
@@ -128,14 +120,17 @@ void extract_all(TarReader &reader, Extractor &extractor) {
 
 } // namespace
 
-LayerResult unpack_layer(const std::string &target, TarLimits limits, bool sync) {
+LayerResult unpack_layer(const std::string &target, const std::string &marks, TarLimits limits, bool sync) {
     decompress_prepare();
+    Fd marked(marks.empty() ? -1 : open(marks.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!marked && !marks.empty()) local_failure(errno, marks);
     Fd root = confine_to(target.c_str());
     Fd for_sync(fcntl(root.get(), F_DUPFD_CLOEXEC, 3));
     umask(0);
 
     auto shared = std::make_shared<Shared>();
     TarStream stream(shared->ring);
+    limits.compressed = &shared->feeder.compressed();
     TarReader reader([&](uint8_t *data, size_t size) { return stream.read(data, size); }, limits);
     Extractor extractor(std::move(root));
     confine_layer();
@@ -153,7 +148,8 @@ LayerResult unpack_layer(const std::string &target, TarLimits limits, bool sync)
         throw;
     }
     thread.join();
+    if (marked) extractor.marks().write(marked.get());
     if (sync && syncfs(for_sync.get()) < 0) local_failure(errno, "writing the layer out");
-    return {shared->feeder.digest(), stream.diff_id(), shared->feeder.compressed(),
-            reader.bytes(),          reader.entries(), extractor.file_bytes()};
+    return {shared->feeder.digest(), stream.diff_id(),       shared->feeder.compressed(),     reader.bytes(),
+            reader.entries(),        extractor.file_bytes(), extractor.marks().paths().size()};
 }

@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import { lstat, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -7,16 +8,21 @@ export interface Layer {
   readonly diffId: string;
   /** Bytes of all its files. */
   readonly size: number;
-  /** Entries of its archive. */
+  /** Entries of its archive, and directories that it left out. */
   readonly entries: number;
+  /** Directories about which its stack has more to say (seam.ts); absent in records of old. */
+  readonly marks?: number;
   /** Number of the session that unpacked it. */
   readonly session: number;
 }
 
 const RECORD = 'layer.json';
+const MARKS = 'marks';
 const BATCH = 16;
 
 export const recordOf = (directory: string): string => join(directory, RECORD);
+
+export const marksOf = (directory: string): string => join(directory, MARKS);
 
 /** The record of a layer whose unpacking came to its end; undefined for anything else. */
 export const readLayer = async (directory: string, diffId: string): Promise<Layer | undefined> => {
@@ -25,7 +31,7 @@ export const readLayer = async (directory: string, diffId: string): Promise<Laye
     const whole =
       layer?.version === 1 &&
       layer.diffId === diffId &&
-      [layer.size, layer.entries, layer.session].every((value) => Number.isSafeInteger(value));
+      [layer.size, layer.entries, layer.session, layer.marks ?? 0].every((value) => Number.isSafeInteger(value));
     return whole && (await stat(join(directory, 'fs'))).isDirectory() ? layer : undefined;
   } catch {
     return undefined; // not whole: the layer is pulled again
@@ -38,10 +44,18 @@ export const readLayer = async (directory: string, diffId: string): Promise<Laye
  */
 export const isComplete = async (directory: string, layer: Layer): Promise<boolean> => {
   try {
+    if (layer.marks && (await countOf(marksOf(directory), 0)) !== layer.marks) return false;
     return (await fileBytes(join(directory, 'fs'))) === layer.size;
   } catch {
     return false; // a directory that cannot be read
   }
+};
+
+const countOf = async (file: string, byte: number): Promise<number> => {
+  let count = 0;
+  for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>)
+    for (let at = chunk.indexOf(byte); at >= 0; at = chunk.indexOf(byte, at + 1)) count++;
+  return count;
 };
 
 /** Bytes of all regular files below `root`, a hard-linked one once. No link is followed. */

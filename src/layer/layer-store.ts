@@ -1,33 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { status } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
-import { makePrivateDirectory, syncDirectory, writeDurably } from '../base/durable-file.js';
-import { internal, resourceExhausted, RuntimeError } from '../base/errors.js';
-import { isComplete, type Layer, readLayer, recordOf } from './layer-record.js';
+import { makePrivateDirectory } from '../base/durable-file.js';
+import { isComplete, type Layer, readLayer } from './layer-record.js';
+import { hexOf, type LayerSource, makeLayer, makeTopLayer, named, seamId } from './make-layer.js';
 import { Session } from './session.js';
-import type { Slots } from '../base/slots.js';
 import { Trash } from './trash.js';
-import { type Limits, LIMITS, readIdentity, unpackLayer, type Unpacker } from './unpack.js';
+import { type Limits, LIMITS, readIdentity, type Unpacker } from './unpack.js';
 import { WriteBack } from './write-back.js';
 
 export type { Layer } from './layer-record.js';
-
-/** A layer to be had, and where its bytes come from. */
-export interface LayerSource {
-  readonly diffId: string;
-  /** Of the blob as it is transferred. */
-  readonly blobDigest: string;
-  /** Names the layer in messages. */
-  readonly what: string;
-  /** The registry that the bytes come from. */
-  readonly from: string;
-  /** Of the pull: how many layers it may have in work. Not of the store, where a registry that trickles would hold all of them. */
-  readonly slots: Slots;
-  /** The blob's bytes; called when a slot is free. */
-  readonly open: () => AsyncIterable<Uint8Array>;
-}
+export type { LayerSource } from './make-layer.js';
 
 export interface LayerStoreOptions {
   /** Holds layers/, trash/ and layers.json; what `discard` takes must be on the same filesystem. */
@@ -39,7 +23,6 @@ export interface LayerStoreOptions {
   readonly boot?: string;
 }
 
-const DIFF_ID = /^sha256:([0-9a-f]{64})$/;
 const HEX = /^[0-9a-f]{64}$/;
 const EMPTY = 'empty';
 
@@ -125,8 +108,9 @@ export class LayerStore {
    * the topmost hides all below it. It also wants at least one: an image without layers has an empty root.
    */
   lowerDirs(diffIds: readonly string[]): string[] {
-    const topmostFirst = [...new Set(diffIds.toReversed())];
-    return topmostFirst.length === 0 ? [join(this.directory, EMPTY, 'fs')] : topmostFirst.map((id) => this.path(id));
+    return diffIds.length === 0
+      ? [join(this.directory, EMPTY, 'fs')]
+      : topmostFirst(diffIds).map((id) => this.path(id));
   }
 
   /** The same for an overlay without a writable layer, which overlayfs makes of two directories at least. */
@@ -148,6 +132,32 @@ export class LayerStore {
       if (!running) return await this.#fly(source, signal);
       await settled(running, signal);
     }
+  }
+
+  /**
+   * The layer for the top of these, named from the bottom up, held once for the caller: what only a stack of layers has. Undefined when
+   * there is nothing of that.
+   */
+  async acquireSeam(
+    diffIds: readonly string[],
+    volumes: readonly string[],
+    signal: AbortSignal,
+  ): Promise<Layer | undefined> {
+    if (volumes.length === 0 && !diffIds.some((id) => this.#layers.get(id)?.marks)) return undefined;
+    const names = diffIds.length === 0 ? [EMPTY] : topmostFirst(diffIds).map(hexOf);
+    const id = seamId(names, volumes);
+    const present = this.#layers.get(id);
+    if (present) {
+      this.retain([id]);
+      return present;
+    }
+    return await this.#inNewDirectory('directories of the image', async (directory) => {
+      const stack = { names, volumes };
+      const made = await makeTopLayer(this.options.unpacker, directory, id, stack, this.session.number, signal);
+      if (made) return await this.#place(directory, made);
+      await this.trash.take(directory);
+      return undefined;
+    });
   }
 
   retain(diffIds: readonly string[]): void {
@@ -199,22 +209,22 @@ export class LayerStore {
     }
   }
 
-  async #unpack({ diffId, blobDigest, what, open }: LayerSource, signal: AbortSignal): Promise<Layer> {
-    const temporary = join(this.directory, `tmp-${randomBytes(16).toString('hex')}`);
+  #unpack(source: LayerSource, signal: AbortSignal): Promise<Layer> {
+    const { unpacker, limits = LIMITS } = this.options;
+    return this.#inNewDirectory(source.what, async (directory) =>
+      this.#place(directory, await makeLayer(unpacker, directory, source, this.session.number, limits, signal)),
+    );
+  }
+
+  /** What fails leaves nothing. */
+  async #inNewDirectory<T>(what: string, make: (directory: string) => Promise<T>): Promise<T> {
+    const directory = join(this.directory, `tmp-${randomBytes(16).toString('hex')}`);
     try {
-      await mkdir(temporary, { mode: 0o700 });
-      await mkdir(join(temporary, 'fs'), { mode: 0o755 });
-      const { unpacker, limits = LIMITS } = this.options;
-      const unpacked = await unpackLayer(unpacker, join(temporary, 'fs'), { what, blob: open() }, limits, signal);
-      // sha512 blobs are checked where they are read; the unpacker knows sha256.
-      if (blobDigest.startsWith('sha256:')) requireSame('digest', unpacked.digest, blobDigest, what);
-      requireSame('diff ID', unpacked.diffId, diffId, what);
-      const { size, entries } = unpacked;
-      const layer: Layer = { version: 1, diffId, size, entries, session: this.session.number };
-      await writeDurably(recordOf(temporary), JSON.stringify(layer));
-      return await this.#place(temporary, layer);
+      await mkdir(directory, { mode: 0o700 });
+      await mkdir(join(directory, 'fs'), { mode: 0o755 });
+      return await make(directory);
     } catch (error) {
-      await this.trash.take(temporary);
+      await this.trash.take(directory);
       throw named(error, what);
     }
   }
@@ -231,7 +241,6 @@ export class LayerStore {
     }
     await this.#move(diffId, async () => {
       await rename(temporary, join(this.directory, hexOf(diffId)));
-      await syncDirectory(this.directory);
       this.#layers.set(diffId, layer);
       // At once: a caller that is aborted now must not leave behind what nobody holds.
       this.retain([diffId]);
@@ -256,28 +265,9 @@ export class LayerStore {
   }
 }
 
+const topmostFirst = (diffIds: readonly string[]): string[] => [...new Set(diffIds.toReversed())];
+
 const flightOf = ({ from, diffId }: LayerSource): string => `${diffId} ${from}`;
-
-/** Only a checked digest becomes part of a path (CVE-2020-10696). */
-const hexOf = (diffId: string): string => {
-  const hex = DIFF_ID.exec(diffId)?.[1];
-  if (hex === undefined) throw internal(`not a sha256 diff ID: ${JSON.stringify(diffId.slice(0, 100))}`);
-  return hex;
-};
-
-const requireSame = (of: string, actual: string, expected: string, what: string): void => {
-  if (actual === expected) return;
-  throw new RuntimeError(
-    status.DATA_LOSS,
-    `wrong ${of}: got ${actual} instead of ${expected}: ${what}; the registry or a proxy changed it`,
-  );
-};
-
-/** Layers fill the disk, and which write finds it full is chance: the message is the same for all. */
-const named = (error: unknown, what: string): unknown =>
-  ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
-    ? resourceExhausted(`No space left on device: ${what}`, error)
-    : error;
 
 /** Waits for another's work to end, well or badly. */
 const settled = async (running: Promise<unknown>, signal: AbortSignal): Promise<void> => {

@@ -17,7 +17,7 @@ const layer = async (target: string): Promise<void> => {
   const entries = listed.toString().split('\n').length - 1;
   const sizes = execFileSync('/usr/bin/find', [target, '-type', 'f', '-printf', '%s\n']).toString().split('\n');
   const size = sizes.reduce((sum, line) => sum + Number(line), 0);
-  const counts = `compressed ${blob.length}\nuncompressed ${tar.length}\nentries ${entries}\nsize ${size}\n`;
+  const counts = `compressed ${blob.length}\nuncompressed ${tar.length}\nentries ${entries}\nsize ${size}\nmarks 0\n`;
   process.stdout.write(`digest ${sha256(blob)}\ndiffid ${sha256(tar)}\n${counts}`);
 };
 
@@ -33,6 +33,7 @@ const [verb, ...rest] = process.argv.slice(2);
 try {
   if (verb === 'layer') await layer(rest[1] ?? '');
   else if (verb === 'identity') identity(rest);
+  else if (verb === 'seam') process.stdout.write('entries 0\n');
   else for (const name of rest.slice(1)) rmSync(join(rest[0] ?? '', name), { recursive: true });
 } catch (error) {
   process.stderr.write(`bad archive: ${String(error).split('\n')[0]}\n`);

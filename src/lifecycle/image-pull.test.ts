@@ -18,8 +18,9 @@ t.test('a pull makes an image that every name finds, and removal leaves nothing'
   t.equal(image.id, id);
   t.strictSame([image.repoTags, image.repoDigests], [[`${name}:1`], [`${name}@${digest}`]]);
   t.equal(image.layers.length, 3);
-  t.match(image.identity, { passwd: 'root:x:0:0::/:/bin/sh\n', group: '' });
-  t.ok(Object.isFrozen(image.config.env));
+  const stored = await set.images.read(id);
+  t.match(stored?.identity, { passwd: 'root:x:0:0::/:/bin/sh\n', group: '' });
+  t.ok(Object.isFrozen(stored?.config.env));
   for (const known of [id, id.slice(7), id.slice(7, 22), `${name}:1`, `${name}@${digest}`])
     t.equal(set.images.resolve(known), image, known);
   t.equal(set.images.resolve(`${name}:2`), undefined);

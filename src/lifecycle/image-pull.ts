@@ -11,7 +11,7 @@ import { credentialHelper } from '../image/credential-helper.js';
 import { dataLoss, type Digest } from '../image/digest.js';
 import { dockerConfigCredentials } from '../image/docker-config.js';
 import { parseImageConfig } from '../image/image-config.js';
-import { type ImageRecord, layersOf } from '../image/image-record.js';
+import { type ImageRecord, layersOf, type StoredImage } from '../image/image-record.js';
 import type { ImageStore } from '../image/image-store.js';
 import type { Descriptor } from '../image/manifest.js';
 import { requirePlatform } from '../image/platform.js';
@@ -65,7 +65,7 @@ const nodeCredentials = ({ registry }: Parts['config']): CredentialSource =>
     ? async () => undefined
     : dockerConfigCredentials(registry.docker_config, credentialHelper());
 
-/** hosts → manifest → configuration → layers, all at the same time → users and groups → record. What fails leaves nothing behind. */
+/** hosts → manifest → configuration → layers, all at the same time → seam → users and groups → record. What fails leaves nothing behind. */
 const pullImage = async (
   parts: Parts,
   reference: Reference,
@@ -81,13 +81,17 @@ const pullImage = async (
     const image = await describe(parts, upstream, resolved, stop);
     const layers = await acquireLayers(parts, upstream, pairs(manifest.layers, image.diffIds, upstream.name), stop);
     try {
+      const seam = await parts.layers.acquireSeam(image.diffIds, image.config.volumes, stop);
+      if (seam) layers.push(seam);
       const record = await keep(parts, {
         version: 1,
         id: manifest.config.digest,
         ...namesOf(reference, digest),
         size: image.configSize + layers.reduce((sum, layer) => sum + layer.size, 0),
+        user: image.config.user,
         config: image.config,
         layers: image.diffIds.map((diffId) => ({ diffId })),
+        ...(seam && { seam: seam.diffId }),
         identity: await readIdentity(parts, image.diffIds, stop),
         pinned: false,
         pulledAt: new Date().toISOString(),
@@ -110,7 +114,7 @@ const describe = async (
   { manifest: { config }, chosen }: ResolvedManifest,
   stop: AbortSignal,
 ) => {
-  const known = parts.images.get(config.digest);
+  const known = await parts.images.read(config.digest);
   if (known)
     return { config: known.config, diffIds: known.layers.map((layer) => layer.diffId), configSize: config.size };
   const bytes = await upstream.document(config, stop);
@@ -121,7 +125,7 @@ const describe = async (
 };
 
 /** The image takes over the pull's holds; when another pull was faster, it has its own. */
-const keep = async (parts: Parts, record: ImageRecord): Promise<ImageRecord> => {
+const keep = async (parts: Parts, record: StoredImage): Promise<ImageRecord> => {
   const stored = await parts.images.put(record);
   if (!stored.added) await parts.layers.release(layersOf(record));
   return stored.record;
@@ -190,7 +194,7 @@ const readIdentity = async (
   parts: Parts,
   diffIds: readonly string[],
   stop: AbortSignal,
-): Promise<ImageRecord['identity']> => {
+): Promise<StoredImage['identity']> => {
   try {
     return await parts.layers.identity(diffIds, stop);
   } catch (error) {

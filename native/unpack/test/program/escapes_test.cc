@@ -111,6 +111,17 @@ static void through_links() {
             either);
     attempt("xattr through a link",
             {soft_link("a", canary + "/secret"), with_pax(file("a/x"), {{"SCHILY.xattr.user.a", "b"}})}, either);
+    attempt("a link to what is not there, through which directories are made",
+            {soft_link("a", up + outside + "/new/deep"), file("a/x"), directory("a/d")}, contained);
+    attempt("the same, absolute and with .. behind a link",
+            {soft_link("a", canary + "/new"), soft_link("b", "a/../../.." + canary), file("b/secret")}, contained);
+    attempt("whiteout and opaque mark through a link to what is not there",
+            {soft_link("a", canary + "/new"), file("a/.wh.secret", ""), file("a/.wh..wh..opq", "")}, contained);
+    attempt("a directory named like a mark, by a link", {soft_link("a", ".wh.x"), file("a/y")}, denied);
+    std::string deep;
+    for (int i = 0; i < 300; i++) deep += "d/";
+    attempt("deeper than a name may be, by a link", {with_pax(soft_link("a", "d"), {{"linkpath", deep}}), file("a/x")},
+            denied);
     attempt("/proc through a link", {soft_link("a", "/proc/self/root" + canary), file("a/secret", "x")}, either);
 }
 

@@ -1,4 +1,5 @@
 // Good layers: everything an image may hold arrives as it is, in overlay's form.
+#include <algorithm>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
@@ -162,8 +163,33 @@ static void shapes() {
     has(unpacked({file("a"), hard_link("a", "a")}, "link to itself"), "\na 100644 0:0 links=1", "changes nothing");
 }
 
+// A link and what is below it may be in one layer, and the directory that is meant in another, or later.
+static void elsewhere() {
+    const std::string through = "\nrun/x 100644";
+    has(unpacked({directory("var"), soft_link("var/run", "/run"), file("var/run/x")}, "directory of a lower layer"),
+        through, "a directory that a lower layer has");
+    has(unpacked({directory("var"), soft_link("var/run", "../run"), file("var/run/x")}, "relative"), through,
+        "by a relative link");
+    has(unpacked({soft_link("l", "d"), file("l/x"), {.type = '5', .path = "d", .mode = 0711, .uid = 5}}, "later"),
+        "\nd 40711 5:0", "a directory that comes later has its own mode and owner");
+    has(unpacked({soft_link("a", "b/c"), soft_link("b", "/d"), file("a/e/x")}, "chain"), "\nd/c/e/x 100644",
+        "a chain of links");
+    std::string target = fresh("layer"), marks = target + ".marks";
+    Result result = run_layer(
+        target,
+        archive({file("tmp/x"), file("d/e/f"), directory("d"), file("w/.wh.gone", ""), file(".wh.o", ""), file("o/x"),
+                 file("q/.wh..wh..opq", ""), file("gone/x"), file("gone"), directory("is/explicit")}),
+        {"--marks", marks});
+    same(result.field("entries"), "18", "directories that were left out are counted");
+    same(result.field("marks"), "7", "and told of");
+    std::string text = read_file(marks);
+    std::replace(text.begin(), text.end(), '\0', ' ');
+    same(text, "4 1d/e 1is 2o 3q 1tmp 5w ", "what the tree does not say of its directories");
+}
+
 int main(int argc, char **argv) {
     use_program(argc, argv);
+    elsewhere();
     like_gnu_tar();
     codecs();
     whiteouts();

@@ -67,6 +67,18 @@ static void small_disk() {
     umount2(disk.c_str(), MNT_DETACH);
 }
 
+// Names make directories that no entry is about: a few kilobytes would fill a disk with them.
+static void directories_on_the_way() {
+    std::string deep, bomb;
+    for (int i = 0; i < 250; i++) deep += "a/";
+    for (int i = 0; i < 100; i++) bomb += pax({{"path", std::to_string(i) + "/" + deep + "f"}}) + header(file("f"), 0);
+    bomb = gzip(ended(bomb));
+    fails("directories on the way are entries", feed(once(bomb), {"--max-entries", "10000"}), 1,
+          "more than 10000 entries");
+    fails("and take space", feed(once(bomb), {"--max-bytes", "50000000"}), 1, "larger than 50000000");
+    same(feed(once(bomb)).field("entries"), "25200", "all of them");
+}
+
 // The streams end after a gigabyte: a program without limits fails here, and not the machine.
 static void bombs() {
     std::string zeros = gzip(std::string(16 << 20, '\0'));
@@ -170,6 +182,7 @@ int main(int argc, char **argv) {
     use_program(argc, argv);
     small_disk();
     bombs();
+    directories_on_the_way();
     broken_streams();
     arguments();
     if (!is_sanitized()) walls(argv[1]);

@@ -1,0 +1,24 @@
+#include "overlay_marks.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "failure.h"
+#include "tar_header.h"
+
+bool is_whiteout(const struct stat &st) { return S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0); }
+
+bool is_whiteout(int directory, const std::string &name) {
+    struct stat st;
+    return fstatat(directory, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && is_whiteout(st);
+}
+
+bool make_whiteout(int directory, const std::string &name) {
+    return mknodat(directory, name.c_str(), S_IFCHR, makedev(0, 0)) == 0;
+}
+
+void mark_opaque(int directory, const std::string &path) {
+    if (fsetxattr(directory, "trusted.overlay.opaque", "y", 1, 0) < 0)
+        local_failure(errno, "opaque mark of " + tar_quote(path));
+}
