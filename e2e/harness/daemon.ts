@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Test } from 'tap';
 import { type Cri, connect } from './client.js';
 import { makeCgroup, removeCgroups } from './cgroup.js';
-import { findLeaks, processesOf, treeOf } from './leaks.js';
+import { findLeaks, namespacesHeld, processesOf, treeOf } from './leaks.js';
 import { type Network, makeNetwork } from './network.js';
 import type { Registry } from './registry.js';
 import { PATIENCE, until } from './wait.js';
@@ -148,6 +148,16 @@ export class Daemon {
   async stored(): Promise<string[]> {
     const [root, state] = await Promise.all([treeOf(this.root), treeOf(this.state)]);
     return [...root.filter((path) => !/^(journal|trash\/)/.test(path)), ...state];
+  }
+
+  /** Everything on this host that is there by this daemon, each a line: a pod that is gone is gone from it. */
+  async held(): Promise<string[]> {
+    return [
+      ...(await findLeaks([this.home, this.state], this.cgroup)),
+      ...(await namespacesHeld(this.cgroup)),
+      ...((await this.network?.leftovers()) ?? []),
+      ...(await this.stored()),
+    ];
   }
 
   /** Removes every sandbox, container and image through the CRI. */

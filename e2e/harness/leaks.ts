@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const CGROUPS = '/sys/fs/cgroup';
@@ -51,6 +51,21 @@ const memberOf = async (pid: number, cgroup: string): Promise<Found | undefined>
   if (!paths.some((path) => path.startsWith(`${cgroup}/`))) return undefined;
   return { pid, command: (await read('cmdline')).replaceAll('\0', ' ').trim() };
 };
+
+/** The namespaces that processes of this cgroup are in or keep open. */
+export const namespacesHeld = async (cgroup: string): Promise<string[]> => {
+  const links = (await processesOf(cgroup)).flatMap(({ pid }) => [`/proc/${pid}/ns`, `/proc/${pid}/fd`]);
+  const held = await Promise.all(links.map(async (directory) => linksIn(directory)));
+  return held.flat().filter((line) => / [a-z_]+:\[\d+\]$/.test(line) && !/ (socket|pipe):/.test(line));
+};
+
+const linksIn = async (directory: string): Promise<string[]> =>
+  Promise.all(
+    (await names(directory)).map(async (name) => {
+      const path = join(directory, name);
+      return `${path} ${await readlink(path).catch(() => '')}`;
+    }),
+  );
 
 /** Every path below `root`, relative to it; what disappears meanwhile is not there. */
 export const treeOf = async (root: string): Promise<string[]> => {

@@ -9,8 +9,7 @@ import { type Container, containerKey, heldLayers } from '../store/container.js'
 import type { Sandbox } from '../store/sandbox.js';
 import { letPodRootPass } from './bundle-access.js';
 import { now } from '../base/clock.js';
-import { dropContainer } from './container-kill.js';
-import { forgetContainer, removeSpec } from './container-remove.js';
+import { releaseContainer } from './container-end.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';
 import { limitScope, makeScope } from './container-scope.js';
 import { withoutLinksAbove } from './log-path.js';
@@ -39,6 +38,7 @@ export type CreateParts = Pick<
   | 'systemd'
   | 'filters'
   | 'execPlans'
+  | 'containerStats'
 >;
 
 /** Makes a container up to its execve and returns its ID. A repeat of the same request joins the running one or gets its result. */
@@ -83,14 +83,12 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
 
     parts.containers.put(container);
     parts.layers.retain(heldLayers(container));
-    rollback.defer('forget container', () => forgetContainer(parts, container));
-    const directory = containerDirectory(parts.config, id);
-    rollback.defer('discard writable layer', () => parts.layers.discard(directory));
+    // What cannot be given back now is seen, so that the kubelet asks for its removal again.
+    rollback.defer('keep what is left', () => void parts.containers.update(id, { stage: 'removing' }));
+    rollback.defer('release container', () => releaseContainer(parts, container));
 
     const supervisor = parts.supervisors.require(sandbox.id);
-    await makeScope(parts, supervisor, container, prepared.spec.linux.resources, rollback);
-    rollback.defer('end container', () => dropContainer(parts, supervisor, id));
-    rollback.defer('remove specification', () => removeSpec(parts, sandbox.id, id));
+    await makeScope(parts, supervisor, container, prepared.spec.linux.resources);
     const keep = () => keepSpec(specPath(parts.config, sandbox.id, id), prepared.specText());
     // An external runtime reads it at once.
     if (container.external) {

@@ -7,7 +7,6 @@ import { unavailable } from '../base/errors.js';
 import type { Container } from '../store/container.js';
 import { encodeUpdatePlan } from '../supervisor/plan-encoding.js';
 import type { Supervisor } from '../supervisor/supervisor.js';
-import type { Rollback } from './rollback.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
 
@@ -24,15 +23,11 @@ export const makeScope = async (
   supervisor: Supervisor,
   { id, cgroupPath, external }: Place,
   resources: Resources,
-  rollback: Rollback,
 ): Promise<void> => {
   const scope = scopeOf(cgroupPath);
   const slice = sliceOf(cgroupPath.slice(0, cgroupPath.lastIndexOf('/')));
-  if (!scope || !slice) return;
-  rollback.defer('end scope', () => parts.systemd.stop(scope));
-  if (external) return;
+  if (!scope || !slice || external) return;
   const pid = await supervisor.hold(id);
-  rollback.defer('release place', () => supervisor.release(id));
   await asked(scope, parts.systemd.start(scope, scopeProperties(id, slice, pid, unitLimits(parts.cgroups, resources))));
 };
 

@@ -1,12 +1,14 @@
-import { killCgroup } from '../cgroup/kill.js';
 import type { Container } from '../store/container.js';
 import { now } from '../base/clock.js';
-import { endScope } from './container-scope.js';
+import { endContainer } from './container-end.js';
 import type { Runtime } from './runtime.js';
 import { readExitRecords } from '../supervisor/exit-record.js';
 import { podDirectory } from './paths.js';
 
-type Parts = Pick<Runtime, 'config' | 'log' | 'sandboxes' | 'containers' | 'exits' | 'cgroups' | 'systemd'>;
+type Parts = Pick<
+  Runtime,
+  'config' | 'log' | 'sandboxes' | 'containers' | 'supervisors' | 'exits' | 'cgroups' | 'systemd'
+>;
 
 /** Exit code of a container whose end nobody saw; the kubelet uses 137 for the same (SIGKILL). */
 const UNSEEN_EXIT_CODE = 137;
@@ -40,8 +42,7 @@ export const supervisorLost = async (parts: Parts, sandboxId: string): Promise<v
 
 const endUnseen = async (parts: Parts, container: Container): Promise<void> => {
   try {
-    await killCgroup(parts.cgroups, container.cgroupPath);
-    await endScope(parts, container);
+    await endContainer(parts, container);
   } catch (error) {
     parts.log.error({ err: error, container: container.id }, 'cannot kill what is left of a container');
   }

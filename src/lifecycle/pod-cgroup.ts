@@ -9,7 +9,7 @@ import type { Runtime } from './runtime.js';
  */
 export const removePodCgroup = async (
   parts: Pick<Runtime, 'cgroups' | 'systemd'>,
-  { id, cgroupParent }: Sandbox,
+  { id, cgroupParent }: Pick<Sandbox, 'id' | 'cgroupParent'>,
 ): Promise<void> => {
   if (cgroupParent.endsWith(`/${id}`)) await killCgroup(parts.cgroups, cgroupParent);
   const slice = sliceOf(cgroupParent);

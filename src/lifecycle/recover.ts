@@ -1,19 +1,15 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { killCgroup } from '../cgroup/kill.js';
 import { type Container, heldLayers } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
-import { attachment } from './attachment.js';
+import { releaseContainer } from './container-end.js';
 import { dropContainer } from './container-kill.js';
-import { endScope } from './container-scope.js';
-import { discardContainer } from './container-remove.js';
 import { resumeStop } from './container-stop.js';
 import { supervisorLost } from './lost.js';
 import { makeMountPoints } from './mount-points.js';
-import { unpinNetns } from './netns.js';
-import { containersDirectory, podDirectory, podsDirectory } from './paths.js';
-import { removePodCgroup } from './pod-cgroup.js';
+import { containersDirectory, netnsPath, podDirectory, podsDirectory } from './paths.js';
 import type { Runtime } from './runtime.js';
+import { forgetSandbox, releaseSandbox } from './sandbox-end.js';
 import { removeSandbox } from './sandbox-remove.js';
 import { refreshScopes } from './scopes-refresh.js';
 import { stopSandbox } from './sandbox-stop.js';
@@ -76,7 +72,7 @@ const recoverSandbox = async (runtime: Runtime, sandbox: Sandbox, reached: Reach
   const halfway = containersOf(runtime, sandbox).filter(({ stage }) => stage !== 'live');
   if (reached) await reconcile(runtime, sandbox, reached);
   else if (sandbox.stage !== 'stopped') await supervisorLost(runtime, sandbox.id);
-  for (const container of halfway) await rollBackContainer(runtime, container);
+  for (const container of halfway) await releaseContainer(runtime, container);
   // What had been begun is finished, without keeping the socket from opening.
   for (const container of containersOf(runtime, sandbox))
     if (container.stage === 'live') resume(runtime, { container: container.id }, resumeStop(runtime, container));
@@ -115,20 +111,9 @@ const reconcile = async (
 };
 
 const rollBack = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
-  if (sandbox.netnsPath !== '') await runtime.network.remove(attachment(sandbox));
-  await runtime.supervisors.shutdown(sandbox.id);
-  await unpinNetns(runtime, sandbox.netnsPath);
-  await removePodCgroup(runtime, sandbox);
-  await rm(podDirectory(runtime.config, sandbox.id), { recursive: true, force: true });
-  runtime.sandboxes.delete(sandbox.id);
+  await releaseSandbox(runtime, sandbox);
+  await forgetSandbox(runtime, sandbox);
   runtime.log.info({ sandbox: sandbox.id }, 'rolled back a sandbox that was being made');
-};
-
-const rollBackContainer = async (runtime: Runtime, container: Container): Promise<void> => {
-  const supervisor = runtime.supervisors.get(container.sandboxId);
-  if (supervisor) await dropContainer(runtime, supervisor, container.id);
-  await endScope(runtime, container);
-  await discardContainer(runtime, container);
 };
 
 const resume = (runtime: Runtime, object: object, operation: Promise<void>): void => {
@@ -150,7 +135,8 @@ const dropUnknownPods = async (runtime: Runtime): Promise<void> => {
   for (const id of await readdir(podsDirectory(runtime.config))) {
     if (runtime.sandboxes.get(id)) continue;
     await orLeave(runtime, { sandbox: id }, async () => {
-      if (await reach(runtime, id)) await runtime.supervisors.shutdown(id);
+      await reach(runtime, id);
+      await releaseSandbox(runtime, { id, netnsPath: netnsPath(runtime.config, id), cgroupParent: '' });
       await rm(podDirectory(runtime.config, id), { recursive: true, force: true });
     });
   }
@@ -159,11 +145,7 @@ const dropUnknownPods = async (runtime: Runtime): Promise<void> => {
 const dropUnknownContainers = async (runtime: Runtime): Promise<void> => {
   for (const container of runtime.containers.list()) {
     if (runtime.sandboxes.get(container.sandboxId)) continue;
-    await orLeave(runtime, { container: container.id }, async () => {
-      await killCgroup(runtime.cgroups, container.cgroupPath);
-      await endScope(runtime, container);
-      await discardContainer(runtime, container);
-    });
+    await orLeave(runtime, { container: container.id }, () => releaseContainer(runtime, container));
   }
   for (const id of await readdir(containersDirectory(runtime.config))) {
     if (runtime.containers.get(id)) continue;
@@ -175,9 +157,8 @@ const dropUnknownContainers = async (runtime: Runtime): Promise<void> => {
 const dropUnknownAttachments = async (runtime: Runtime): Promise<void> => {
   for (const left of runtime.network.leftovers()) {
     if (runtime.sandboxes.get(left.sandboxId)) continue;
-    await orLeave(runtime, { sandbox: left.sandboxId, netns: left.netnsPath }, async () => {
-      await runtime.network.remove(left);
-      await unpinNetns(runtime, left.netnsPath);
-    });
+    await orLeave(runtime, { sandbox: left.sandboxId, netns: left.netnsPath }, () =>
+      releaseSandbox(runtime, { ...left, id: left.sandboxId }),
+    );
   }
 };

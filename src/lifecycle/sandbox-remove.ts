@@ -1,8 +1,7 @@
-import { rm } from 'node:fs/promises';
 import type { Sandbox } from '../store/sandbox.js';
 import { removeContainer } from './container-remove.js';
-import { podDirectory } from './paths.js';
 import type { Runtime } from './runtime.js';
+import { forgetSandbox } from './sandbox-end.js';
 import { stopSandbox } from './sandbox-stop.js';
 
 type Parts = Parameters<typeof stopSandbox>[0] &
@@ -15,7 +14,5 @@ export const removeSandbox = async (parts: Parts, sandbox: Sandbox): Promise<voi
   parts.sandboxes.update(id, { stage: 'removing' });
   const containers = parts.containers.list().filter((container) => container.sandboxId === id);
   await Promise.all(containers.map((container) => removeContainer(parts, container)));
-  await rm(podDirectory(parts.config, id), { recursive: true, force: true });
-  parts.sandboxStats.forget(sandbox);
-  parts.sandboxes.delete(id);
+  await forgetSandbox(parts, sandbox);
 };

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { alreadyExists, failedPrecondition } from '../base/errors.js';
 import type { NamespaceMode__Output } from '../gen/runtime/v1/NamespaceMode.js';
@@ -15,9 +14,9 @@ import { now } from '../base/clock.js';
 import { netnsPath, podDirectory } from './paths.js';
 import { type PodFiles, hostResolvConf, hostsText, podHostname, resolvConfText } from './pod-files.js';
 import { requestText } from './request-text.js';
-import { type Rollback, withRollback } from './rollback.js';
+import { withRollback } from './rollback.js';
 import type { Runtime } from './runtime.js';
-import { removePodCgroup } from './pod-cgroup.js';
+import { forgetSandbox, releaseSandbox } from './sandbox-end.js';
 
 type Parts = Pick<
   Runtime,
@@ -33,6 +32,7 @@ type Parts = Pick<
   | 'systemd'
   | 'userNamespaces'
   | 'host'
+  | 'sandboxStats'
 >;
 
 /** Makes a pod sandbox and returns its ID. A repeat of a running or finished request with the same name and attempt gets the same one. */
@@ -67,27 +67,26 @@ const create = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: 
 
     // Intent first: whatever happens from here on, a restarted daemon knows what to undo.
     parts.sandboxes.put(sandbox);
-    rollback.defer('forget sandbox', () => forget(parts, id));
-    rollback.defer('remove pod cgroup', () => removePodCgroup(parts, sandbox));
+    // What cannot be given back now stays, NOTREADY: the kubelet's StopPodSandbox tries again.
+    rollback.defer('keep what is left', () => void parts.sandboxes.update(id, { stage: 'stopping' }));
+    rollback.defer('release sandbox', async () => {
+      await releaseSandbox(parts, sandbox);
+      await forgetSandbox(parts, sandbox);
+    });
 
     const directory = podDirectory(parts.config, id);
     // On the state directory's tmpfs nothing waits for a disk: a call here is cheaper than its way through the thread pool.
     mkdirSync(join(directory, 'exits'), { recursive: true, mode: 0o700 });
     mkdirSync(join(directory, 'containers'), { mode: 0o700 });
-    rollback.defer('remove state directory', () => rm(directory, { recursive: true, force: true }));
 
-    const supervisorPid = await startSupervisor(parts, sandbox, directory, rollback);
-    const ips = await attachNetwork(parts, sandbox, rollback);
+    const supervisorPid = await startSupervisor(parts, sandbox, directory);
+    const ips = await attachNetwork(parts, sandbox);
     writePodFiles(directory, sandbox, ips);
+    // It may have died while the plugins worked.
+    parts.supervisors.require(id);
     parts.sandboxes.update(id, { stage: 'ready', ips, supervisorPid });
     return id;
   });
-
-/** A pod whose addresses could not be given back stays, NOTREADY: the kubelet's StopPodSandbox tries again. */
-const forget = ({ network, sandboxes }: Parts, id: string): void => {
-  if (network.leftovers().some(({ sandboxId }) => sandboxId === id)) sandboxes.update(id, { stage: 'stopping' });
-  else sandboxes.delete(id);
-};
 
 const plan = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: string): Sandbox => {
   const id = randomBytes(32).toString('hex');
@@ -125,16 +124,10 @@ const requireUserNamespaces = async (parts: Parts): Promise<void> => {
     );
 };
 
-const startSupervisor = async (
-  parts: Parts,
-  sandbox: Sandbox,
-  directory: string,
-  rollback: Rollback,
-): Promise<number> => {
+const startSupervisor = async (parts: Parts, sandbox: Sandbox, directory: string): Promise<number> => {
   const { id, config } = sandbox;
   const pid = await parts.spawner.spawn(directory);
   const supervisor = await parts.supervisors.connect(id, directory);
-  rollback.defer('end supervisor', () => parts.supervisors.shutdown(id));
   await supervisor.sandbox(sandboxPlan(parts, sandbox, config));
   return pid;
 };
@@ -154,11 +147,9 @@ const sandboxPlan = (
   mountLabel: selinuxLabels(config.linux?.securityContext, sandbox.selinuxLevel ?? '', host.selinux)?.mount,
 });
 
-const attachNetwork = async (parts: Parts, sandbox: Sandbox, rollback: Rollback): Promise<string[]> => {
+const attachNetwork = async (parts: Parts, sandbox: Sandbox): Promise<string[]> => {
   if (sandbox.netnsPath === '') return [];
-  const request = attachment(sandbox);
-  rollback.defer('detach network', () => parts.network.remove(request));
-  const result = await parts.network.add(request);
+  const result = await parts.network.add(attachment(sandbox));
   return [result.ip, ...result.additionalIps];
 };
 

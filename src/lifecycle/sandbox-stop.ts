@@ -1,12 +1,7 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Sandbox } from '../store/sandbox.js';
-import { attachment } from './attachment.js';
 import { killContainer } from './container-kill.js';
-import { podDirectory } from './paths.js';
-import { removePodCgroup } from './pod-cgroup.js';
-import { unpinNetns } from './netns.js';
 import type { Runtime } from './runtime.js';
+import { releaseSandbox } from './sandbox-end.js';
 
 type Parts = Pick<
   Runtime,
@@ -36,11 +31,7 @@ export const stopSandbox = async (parts: Parts, { id }: Sandbox): Promise<void> 
     if (!sandbox || sandbox.stage === 'stopped') return;
     // A container created while the others died is dead with the supervisor.
     await killContainers(parts, id);
-    if (sandbox.netnsPath !== '') await parts.network.remove(attachment(sandbox));
-    await parts.supervisors.shutdown(id);
-    await unpinNetns(parts, sandbox.netnsPath);
-    await removePodCgroup(parts, sandbox);
-    await rm(join(podDirectory(parts.config, id), 'supervisor.sock'), { force: true });
+    await releaseSandbox(parts, sandbox);
     if (sandbox.stage !== 'removing') parts.sandboxes.update(id, { stage: 'stopped', supervisorPid: 0 });
   });
 };

@@ -1,0 +1,48 @@
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { killCgroup } from '../cgroup/kill.js';
+import { scopeOf } from '../cgroup/slice.js';
+import { type Container, heldLayers } from '../store/container.js';
+import { dropContainer } from './container-kill.js';
+import { endScope } from './container-scope.js';
+import { containerDirectory, specPath } from './paths.js';
+import type { Runtime } from './runtime.js';
+
+type Holder = Pick<Runtime, 'supervisors' | 'exits' | 'cgroups' | 'systemd'>;
+type Keeper = Pick<Runtime, 'config' | 'containers' | 'layers' | 'containerStats' | 'execPlans'>;
+
+/**
+ * All that a container holds, in the order in which it goes; whoever removes one, whatever it had come to, removes it by this list. Each step
+ * is harmless when there is nothing. The writable layer is deleted in the background.
+ */
+export const releaseContainer = async (parts: Holder & Keeper, container: Container): Promise<void> => {
+  await endContainer(parts, container);
+  await Promise.all([
+    parts.layers.discard(containerDirectory(parts.config, container.id)),
+    rm(dirname(specPath(parts.config, container.sandboxId, container.id)), { recursive: true, force: true }),
+  ]);
+  parts.containerStats.forget(container);
+  parts.execPlans.forget(container.id);
+  // Once, although RemovePodSandbox may overtake a creation that then rolls back.
+  if (parts.containers.delete(container.id)) await parts.layers.release(heldLayers(container));
+};
+
+/** The processes of a container, its cgroup and its scope. Whatever was recorded: the supervisor knows what there is, else the kernel. */
+export const endContainer = async (parts: Holder, container: Container): Promise<void> => {
+  if (!(await endBySupervisor(parts, container))) await killCgroup(parts.cgroups, container.cgroupPath);
+  await endScope(parts, container);
+};
+
+/** False when there is no supervisor, or none any more. */
+const endBySupervisor = async (parts: Holder, { id, sandboxId, cgroupPath }: Container): Promise<boolean> => {
+  const supervisor = parts.supervisors.get(sandboxId);
+  if (!supervisor) return false;
+  try {
+    await dropContainer(parts, supervisor, id);
+    if (scopeOf(cgroupPath)) await supervisor.release(id);
+    return true;
+  } catch (error) {
+    if (parts.supervisors.get(sandboxId) === supervisor) throw error;
+    return false;
+  }
+};
