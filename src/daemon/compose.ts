@@ -19,13 +19,14 @@ import { SeccompFilters } from '../lifecycle/seccomp-filters.js';
 import { SpawnerService } from '../lifecycle/spawner-service.js';
 import { Supervisors } from '../lifecycle/supervisors.js';
 import { Flights, Turns } from '../base/turns.js';
+import type { Closing } from '../base/closing.js';
 import { UserNamespaces } from '../lifecycle/user-namespaces.js';
 import { countWritableLayers } from '../lifecycle/writable-layers.js';
 import { Network } from '../network/network.js';
 import { loadAddon, type NativeAddon } from '../native/addon.js';
 import { compileSeccomp } from '../native/seccomp-compile.js';
 import { CgroupFiles } from '../stats/cgroup-files.js';
-import { StreamingServer } from '../streaming/server.js';
+import { type Session, StreamingServer } from '../streaming/server.js';
 import { serveSession } from '../streaming/session.js';
 import { ContainerStatsReader } from '../stats/container-stats.js';
 import { CpuRates } from '../stats/cpu-rates.js';
@@ -41,67 +42,64 @@ import type { Sandbox } from '../store/sandbox.js';
 import { nativePrograms } from './native-programs.js';
 import { ServiceManager } from './service-manager.js';
 
-/** The composition root: the only place that knows which part is made of what. */
-export const compose = async (
-  config: Config,
-  log: Logger,
-): Promise<{ runtime: Runtime; streaming: StreamingServer; manager: ServiceManager; close: () => Promise<void> }> => {
+export interface Composed {
+  readonly runtime: Runtime;
+  readonly streaming: StreamingServer;
+  readonly manager: ServiceManager;
+}
+
+/** The composition root: the only place that knows which part is made of what, and how each is closed. */
+export const compose = async (config: Config, log: Logger, closing: Closing): Promise<Composed> => {
   const addon = loadAddon();
-  const journal = Journal.open(journalPath(config), (error, what) => log.warn({ err: error }, what));
-  const writable = new DirectoryUsage(countWritableLayers(config, [nativePrograms.unpacker]), log);
-  const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
-  const containers = new ObjectStore<Container>('container', journal);
-  const exits = new Exits(containers, log);
-  const spawner = new SpawnerService(nativePrograms.supervisor, log);
+  const manager = closing.with('service manager', new ServiceManager(addon, log), (it) => it.close());
+  const stores = openStores(config, log, closing);
+  const spawner = closing.with('spawner', new SpawnerService(nativePrograms.supervisor, log), (it) => it.close());
   await spawner.start();
   const [images, host] = await Promise.all([
     openImages(config, log, [nativePrograms.unpacker]),
     readyHost(spawner, log),
   ]);
-  const kernel = await kernelParts(config, writable, addon);
-  const streaming = new StreamingServer(config.streaming, log, (session) => serveSession(runtime, session));
+  closing.with('layers', images.layers, (it) => it.close());
+  closing.with('pulls', images.pulls, (it) => it.close());
+  const kernel = await kernelParts(config, log, addon, closing);
+  const handlers = await openHandlers(config, host, spawner, log);
+  const fetch = (path: string, number: number) => addon.fetchDescriptors(path, number);
+  const supervisors = closing.with('supervisors', new Supervisors(stores.exits, log, fetch), (it) => it.closeAll());
+  const network = closing.with('network', openNetwork(config, log, spawner), (it) => it.close());
+  const serve = (session: Session) => serveSession(runtime, session);
+  const streaming = closing.with('streaming', new StreamingServer(config.streaming, log, serve), (it) => it.close());
   const runtime: Runtime = {
+    ...stores,
     ...images,
     ...kernel,
-    handlers: await openHandlers(config, host, spawner, log),
+    handlers,
     host,
-    sandboxes,
-    containers,
-    exits,
-    events: new Events(sandboxes, containers),
     spawner,
-    supervisors: new Supervisors(exits, log, (path, number) => addon.fetchDescriptors(path, number)),
+    supervisors,
     streamUrls: streaming,
     attachedInputs: new AttachedInputs(),
-    network: openNetwork(config, log, spawner),
+    network,
     userNamespaces: new UserNamespaces(spawner, host, nativePrograms.supervisor, config.root),
     turns: new Turns(),
     flights: new Flights(),
   };
   markTopDirectories(runtime, addon);
   if (runtime.cgroupDriver.name === 'systemd') runtime.systemd.watchReloads(() => void refreshScopes(runtime));
-  runtime.supervisors.onLost = (sandboxId) => {
+  supervisors.losses.add((sandboxId) => {
     supervisorLost(runtime, sandboxId).catch((error: unknown) => {
       log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor');
     });
-  };
-  const close = () => closeAll(runtime, streaming, spawner, writable, journal);
-  return { runtime, streaming, manager: new ServiceManager(addon, log), close };
+  });
+  return { runtime, streaming, manager };
 };
 
-const closeAll = async (
-  runtime: Runtime,
-  streaming: StreamingServer,
-  spawner: SpawnerService,
-  writable: DirectoryUsage,
-  journal: Journal,
-): Promise<void> => {
-  await streaming.close();
-  runtime.network.close();
-  runtime.supervisors.closeAll();
-  runtime.systemd.close();
-  await Promise.all([spawner.close(), writable.close(), runtime.pulls.close().then(() => runtime.layers.close())]);
-  journal.close();
+/** What is known of pods and containers, and who is told of it. */
+const openStores = (config: Config, log: Logger, closing: Closing) => {
+  const warn = (error: unknown, what: string) => log.warn({ err: error }, what);
+  const journal = closing.with('journal', Journal.open(journalPath(config), warn), (it) => it.close());
+  const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
+  const containers = new ObjectStore<Container>('container', journal);
+  return { sandboxes, containers, exits: new Exits(containers, log), events: new Events(sandboxes, containers) };
 };
 
 /** The facts of this machine, once its default profile is loaded. */
@@ -132,9 +130,11 @@ const markTopDirectories = (runtime: Pick<Runtime, 'config' | 'layers'>, addon: 
 };
 
 /** What depends on this machine's kernel. */
-const kernelParts = async (config: Config, writable: DirectoryUsage, addon: NativeAddon) => {
+const kernelParts = async (config: Config, log: Logger, addon: NativeAddon, closing: Closing) => {
+  const count = countWritableLayers(config, [nativePrograms.unpacker]);
+  const writable = closing.with('writable layers', new DirectoryUsage(count, log), (it) => it.close());
   const cgroups = readLayout();
-  const systemd = new Systemd();
+  const systemd = closing.with('systemd', new Systemd(), (it) => it.close());
   const cgroupDriver = await openCgroupDriver(config, cgroups, systemd);
   const filters = new SeccompFilters((profile) => compileSeccomp(profile, addon));
   const measuring = { layout: cgroups, files: new CgroupFiles(), rates: new CpuRates() };

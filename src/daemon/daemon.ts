@@ -1,5 +1,6 @@
 import { mkdirSync, chmodSync } from 'node:fs';
 import { pino, type Logger } from 'pino';
+import { type Closing, withRollback } from '../base/closing.js';
 import type { Config } from '../base/config.js';
 import { implement } from '../grpc/call.js';
 import { Calls } from '../grpc/calls.js';
@@ -44,21 +45,24 @@ export const runDaemon = async (config: Config): Promise<number> => {
 const serve = async (config: Config, log: Logger): Promise<void> => {
   const stopped = signalled();
   // A start that is told to stop loses nothing by its end: the next one does the same again.
-  const stop = await Promise.race([start(config, log), stopped.then(() => undefined)]);
+  const stop = await Promise.race([
+    withRollback(log, (closing) => start(config, log, closing)),
+    stopped.then(() => undefined),
+  ]);
   const signal = await stopped;
   log.info({ signal }, 'stopping; containers go on running');
   await stop?.();
 };
 
 /** Resolves when the socket is open, to what ends all of it. */
-const start = async (config: Config, log: Logger): Promise<() => Promise<void>> => {
+const start = async (config: Config, log: Logger, closing: Closing): Promise<() => Promise<void>> => {
   const addon = loadAddon();
   const reason = refusal(judge(probeHost(config, addon, Object.values(nativePrograms))));
   if (reason !== undefined)
     throw failedPrecondition(`cannot work on this host: ${reason}; \`jangada check\` tells more`);
   prepareDirectories(config);
   claimDirectories(config, addon);
-  const { runtime, streaming, manager, close } = await compose(config, log);
+  const { runtime, streaming, manager } = await compose(config, log, closing);
   await recover(runtime);
   await streaming.listen();
   const services = loadCri();
@@ -75,8 +79,7 @@ const start = async (config: Config, log: Logger): Promise<() => Promise<void>> 
     runtime.events.close();
     await shutdown(server, calls, DRAIN_MS);
     // What does not end is ended by the process: every start is a recovery.
-    await within(CLOSE_MS, close()).catch((error: unknown) => log.warn({ err: error }, 'not all is closed'));
-    manager.close();
+    await within(CLOSE_MS, closing.close()).catch((error: unknown) => log.warn({ err: error }, 'not all is closed'));
   };
 };
 

@@ -15,7 +15,7 @@ import { limitScope, makeScope } from './container-scope.js';
 import { withoutLinksAbove } from './log-path.js';
 import { containerDirectory, specPath } from './paths.js';
 import { requestText } from './request-text.js';
-import { withRollback } from './rollback.js';
+import { withRollback } from '../base/closing.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
 

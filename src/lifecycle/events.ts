@@ -39,8 +39,8 @@ export class Events {
     private readonly containers: ObjectStore<Container>,
     private readonly mostUnread = MOST_UNREAD,
   ) {
-    containers.onChange = (before, after) => this.#publish(before, after, after ?? before, containerEvents);
-    sandboxes.onChange = (before, after) => this.#publish(before, after, undefined, sandboxEvents);
+    containers.changes.add((before, after) => this.#publish(before, after, after ?? before, containerEvents));
+    sandboxes.changes.add((before, after) => this.#publish(before, after, undefined, sandboxEvents));
   }
 
   /** All events from now on, until `signal`; listening begins with the call, not with the first `next`. */

@@ -14,7 +14,7 @@ import { now } from '../base/clock.js';
 import { netnsPath, podDirectory } from './paths.js';
 import { type PodFiles, hostResolvConf, hostsText, podHostname, resolvConfText } from './pod-files.js';
 import { requestText } from './request-text.js';
-import { withRollback } from './rollback.js';
+import { withRollback } from '../base/closing.js';
 import type { Runtime } from './runtime.js';
 import { forgetSandbox, releaseSandbox } from './sandbox-end.js';
 

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { unavailable } from '../base/errors.js';
+import { Listeners } from '../base/listeners.js';
 import {
   connectSupervisor,
   type Supervisor,
@@ -26,8 +27,8 @@ export class Supervisors {
   readonly #connections = new Map<string, Supervisor>();
   /** Pods whose supervisor may well live although nobody can talk to it: nothing is concluded of them, and nothing done to them. */
   readonly #outOfReach = new Set<string>();
-  /** Called when a supervisor is gone that nobody asked to go. */
-  onLost: (sandboxId: string) => void = () => undefined;
+  /** Told when a supervisor is gone that nobody asked to go. */
+  readonly losses = new Listeners<[sandboxId: string]>();
 
   constructor(
     private readonly exits: Exits,
@@ -44,7 +45,7 @@ export class Supervisors {
         if (this.#connections.get(sandboxId) !== supervisor) return;
         this.#connections.delete(sandboxId);
         this.log.warn({ sandbox: sandboxId }, 'supervisor lost');
-        this.onLost(sandboxId);
+        this.losses.tell(sandboxId);
       },
     };
     const supervisor = await connectSupervisor(directory, events, this.fetch);

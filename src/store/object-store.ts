@@ -1,4 +1,5 @@
 import { invalidArgument, notFound } from '../base/errors.js';
+import { Listeners } from '../base/listeners.js';
 import type { Journal } from './journal.js';
 
 /** 64 random lower-case hex digits, as the kubelet and cAdvisor expect of sandbox and container IDs. */
@@ -14,8 +15,8 @@ export interface StoredObject {
  */
 export class ObjectStore<T extends StoredObject> {
   readonly #objects = new Map<string, T>();
-  /** Called after each change, with the record before and after it; undefined is: none. */
-  onChange: (before: T | undefined, after: T | undefined) => void = () => undefined;
+  /** Told after each change, with the record before and after it; undefined is: none. */
+  readonly changes = new Listeners<[before: T | undefined, after: T | undefined]>();
 
   constructor(
     private readonly kind: string,
@@ -57,7 +58,7 @@ export class ObjectStore<T extends StoredObject> {
     const before = this.#objects.get(object.id);
     this.journal.put(this.kind, object.id, object);
     this.#objects.set(object.id, object);
-    this.onChange(before, object);
+    this.changes.tell(before, object);
   }
 
   /** Replaces fields of an object that is still there; what was removed meanwhile stays removed. */
@@ -76,7 +77,7 @@ export class ObjectStore<T extends StoredObject> {
     if (!before) return false;
     this.journal.delete(this.kind, id);
     this.#objects.delete(id);
-    this.onChange(before, undefined);
+    this.changes.tell(before, undefined);
     return true;
   }
 
@@ -86,7 +87,7 @@ export class ObjectStore<T extends StoredObject> {
     const updated = { ...old, ...change };
     journalled(updated);
     this.#objects.set(id, updated);
-    this.onChange(old, updated);
+    this.changes.tell(old, updated);
     return updated;
   }
 }

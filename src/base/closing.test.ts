@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import t from 'tap';
-import { within } from '../base/within.js';
-import { withRollback } from './rollback.js';
+import { Closing, withRollback } from './closing.js';
+import { within } from './within.js';
 
 const log = pino({ level: 'silent' });
 
@@ -30,6 +30,17 @@ t.test('success undoes nothing', async (t) => {
     7,
   );
   t.same(undone, []);
+});
+
+t.test('what was opened is closed once, the last first, when all goes well too', async (t) => {
+  const closed: string[] = [];
+  const closing = new Closing(log);
+  const open = (name: string) => closing.with(name, { name }, (it) => void closed.push(it.name));
+  t.same(open('journal'), { name: 'journal' });
+  open('spawner');
+  await closing.close();
+  await closing.close();
+  t.same(closed, ['spawner', 'journal']);
 });
 
 t.test('no wait is for ever', async (t) => {
