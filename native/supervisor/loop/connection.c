@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -10,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/harden.h"
+#include "base/member.h"
 
 #define KEEP (64u << 10) /* buffers up to this size are wiped, larger ones are given back */
 
@@ -128,7 +128,7 @@ static void receive(struct connection *c) {
 }
 
 static void on_ready(struct source *source, uint32_t events) {
-    struct connection *c = (struct connection *)((char *)source - offsetof(struct connection, source));
+    struct connection *c = container_of(source, struct connection, source);
     if (events & EPOLLOUT) {
         flush(c);
         if (queued(c) < CONNECTION_OUT_PAUSE && c->in_len > 0)

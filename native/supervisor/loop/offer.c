@@ -1,11 +1,11 @@
 #include "loop/offer.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/member.h"
 #include "loop/loop.h"
 
 #define OFFERS_MAX 128u
@@ -36,9 +36,7 @@ static void withdraw(struct offer *o) {
     o->number = 0;
 }
 
-static void on_offer_timer(struct timer *timer) {
-    withdraw((struct offer *)((char *)timer - offsetof(struct offer, timer)));
-}
+static void on_offer_timer(struct timer *timer) { withdraw(container_of(timer, struct offer, timer)); }
 
 uint32_t offer_make(const int fds[OFFER_FDS]) {
     struct offer *o = offers;
@@ -88,7 +86,7 @@ static void dismiss(struct fetcher *f) {
 }
 
 static void on_fetcher(struct source *source, uint32_t events) {
-    struct fetcher *f = (struct fetcher *)((char *)source - offsetof(struct fetcher, source));
+    struct fetcher *f = container_of(source, struct fetcher, source);
     uint32_t number = 0;
     (void)events;
     ssize_t n = recv(source->fd, &number, sizeof number, MSG_DONTWAIT);
@@ -98,9 +96,7 @@ static void on_fetcher(struct source *source, uint32_t events) {
     dismiss(f);
 }
 
-static void on_fetcher_timer(struct timer *timer) {
-    dismiss((struct fetcher *)((char *)timer - offsetof(struct fetcher, timer)));
-}
+static void on_fetcher_timer(struct timer *timer) { dismiss(container_of(timer, struct fetcher, timer)); }
 
 static void on_connect(struct source *source, uint32_t events) {
     struct fetcher *f = fetchers;

@@ -1,9 +1,9 @@
 #include "loop/pump.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <unistd.h>
 
+#include "base/member.h"
 #include "loop/tty.h"
 
 void pump_init(struct pump *p) { p->from.fd = p->to.fd = -1; }
@@ -48,9 +48,7 @@ void pump_retry(struct pump *p) {
     look_again(p);
 }
 
-static void on_hangup_over(struct timer *timer) {
-    look_again((struct pump *)((char *)timer - offsetof(struct pump, timer)));
-}
+static void on_hangup_over(struct timer *timer) { look_again(container_of(timer, struct pump, timer)); }
 
 /* True when the terminal at one end, which nobody has open, may be opened again. */
 static bool waits_for_terminal(struct pump *p) {
@@ -62,7 +60,7 @@ static bool waits_for_terminal(struct pump *p) {
 }
 
 static void on_from(struct source *source, uint32_t events) {
-    struct pump *p = (struct pump *)((char *)source - offsetof(struct pump, from));
+    struct pump *p = container_of(source, struct pump, from);
     (void)events;
     ssize_t n = read(source->fd, p->data, sizeof p->data);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -78,7 +76,7 @@ static void on_from(struct source *source, uint32_t events) {
 }
 
 static void on_to(struct source *source, uint32_t events) {
-    struct pump *p = (struct pump *)((char *)source - offsetof(struct pump, to));
+    struct pump *p = container_of(source, struct pump, to);
     if (!(events & EPOLLERR) && events & EPOLLHUP && waits_for_terminal(p)) return;
     if (events & (EPOLLERR | EPOLLHUP) || !send_rest(p)) finish(p);
 }

@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/give_back.h"
+#include "base/member.h"
 #include "loop/offer.h"
 #include "loop/tty.h"
 #include "pod/container_io.h"
@@ -88,7 +88,7 @@ static void close_output(struct attached_output *o) {
 }
 
 static void on_stalled(struct timer *timer) {
-    struct attached_output *o = (struct attached_output *)((char *)timer - offsetof(struct attached_output, timer));
+    struct attached_output *o = container_of(timer, struct attached_output, timer);
     struct attachment *a = o->attachment;
     pump_stop(&a->input);
     for (int i = 0; i < 2; i++) close_output(&a->output[i]);
@@ -108,7 +108,7 @@ static ssize_t offer_bytes(struct attached_output *o, const uint8_t *data, size_
 }
 
 static void on_room(struct source *source, uint32_t events) {
-    struct attached_output *o = (struct attached_output *)((char *)source - offsetof(struct attached_output, to));
+    struct attached_output *o = container_of(source, struct attached_output, to);
     ssize_t n = events & (EPOLLERR | EPOLLHUP) ? -1 : offer_bytes(o, rest_of(o) + o->start, o->end - o->start);
     if (n < 0) {
         close_output(o);
@@ -169,13 +169,10 @@ void attach_finish(struct container *c) {
 
 /* ---- request ---- */
 
-static void on_input_stopped(struct pump *p) {
-    release_if_over((struct attachment *)((char *)p - offsetof(struct attachment, input)));
-}
+static void on_input_stopped(struct pump *p) { release_if_over(container_of(p, struct attachment, input)); }
 
 static bool input_lasts(const struct pump *p) {
-    const struct container *c =
-        ((const struct attachment *)((const char *)p - offsetof(struct attachment, input)))->container;
+    const struct container *c = container_of(p, const struct attachment, input)->container;
     return c && c->state != CONTAINER_ENDING;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/kernel.h"
+#include "base/member.h"
 #include "build/env.h"
 #include "build/verify.h"
 #include "cgroup/end.h"
@@ -73,21 +74,19 @@ void container_forget_tags(void) {
 
 /* ---- events of the process ---- */
 
-#define OF_PROCESS(p) ((struct container *)((char *)(p) - offsetof(struct container, process)))
+static struct container *of_process(struct process *p) { return container_of(p, struct container, process); }
 
-static void on_ready(struct process *p) { dispatch(OF_PROCESS(p), EVENT_READY); }
-static void on_executed(struct process *p) { dispatch(OF_PROCESS(p), EVENT_EXECUTED); }
-static void on_ended(struct process *p) { dispatch(OF_PROCESS(p), EVENT_ENDED); }
+static void on_ready(struct process *p) { dispatch(of_process(p), EVENT_READY); }
+static void on_executed(struct process *p) { dispatch(of_process(p), EVENT_EXECUTED); }
+static void on_ended(struct process *p) { dispatch(of_process(p), EVENT_ENDED); }
 
 static void on_failed(struct process *p, const struct error *err) {
-    struct container *c = OF_PROCESS(p);
+    struct container *c = of_process(p);
     if (c->error.error == 0) c->error = *err;
     dispatch(c, EVENT_FAILED);
 }
 
-static void on_timer(struct timer *timer) {
-    dispatch((struct container *)((char *)timer - offsetof(struct container, timer)), EVENT_TIMEOUT);
-}
+static void on_timer(struct timer *timer) { dispatch(container_of(timer, struct container, timer), EVENT_TIMEOUT); }
 
 /* ---- ending ---- */
 
@@ -125,7 +124,7 @@ static void remove_cgroup(struct container *c) {
 
 static void deleted(struct child *child, int status) {
     (void)status; /* what it leaves behind lies in the pod's directory and goes with it */
-    dispatch((struct container *)((char *)child - offsetof(struct container, deletion)), EVENT_ENDED);
+    dispatch(container_of(child, struct container, deletion), EVENT_ENDED);
 }
 
 /* True when an external runtime has forgotten the container, or there is none. */

@@ -2,12 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/give_back.h"
+#include "base/member.h"
 #include "build/env.h"
 #include "loop/tty.h"
 #include "pod/attach.h"
@@ -38,7 +38,7 @@ static void widen(struct output *output) {
 }
 
 static void on_hangup_over(struct timer *timer) {
-    struct output *output = (struct output *)((char *)timer - offsetof(struct output, timer));
+    struct output *output = container_of(timer, struct output, timer);
     container_io_resume(output->container, (int)(output - output->container->output));
 }
 
@@ -51,7 +51,7 @@ static void wait_for_terminal(struct output *output) {
 
 static void on_output(struct source *source, uint32_t events) {
     (void)events;
-    struct output *output = (struct output *)((char *)source - offsetof(struct output, source));
+    struct output *output = container_of(source, struct output, source);
     struct container *c = output->container;
     const uint8_t *text;
     size_t most = attach_is_watched(c) ? ATTACH_WRITE_MAX : LOG_READ_MAX;

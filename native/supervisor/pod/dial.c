@@ -3,12 +3,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/member.h"
 #include "loop/offer.h"
 
 #define DIALS_MAX 64u
@@ -82,7 +82,7 @@ static void give_up(struct dial *d, int error) {
 }
 
 static void on_settled(struct source *source, uint32_t events) {
-    struct dial *d = (struct dial *)((char *)source - offsetof(struct dial, source));
+    struct dial *d = container_of(source, struct dial, source);
     int error = 0;
     socklen_t size = sizeof error;
     (void)events;
@@ -93,9 +93,7 @@ static void on_settled(struct source *source, uint32_t events) {
         succeed(d);
 }
 
-static void on_timer(struct timer *timer) {
-    give_up((struct dial *)((char *)timer - offsetof(struct dial, timer)), ETIMEDOUT);
-}
+static void on_timer(struct timer *timer) { give_up(container_of(timer, struct dial, timer), ETIMEDOUT); }
 
 static void try_next(struct dial *d) {
     if (d->family == FAMILIES) {

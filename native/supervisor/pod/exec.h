@@ -7,7 +7,8 @@
 #include "loop/connection.h"
 #include "pod/container.h"
 
-void exec_init(struct connection *connection, const struct build_env *env);
+void exec_init(struct connection *connection);
+/* Answers when it has ended: 1, or -1 with *err. */
 int exec_start(const struct request *r, struct container *c, struct error *err);
 /* The connection has room again. */
 void exec_on_room(void);

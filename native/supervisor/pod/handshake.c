@@ -1,12 +1,12 @@
 #include "pod/handshake.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/member.h"
 #include "build/message.h"
 #include "loop/child.h"
 
@@ -101,7 +101,7 @@ void handshake_drain(struct handshake *h) {
 
 static void on_ready(struct source *source, uint32_t events) {
     (void)events;
-    handshake_drain((struct handshake *)((char *)source - offsetof(struct handshake, source)));
+    handshake_drain(container_of(source, struct handshake, source));
 }
 
 int handshake_begin(struct handshake *h, int fd, pid_t builder, bool create, bool terminal) {

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -10,6 +9,7 @@
 #include "base/error.h"
 #include "base/harden.h"
 #include "base/kernel.h"
+#include "base/member.h"
 #include "loop/child.h"
 #include "wire/request.h"
 
@@ -31,7 +31,7 @@ _Noreturn static void stand(pid_t parent) {
 
 static void ended(struct child *child, int status) {
     (void)status;
-    ((struct placeholder *)((char *)child - offsetof(struct placeholder, child)))->id[0] = 0;
+    container_of(child, struct placeholder, child)->id[0] = 0;
 }
 
 pid_t placeholder_begin(const char *id, struct error *err) {

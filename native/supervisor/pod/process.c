@@ -1,12 +1,10 @@
 #include "pod/process.h"
 
 #include <signal.h>
-#include <stddef.h>
 #include <sys/wait.h>
 
 #include "base/kernel.h"
-
-#define OF(pointer, member) ((struct process *)((char *)(pointer) - offsetof(struct process, member)))
+#include "base/member.h"
 
 void process_init(struct process *p) {
     *p = (struct process){.pidfd = -1};
@@ -28,7 +26,7 @@ static bool is_still_being_started(const struct process *p) {
 }
 
 static void payload_ended(struct child *child, int status) {
-    struct process *p = OF(child, payload);
+    struct process *p = container_of(child, struct process, payload);
     handshake_drain(&p->handshake); /* what it said comes before its end */
     p->payload_ended = true;
     p->status = status;
@@ -36,7 +34,7 @@ static void payload_ended(struct child *child, int status) {
 }
 
 static void builder_ended(struct child *child, int status) {
-    struct process *p = OF(child, builder);
+    struct process *p = container_of(child, struct process, builder);
     bool ended = p->ended;
     handshake_drain(&p->handshake);
     if (!p->handshake.payload)
@@ -48,7 +46,7 @@ static void builder_ended(struct child *child, int status) {
 }
 
 static void payload_named(struct handshake *h) {
-    struct process *p = OF(h, handshake);
+    struct process *p = container_of(h, struct process, handshake);
     p->pid = h->pid;
     child_watch(&p->payload, h->pid, payload_ended);
     if (p->pidfd >= 0) close(p->pidfd);
@@ -56,17 +54,17 @@ static void payload_named(struct handshake *h) {
 }
 
 static void ready(struct handshake *h) {
-    struct process *p = OF(h, handshake);
+    struct process *p = container_of(h, struct process, handshake);
     p->on_ready(p);
 }
 
 static void executed(struct handshake *h) {
-    struct process *p = OF(h, handshake);
+    struct process *p = container_of(h, struct process, handshake);
     p->on_executed(p);
 }
 
 static void failed(struct handshake *h) {
-    struct process *p = OF(h, handshake);
+    struct process *p = container_of(h, struct process, handshake);
     p->on_failed(p, &h->error);
 }
 

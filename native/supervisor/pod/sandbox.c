@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/kernel.h"
+#include "base/member.h"
 #include "build/env.h"
 #include "build/mntns.h"
 #include "build/userns.h"
@@ -165,7 +166,7 @@ static int check(struct sandbox *s, const struct request *r, const struct own_na
 
 static void init_ended(struct child *child, int status) {
     (void)status;
-    struct sandbox *s = (struct sandbox *)((char *)child - offsetof(struct sandbox, init));
+    struct sandbox *s = container_of(child, struct sandbox, init);
     if (s->on_init_ended) s->on_init_ended(s);
 }
 

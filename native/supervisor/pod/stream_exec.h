@@ -5,7 +5,7 @@
 #include "loop/connection.h"
 #include "pod/container.h"
 
-void stream_exec_init(struct connection *connection, const struct build_env *env);
+void stream_exec_init(struct connection *connection);
 /* Answers when the program runs: 1, or -1 with *err. */
 int stream_exec_open(const struct request *r, struct container *c, struct error *err);
 /* Answers when it has ended. */

@@ -21,9 +21,11 @@
 #include "pod/container.h"
 #include "pod/dial.h"
 #include "pod/exec.h"
+#include "pod/further.h"
 #include "pod/placeholder.h"
 #include "pod/sandbox.h"
 #include "pod/stream_exec.h"
+#include "pod/tell.h"
 
 #define SHUTDOWN_MS 10000
 
@@ -35,46 +37,6 @@ static char directory[PATH_MAX];
 static struct timer shutdown_timer;
 static uint32_t shutdown_tag;
 static bool shutting_down;
-
-static void reply_pid(uint16_t request, uint32_t tag, pid_t pid) {
-    struct wire_writer w;
-    message_begin(&connection, &w, request | MESSAGE_REPLY, tag);
-    wire_put_u32(&w, 1, (uint32_t)pid);
-    message_send(&connection, &w);
-}
-
-/* ---- what containers tell ---- */
-
-static void on_created(struct container *c, uint32_t tag) {
-    if (tag == 0) return;
-    if (c->error.error)
-        reply_error(&connection, tag, &c->error);
-    else
-        reply_pid(REQUEST_CREATE, tag, c->process.pid);
-}
-
-static void on_started(struct container *c, uint32_t tag) {
-    struct wire_writer w;
-    if (tag == 0) return;
-    if (c->error.error) {
-        reply_error(&connection, tag, &c->error);
-        return;
-    }
-    message_begin(&connection, &w, REQUEST_START | MESSAGE_REPLY, tag);
-    wire_put_u64(&w, 1, c->started_at);
-    message_send(&connection, &w);
-}
-
-static void on_exited(struct container *c) {
-    struct wire_writer w;
-    message_begin(&connection, &w, MESSAGE_EXITED, 0);
-    wire_put_string(&w, 1, c->id);
-    wire_put_i32(&w, 2, c->exit_code);
-    wire_put_u8(&w, 3, c->oom);
-    wire_put_u64(&w, 4, c->exited_at);
-    wire_put_string(&w, 5, c->error.error ? c->error.detail : "");
-    message_send(&connection, &w);
-}
 
 /* ---- shutdown ---- */
 
@@ -135,7 +97,7 @@ static void reply_init(const struct request *r, int done, const struct error *er
     int null_fd = host.env.null_fd;
     host.env = sandbox.env;
     host.env.null_fd = null_fd;
-    reply_pid(r->type, r->tag, sandbox.init.pid);
+    tell_pid(r->type, r->tag, sandbox.init.pid);
 }
 
 static void make_sandbox(const struct request *r) {
@@ -168,7 +130,7 @@ static void hold(const struct request *r) {
     if (pid < 0)
         reply_error(&connection, r->tag, &err);
     else
-        reply_pid(REQUEST_HOLD, r->tag, pid);
+        tell_pid(REQUEST_HOLD, r->tag, pid);
 }
 
 static void release(const struct request *r) {
@@ -194,10 +156,6 @@ static int kill_container(const struct request *r, struct container *c, struct e
     return 0;
 }
 
-static int exec(const struct request *r, struct container *c, struct error *err) {
-    return exec_start(r, c, err) < 0 ? -1 : 1;
-}
-
 static int reopen_log(const struct request *r, struct container *c, struct error *err) {
     (void)r;
     if (c->state != CONTAINER_CREATED && c->state != CONTAINER_STARTING && c->state != CONTAINER_RUNNING)
@@ -217,63 +175,7 @@ static int remove_container(const struct request *r, struct container *c, struct
     return 0;
 }
 
-static void about_container(const struct request *r,
-                            int (*handle)(const struct request *, struct container *, struct error *)) {
-    struct error err = {0};
-    char id[CONTAINER_ID_MAX + 1];
-    struct container *c = NULL;
-    int done = -1;
-    if (!request_container_id(r, id))
-        error_set(&err, EINVAL, "request", "container id");
-    else if (!(c = container_find(id)) || c->state == CONTAINER_CREATING || c->create_failed)
-        done =
-            handle == remove_container && !c ? 0 : error_set(&err, ESRCH, "request", "no container %s in this pod", id);
-    else
-        done = handle(r, c, &err);
-    if (done < 0)
-        reply_error(&connection, r->tag, &err);
-    else if (done == 0)
-        reply_empty(&connection, r->type, r->tag);
-}
-
-static uint8_t listed_state(enum container_state state) {
-    switch (state) {
-    case CONTAINER_CREATED:
-    case CONTAINER_STARTING:
-        return 1;
-    case CONTAINER_RUNNING:
-    case CONTAINER_ENDING:
-        return 2;
-    case CONTAINER_EXITED:
-        return 3;
-    default:
-        return 0;
-    }
-}
-
-static void list(const struct request *r) {
-    struct wire_writer w;
-    message_begin(&connection, &w, REQUEST_LIST | MESSAGE_REPLY, r->tag);
-    for (struct container *c = container_next(NULL); c; c = container_next(c)) {
-        uint8_t nested[1024];
-        struct wire_writer n;
-        if (listed_state(c->state) == 0 || c->create_failed) continue;
-        wire_writer_init(&n, nested, sizeof nested);
-        wire_put_string(&n, 1, c->id);
-        wire_put_u8(&n, 2, listed_state(c->state));
-        wire_put_u32(&n, 3, c->process.ended ? 0 : (uint32_t)c->process.pid);
-        wire_put_u64(&n, 4, c->created_at);
-        wire_put_u64(&n, 5, c->started_at);
-        wire_put_u64(&n, 6, c->state == CONTAINER_EXITED ? c->exited_at : 0);
-        wire_put_i32(&n, 7, c->exit_code);
-        wire_put_u8(&n, 8, c->oom);
-        wire_put_string(&n, 9, c->error.error ? c->error.detail : "");
-        wire_put_bytes(&w, 1, nested, (uint32_t)n.len);
-    }
-    wire_put_u8(&w, 2, sandbox.ready);
-    wire_put_u32(&w, 3, (uint32_t)sandbox.init.pid);
-    message_send(&connection, &w);
-}
+static void list(const struct request *r) { tell_list(r->tag, &sandbox); }
 
 static void shut_down(const struct request *r) {
     shutdown_tag = r->tag;
@@ -284,32 +186,54 @@ static void shut_down(const struct request *r) {
     shutdown_step();
 }
 
-static const struct {
+struct handler {
     uint16_t type;
     void (*of_pod)(const struct request *);
     int (*of_container)(const struct request *, struct container *, struct error *);
-} handlers[] = {
-    {REQUEST_HELLO, hello, NULL},
-    {REQUEST_SANDBOX, make_sandbox, NULL},
-    {REQUEST_SHARE_PID, share_pid, NULL},
-    {REQUEST_CREATE, create, NULL},
-    {REQUEST_START, NULL, start},
-    {REQUEST_SIGNAL, NULL, send_signal},
-    {REQUEST_KILL, NULL, kill_container},
-    {REQUEST_EXEC, NULL, exec},
-    {REQUEST_REOPEN_LOG, NULL, reopen_log},
-    {REQUEST_UPDATE, NULL, update},
-    {REQUEST_REMOVE, NULL, remove_container},
-    {REQUEST_LIST, list, NULL},
-    {REQUEST_SHUTDOWN, shut_down, NULL},
-    {REQUEST_HOLD, hold, NULL},
-    {REQUEST_RELEASE, release, NULL},
-    {REQUEST_OPEN_EXEC, NULL, stream_exec_open},
-    {REQUEST_WAIT_EXEC, stream_exec_wait, NULL},
-    {REQUEST_ATTACH, NULL, attach_open},
-    {REQUEST_RESIZE, NULL, stream_exec_resize},
-    {REQUEST_CLOSE_STDIN, NULL, attach_close_stdin},
-    {REQUEST_CONNECT, dial_start, NULL},
+    bool absent_is_done; /* there need be no such container any more */
+};
+
+static int ask_container(const struct handler *handler, const struct request *r, struct error *err) {
+    char id[CONTAINER_ID_MAX + 1];
+    if (!request_container_id(r, id)) return error_set(err, EINVAL, "request", "container id");
+    struct container *c = container_find(id);
+    if (!c && handler->absent_is_done) return 0;
+    if (!c || c->state == CONTAINER_CREATING || c->create_failed)
+        return error_set(err, ESRCH, "request", "no container %s in this pod", id);
+    return handler->of_container(r, c, err);
+}
+
+static void about_container(const struct handler *handler, const struct request *r) {
+    struct error err = {0};
+    int done = ask_container(handler, r, &err);
+    if (done < 0)
+        reply_error(&connection, r->tag, &err);
+    else if (done == 0)
+        reply_empty(&connection, r->type, r->tag);
+}
+
+static const struct handler handlers[] = {
+    {REQUEST_HELLO, .of_pod = hello},
+    {REQUEST_SANDBOX, .of_pod = make_sandbox},
+    {REQUEST_SHARE_PID, .of_pod = share_pid},
+    {REQUEST_CREATE, .of_pod = create},
+    {REQUEST_START, .of_container = start},
+    {REQUEST_SIGNAL, .of_container = send_signal},
+    {REQUEST_KILL, .of_container = kill_container},
+    {REQUEST_EXEC, .of_container = exec_start},
+    {REQUEST_REOPEN_LOG, .of_container = reopen_log},
+    {REQUEST_UPDATE, .of_container = update},
+    {REQUEST_REMOVE, .of_container = remove_container, .absent_is_done = true},
+    {REQUEST_LIST, .of_pod = list},
+    {REQUEST_SHUTDOWN, .of_pod = shut_down},
+    {REQUEST_HOLD, .of_pod = hold},
+    {REQUEST_RELEASE, .of_pod = release},
+    {REQUEST_OPEN_EXEC, .of_container = stream_exec_open},
+    {REQUEST_WAIT_EXEC, .of_pod = stream_exec_wait},
+    {REQUEST_ATTACH, .of_container = attach_open},
+    {REQUEST_RESIZE, .of_container = stream_exec_resize},
+    {REQUEST_CLOSE_STDIN, .of_container = attach_close_stdin},
+    {REQUEST_CONNECT, .of_pod = dial_start},
 };
 
 static void on_request(struct connection *c, const struct request *r) {
@@ -320,7 +244,7 @@ static void on_request(struct connection *c, const struct request *r) {
         else if (handlers[i].of_pod)
             handlers[i].of_pod(r);
         else
-            about_container(r, handlers[i].of_container);
+            about_container(&handlers[i], r);
         return;
     }
     reply_errno(c, r->tag, EPROTO, "frame", "not a request to a supervisor, type 0x%04x", r->type);
@@ -374,14 +298,16 @@ void supervisor_main(int listener, int streams, const char *the_directory, int n
     host = (struct container_host){
         .env = {.empty_mntns = -1, .null_fd = null_fd, .pod_pidns = -1, .userns = -1},
         .directory = directory,
-        .on_created = on_created,
-        .on_started = on_started,
-        .on_exited = on_exited,
+        .on_created = tell_created,
+        .on_started = tell_started,
+        .on_exited = tell_exited,
         .on_gone = on_gone,
     };
     container_init(&host);
-    exec_init(&connection, &host.env);
-    stream_exec_init(&connection, &host.env);
+    tell_init(&connection);
+    further_init(&host.env);
+    exec_init(&connection);
+    stream_exec_init(&connection);
     attach_init(&connection);
     dial_init(&connection, &sandbox.ready);
     connection.on_request = on_request;

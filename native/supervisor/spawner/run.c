@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/kernel.h"
+#include "base/member.h"
 #include "loop/child.h"
 
 #define RUNS_MAX 64u
@@ -97,14 +97,14 @@ static bool take(struct run_output *o) {
 
 static void on_output(struct source *source, uint32_t events) {
     (void)events;
-    struct run_output *o = (struct run_output *)((char *)source - offsetof(struct run_output, source));
+    struct run_output *o = container_of(source, struct run_output, source);
     take(o);
     if (source->fd < 0) step(o->run);
 }
 
 /* Somebody the program left behind still holds its pipes: what is in them is taken, nobody is waited for. */
 static void on_drain_timer(struct timer *timer) {
-    struct run *r = (struct run *)((char *)timer - offsetof(struct run, timer));
+    struct run *r = container_of(timer, struct run, timer);
     r->drained = true;
     for (int i = 0; i < 2; i++)
         for (unsigned reads = 0; reads < 256 && r->output[i].source.fd >= 0 && take(&r->output[i]); reads++) {
@@ -113,14 +113,14 @@ static void on_drain_timer(struct timer *timer) {
 }
 
 static void on_timeout(struct timer *timer) {
-    struct run *r = (struct run *)((char *)timer - offsetof(struct run, timer));
+    struct run *r = container_of(timer, struct run, timer);
     r->timed_out = true;
     kill(-r->pid, SIGKILL);
     kill(r->pid, SIGKILL);
 }
 
 static void on_ended(struct child *child, int status) {
-    struct run *r = (struct run *)((char *)child - offsetof(struct run, child));
+    struct run *r = container_of(child, struct run, child);
     r->ended = true;
     r->status = status;
     timer_set(&r->timer, DRAIN_MS, on_drain_timer);
