@@ -1,5 +1,6 @@
 /* Further processes in a running container, and containers that share PID namespaces. */
 #include <linux/capability.h>
+#include <sys/prctl.h>
 
 #include "base/keyring.h"
 #include "test/fixture.h"
@@ -218,11 +219,10 @@ static void test_older_procfs(void) {
         has(r.text, "\n0\n1\n2\n", "the program has its own descriptors");
         ok(strstr(r.text, "\n3\n") == NULL, "and none that was lent");
         has(r.text, "(rw,nosuid,nodev,noexec", "with the flags of the plan");
-        _exit(tap_failed);
+        _exit(done_inside());
     }
     waitpid(pid, &status, 0);
-    tap_count += 6;
-    tap_failed += status != 0;
+    done_by_child(6, status == 0);
     kill(init, SIGKILL);
     waitpid(init, NULL, 0);
     close(fixture_env.pod_pidns);

@@ -50,5 +50,5 @@ int main(void) {
     timer_set(&end, 5000, on_end);
     loop_run();
     ok(called == 1, "whose own events it gets");
-    return done_testing();
+    return done();
 }

@@ -91,5 +91,5 @@ int main(void) {
     test_whole();
     test_fields();
     test_ids();
-    return done_testing();
+    return done();
 }

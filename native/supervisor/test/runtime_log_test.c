@@ -28,5 +28,5 @@ int main(void) {
     char line[512] = "{\"msg\":\"";
     memset(line + strlen(line), 'x', 400);
     ok(message(line) && strlen(said) == sizeof said - 1, "a long message is cut");
-    return done_testing();
+    return done();
 }

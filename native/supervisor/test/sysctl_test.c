@@ -31,5 +31,5 @@ int main(void) {
     struct own_namespaces own = {true, true};
     struct error err;
     ok(sysctl_check(&nul, &own, &err) < 0, "CVE-2022-0811: a NUL in the value is refused");
-    return done_testing();
+    return done();
 }

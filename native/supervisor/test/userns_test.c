@@ -1,6 +1,7 @@
 /* Containers of a pod that has a user namespace: what they see, what the host sees, and what they cannot undo. */
 #include "base/error.h"
 #include "build/env.h"
+#include "build/mntns.h"
 #include "build/userns.h"
 #include "build/verify.h"
 #include "pod/pod_init.h"
