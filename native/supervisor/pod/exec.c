@@ -36,16 +36,16 @@ struct exec {
 };
 
 static struct exec execs[FURTHER_MAX] __attribute__((aligned(4096)));
-static bool execs_used; /* since their memory was last given back */
+static unsigned in_use; /* the slots from here on have not been touched since their memory was last given back */
 static struct connection *connection;
 
 void exec_init(struct connection *the_connection) { connection = the_connection; }
 
 void exec_idle(void) {
-    for (const struct exec *e = execs; e < execs + FURTHER_MAX; e++)
+    for (const struct exec *e = execs; e < execs + in_use; e++)
         if (e->used) return;
-    if (execs_used) give_back(execs, sizeof execs); /* zeros are free slots */
-    execs_used = false;
+    if (in_use) give_back(execs, sizeof execs); /* zeros are free slots */
+    in_use = 0;
 }
 
 static void reply(struct exec *e) {
@@ -126,7 +126,7 @@ static void on_output(struct source *source, uint32_t events) {
 }
 
 void exec_on_room(void) {
-    for (struct exec *e = execs; e < execs + FURTHER_MAX; e++) {
+    for (struct exec *e = execs; e < execs + in_use; e++) {
         for (int i = 0; e->used && i < 2; i++) {
             struct exec_output *o = &e->output[i];
             if (!o->waiting || !connection_has_room(connection)) continue;
@@ -170,9 +170,9 @@ static int open_pipes(struct exec *e, struct build_io *io) {
 }
 
 static struct exec *allocate(void) {
-    for (struct exec *e = execs; e < execs + FURTHER_MAX; e++)
+    for (struct exec *e = execs; e < execs + in_use; e++)
         if (!e->used) return e;
-    return NULL;
+    return in_use < FURTHER_MAX ? &execs[in_use++] : NULL;
 }
 
 int exec_start(const struct request *r, struct container *c, struct error *err) {
@@ -182,7 +182,6 @@ int exec_start(const struct request *r, struct container *c, struct error *err) 
     if (facts.terminal)
         return error_set(err, EINVAL, "exec", "a terminal needs a stream, not EXEC: container %s", c->id);
     memset(e, 0, sizeof *e);
-    execs_used = true;
     e->tag = r->tag;
     e->further.on_executed = on_executed;
     e->further.on_changed = on_changed;
@@ -201,7 +200,7 @@ int exec_start(const struct request *r, struct container *c, struct error *err) 
 }
 
 void exec_abandon_all(void) {
-    for (struct exec *e = execs; e < execs + FURTHER_MAX; e++) {
+    for (struct exec *e = execs; e < execs + in_use; e++) {
         if (!e->used) continue;
         e->abandoned = true;
         /* A payload that its builder has not named yet is killed when the handshake is over (on_executed). */

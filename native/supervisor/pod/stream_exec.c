@@ -24,16 +24,16 @@ struct session {
 };
 
 static struct session sessions[FURTHER_MAX] __attribute__((aligned(4096)));
-static bool sessions_used; /* since their memory was last given back */
+static unsigned in_use; /* the slots from here on have not been touched since their memory was last given back */
 static struct connection *connection;
 
 void stream_exec_init(struct connection *the_connection) { connection = the_connection; }
 
 void stream_exec_idle(void) {
-    for (const struct session *s = sessions; s < sessions + FURTHER_MAX; s++)
+    for (const struct session *s = sessions; s < sessions + in_use; s++)
         if (s->used) return;
-    if (sessions_used) give_back(sessions, sizeof sessions); /* zeros are free slots */
-    sessions_used = false;
+    if (in_use) give_back(sessions, sizeof sessions); /* zeros are free slots */
+    in_use = 0;
 }
 
 static void close_offered(struct session *s) {
@@ -142,9 +142,9 @@ static int open_pipes(struct session *s, const struct request *r, struct build_i
 }
 
 static struct session *allocate(void) {
-    for (struct session *s = sessions; s < sessions + FURTHER_MAX; s++)
+    for (struct session *s = sessions; s < sessions + in_use; s++)
         if (!s->used) return s;
-    return NULL;
+    return in_use < FURTHER_MAX ? &sessions[in_use++] : NULL;
 }
 
 int stream_exec_open(const struct request *r, struct container *c, struct error *err) {
@@ -152,7 +152,6 @@ int stream_exec_open(const struct request *r, struct container *c, struct error 
     struct session *s = allocate();
     if (further_check(&r->field[2], c, s != NULL, &facts, err) < 0) return -1;
     memset(s, 0, offsetof(struct session, output));
-    sessions_used = true;
     pump_init(&s->output);
     pump_init(&s->input);
     s->open_tag = r->tag;
@@ -173,7 +172,7 @@ int stream_exec_open(const struct request *r, struct container *c, struct error 
 }
 
 static struct session *find(uint32_t number) {
-    for (struct session *s = sessions; s < sessions + FURTHER_MAX; s++)
+    for (struct session *s = sessions; s < sessions + in_use; s++)
         if (s->used && s->number == number && number != 0) return s;
     return NULL;
 }
@@ -199,7 +198,7 @@ int stream_exec_resize(const struct request *r, struct container *c, struct erro
 }
 
 void stream_exec_forget(void) {
-    for (struct session *s = sessions; s < sessions + FURTHER_MAX; s++) {
+    for (struct session *s = sessions; s < sessions + in_use; s++) {
         if (!s->used) continue;
         s->forgotten = true;
         s->open_tag = s->wait_tag = 0;
