@@ -1,8 +1,10 @@
 import type { Credentials } from './credentials.js';
 import type { RegistryHost } from './hosts.js';
-import { basic, fetchToken, unauthenticated } from './token.js';
+import { unauthenticated } from './refusal.js';
+import type { RetryPolicy } from './retry.js';
+import { basic, fetchToken } from './token.js';
 import type { Transport } from './transport.js';
-import { parseChallenges } from './www-authenticate.js';
+import { type Challenge, parseChallenges } from './www-authenticate.js';
 
 /** The Authorization header for one repository at one host. It is made when the host asks for it, and shared by all requests. */
 export class Authorizer {
@@ -14,6 +16,7 @@ export class Authorizer {
     private readonly repository: string,
     private readonly credentials: Credentials | undefined,
     private readonly transport: Transport,
+    private readonly retry: RetryPolicy,
   ) {
     if (credentials?.registryToken) this.#header = `Bearer ${credentials.registryToken}`;
   }
@@ -42,16 +45,27 @@ export class Authorizer {
   ): Promise<string> {
     const challenges = parseChallenges(wwwAuthenticate);
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
-    if (bearer && !this.credentials?.registryToken) {
-      const { transport, credentials } = this;
-      const scope = `repository:${this.repository}:pull`;
-      return `Bearer ${await fetchToken({ transport, registry: this.host.origin, challenge: bearer, scope, credentials, signal })}`;
-    }
+    if (bearer && !this.credentials?.registryToken) return `Bearer ${await this.#token(bearer, signal)}`;
     if (challenges.some(({ scheme }) => scheme === 'basic') && this.credentials?.username !== undefined) {
       const header = basic(this.credentials);
       if (header !== used) return header;
     }
     throw unauthenticated(this.#refusal());
+  }
+
+  #token(challenge: Challenge, signal: AbortSignal): Promise<string> {
+    const { transport, credentials, retry } = this;
+    const scopes = scopesOf(challenge);
+    return fetchToken({
+      transport,
+      retry,
+      registry: this.host.origin,
+      challenge,
+      // Below a path the registry knows the repository by another name than ours (Harbor's proxy cache, GHCR, Artifact Registry).
+      scopes: scopes.length > 0 ? scopes : [`repository:${this.repository}:pull`],
+      credentials,
+      signal,
+    });
   }
 
   #refusal(): string {
@@ -61,3 +75,5 @@ export class Authorizer {
       : `credentials needed: ${where}; give the pod a pull secret for ${this.host.name}`;
   }
 }
+
+const scopesOf = ({ parameters }: Challenge): string[] => (parameters.get('scope') ?? '').split(' ').filter(Boolean);

@@ -2,21 +2,24 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RuntimeError, unavailable } from '../base/errors.js';
 import { algorithm, dataLoss, type Digest, finish } from './digest.js';
-import { type Answer, type RetryPolicy, unreachable } from './exchange.js';
+import type { Answer } from './exchange.js';
 import type { Descriptor } from './manifest.js';
+import { printUrl } from './redirect.js';
+import type { RetryPolicy } from './retry.js';
+import { unreachable } from './unreachable.js';
 
 /**
- * The body behind `open`, resumed with a range request each time the connection breaks. It gives up when as many attempts as the policy
- * allows bring nothing new, so a flaky line is survived and a dead one is not waited for.
+ * The body behind `open` from `offset` on, resumed with a range request each time the connection breaks. It gives up when as many attempts
+ * as the policy allows bring nothing new, so a flaky line is survived and a dead one is not waited for.
  */
 export async function* readBlob(
   open: (offset: number) => Promise<Answer>,
   descriptor: Descriptor,
+  offset: number,
   what: string,
   retry: RetryPolicy,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  let offset = 0;
   for (let fruitless = 0; offset < descriptor.size || offset === 0; ) {
     const before = offset;
     let cause: unknown;
@@ -58,7 +61,7 @@ async function* bodyFrom(answer: Answer, offset: number, what: string): AsyncGen
 
 const rangeStart = ({ headers, url }: Answer): number => {
   const start = /^bytes (\d+)-/.exec(String(headers['content-range'] ?? ''))?.[1];
-  if (start === undefined) throw unreachable(url, new Error('no content-range'));
+  if (start === undefined) throw unreachable(printUrl(url), url.host, new Error('no content-range'));
   return Number(start);
 };
 

@@ -32,6 +32,7 @@ t.test("containerd's hosts.toml", async (t) => {
       server = "https://quay.io"
       [host."http://mirror:5000"]
         capabilities = ["pull"]
+        dial_timeout = "1.5s"
       [host."https://cache.example/v2/proxy"]
         override_path = true
         skip_verify = true
@@ -43,7 +44,7 @@ t.test("containerd's hosts.toml", async (t) => {
     `,
   });
   const [first, second, third, server] = await readHosts(directory, 'quay.io');
-  t.match(first, { base: 'http://mirror:5000/v2', mirror: true, resolves: false, name: 'mirror:5000' });
+  t.match(first, { base: 'http://mirror:5000/v2', mirror: true, resolves: false, name: 'mirror:5000', dialMs: 1500 });
   t.match(second, { base: 'https://cache.example/v2/proxy', resolves: true, headers: { 'x-team': 'a, b' } });
   t.strictSame(second?.tls, { ca: ['CA'], client: { cert: 'CERT', key: 'KEY' }, skipVerify: true });
   t.match(third, { base: 'https://plain.example/sub/v2' });
@@ -73,6 +74,9 @@ t.test('what cannot be used is refused with the name of the file', async (t) => 
     'server = "ftp://x"',
     'server = "https://u:p@x"',
     'host = 1',
+    'dial_timeout = 10',
+    'dial_timeout = "soon"',
+    'dial_timeout = "0s"',
     '[host."http://x?y"]',
     '= broken',
     'ca = "none.pem"',

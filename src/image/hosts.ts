@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parse } from 'smol-toml';
 import { failedPrecondition } from '../base/errors.js';
+import { parseDuration } from './duration.js';
 import { type Fields, isObject } from './manifest.js';
 
 /** One place to ask for a registry's content: a mirror or the registry itself. */
@@ -17,6 +18,8 @@ export interface RegistryHost {
   readonly resolves: boolean;
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: HostTls;
+  /** Time for a connection to be made, where the file says it. */
+  readonly dialMs?: number;
 }
 
 export interface HostTls {
@@ -72,6 +75,7 @@ const unique = (hosts: readonly RegistryHost[]): RegistryHost[] => {
 const merge = (first: RegistryHost, second: RegistryHost): RegistryHost => {
   const client = first.tls.client ?? second.tls.client;
   return {
+    ...(second.dialMs === undefined ? {} : { dialMs: second.dialMs }),
     ...first,
     mirror: first.mirror && second.mirror,
     resolves: first.resolves || second.resolves,
@@ -108,7 +112,15 @@ const makeHost = async (table: Fields, url: string, file: string, mirror: boolea
     resolves: capabilities.includes('resolve'),
     headers: headersOf(table['header'], file),
     tls: await tlsOf(table, file),
+    ...dialOf(table['dial_timeout'], file),
   };
+};
+
+const dialOf = (value: unknown, file: string): { dialMs?: number } => {
+  if (value === undefined) return {};
+  const dialMs = typeof value === 'string' ? parseDuration(value) : undefined;
+  if (!dialMs) throw bad('not a time like "10s"', 'dial_timeout', file);
+  return { dialMs };
 };
 
 const headersOf = (value: unknown, file: string): Record<string, string> => {

@@ -78,6 +78,12 @@ export class ImageStore {
     return matches.length === 1 ? matches[0] : undefined;
   }
 
+  /** Is any image of this repository here? */
+  hasOf(repository: string): boolean {
+    for (const name of this.#names.keys()) if (name.startsWith(`${repository}@`)) return true;
+    return false;
+  }
+
   /**
    * Adds an image, or another name to one that is there. A tag names one image only: it leaves the one that had it.
    * Resolves to the record as it is now, and whether the image is new.

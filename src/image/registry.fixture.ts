@@ -44,6 +44,11 @@ export class FakeRegistry {
     return { digest: sha256(bytes), size: bytes.length, mediaType };
   }
 
+  /** Requests that `what` is part of, as `GET /v2/…`. */
+  asked(what = ''): string[] {
+    return this.requests.map(({ method, url }) => `${method} ${url}`).filter((line) => line.includes(what));
+  }
+
   /** An image of the given archives under a tag. */
   image(
     tag: string,
@@ -91,8 +96,14 @@ export class FakeRegistry {
     const part = found.bytes.subarray(start);
     const range =
       start > 0 ? { 'content-range': `bytes ${start}-${found.bytes.length - 1}/${found.bytes.length}` } : {};
+    const digest = kind === 'manifests' ? { 'docker-content-digest': sha256(found.bytes) } : {};
     response
-      .writeHead(start > 0 ? 206 : 200, { 'content-type': found.type, 'content-length': part.length, ...range })
+      .writeHead(start > 0 ? 206 : 200, {
+        'content-type': found.type,
+        'content-length': part.length,
+        ...range,
+        ...digest,
+      })
       .end(part);
   }
 }

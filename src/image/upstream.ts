@@ -1,12 +1,13 @@
 import { failedPrecondition, RuntimeError } from '../base/errors.js';
 import type { CredentialSource } from './credentials.js';
-import { dataLoss, type Digest } from './digest.js';
-import { isTransient } from './exchange.js';
+import { dataLoss, type Digest, isDigest } from './digest.js';
 import { readHosts } from './hosts.js';
 import { type Descriptor, type Manifest, parseManifest, type Platform } from './manifest.js';
 import { hostPlatform, printPlatform, selectPlatform } from './platform.js';
 import { canonical, type Reference } from './reference.js';
 import { type Document, Repository, type RepositoryOptions } from './repository.js';
+import { RETRY } from './retry.js';
+import { isTransient } from './unreachable.js';
 
 export interface ResolvedManifest {
   readonly manifest: Manifest;
@@ -24,35 +25,51 @@ export class Upstream {
   readonly name: string;
   /** Domain of the registry that the reference names, whatever mirrors stand in for it. */
   readonly registry: string;
+  /** Tag or digest. */
+  private readonly named: string;
 
   private constructor(
-    private readonly reference: Reference,
+    reference: Reference,
     private readonly repositories: readonly Repository[],
   ) {
     this.name = canonical(reference);
     this.registry = reference.domain;
+    this.named = reference.digest ?? reference.tag ?? 'latest';
   }
 
   static async open(
     reference: Reference,
     hostsDirectory: string,
     credentials: CredentialSource,
-    options?: RepositoryOptions,
+    options: RepositoryOptions = {},
   ): Promise<Upstream> {
     const hosts = await readHosts(hostsDirectory, reference.domain);
     const withCredentials = await Promise.all(
       hosts.map(async (host) => ({ host, credentials: await credentials(host) })),
     );
-    const repositories = withCredentials.map(
-      (entry) => new Repository(entry.host, reference.domain, reference.path, entry.credentials, options),
-    );
+    const repositories = withCredentials.map((entry, index) => {
+      // Whoever has another behind it is not waited for: the next is asked at once.
+      const { retry = RETRY } = options;
+      const attempts = index < hosts.length - 1 ? 1 : retry.attempts;
+      const patient = { ...options, retry: { ...retry, attempts } };
+      return new Repository(entry.host, reference.domain, reference.path, entry.credentials, patient);
+    });
     return new Upstream(reference, repositories);
+  }
+
+  /**
+   * The digest that the reference has now; undefined where that takes a pull. Docker Hub counts every GET of a manifest as a pull, and no
+   * HEAD.
+   */
+  currentDigest(signal: AbortSignal): Promise<Digest | undefined> {
+    const { named } = this;
+    return this.#first(this.#resolving(named), (repository) => repository.digest(named, signal), signal);
   }
 
   /** The manifest for this machine. Indexes nest at most once, each has a bounded number of children (CVE-2026-53493). */
   async resolve(signal: AbortSignal, platform: Platform = hostPlatform()): Promise<ResolvedManifest> {
     const { name } = this;
-    const first = await this.#manifest(this.reference.digest ?? this.reference.tag ?? 'latest', signal);
+    const first = await this.#manifest(this.named, signal);
     let document = first;
     let expected: string | undefined;
     let named = false;
@@ -72,23 +89,23 @@ export class Upstream {
     return this.#first(this.repositories, (repository) => repository.document(descriptor, signal), signal);
   }
 
-  /** A blob from the first place that starts to send it. What a mirror breaks off in the middle is not mixed with another's bytes. */
+  /** A blob from the first place that has it; what one breaks off, the next goes on with. The digest tells whether that fits together. */
   async *blob(descriptor: Descriptor, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const begun = await this.#first(
-      this.repositories,
-      async (repository) => {
-        const rest = repository.blob(descriptor, signal);
-        return { rest, head: await rest.next() };
-      },
-      signal,
-    );
-    try {
-      if (begun.head.done) return;
-      yield begun.head.value;
-      yield* begun.rest;
-    } finally {
-      await begun.rest.return(undefined);
+    const failures: RuntimeError[] = [];
+    let offset = 0;
+    for (const repository of this.repositories) {
+      try {
+        for await (const chunk of repository.blob(descriptor, offset, signal)) {
+          offset += chunk.length;
+          yield chunk;
+        }
+        return;
+      } catch (error) {
+        failures.push(refusalOf(error, signal));
+        if (offset > 0 && offset === descriptor.size) break; // more than all of it
+      }
     }
+    throw summary(failures, this.name);
   }
 
   async close(): Promise<void> {
@@ -96,9 +113,12 @@ export class Upstream {
   }
 
   #manifest(tagOrDigest: string, signal: AbortSignal): Promise<Document> {
-    const byDigest = tagOrDigest.includes(':');
-    const able = this.repositories.filter(({ host }) => byDigest || host.resolves);
-    return this.#first(able, (repository) => repository.manifest(tagOrDigest, signal), signal);
+    return this.#first(this.#resolving(tagOrDigest), (repository) => repository.manifest(tagOrDigest, signal), signal);
+  }
+
+  /** Content is the same everywhere, but not every host may say which digest a tag has. */
+  #resolving(tagOrDigest: string): readonly Repository[] {
+    return this.repositories.filter(({ host }) => isDigest(tagOrDigest) || host.resolves);
   }
 
   async #first<T>(
@@ -111,14 +131,19 @@ export class Upstream {
       try {
         return await ask(repository);
       } catch (error) {
-        signal.throwIfAborted();
-        if (!(error instanceof RuntimeError)) throw error;
-        failures.push(error);
+        failures.push(refusalOf(error, signal));
       }
     }
     throw summary(failures, this.name);
   }
 }
+
+/** @throws what is no answer of a host: the end of the pull, or a fault of ours. */
+const refusalOf = (error: unknown, signal: AbortSignal): RuntimeError => {
+  signal.throwIfAborted();
+  if (error instanceof RuntimeError) return error;
+  throw error;
+};
 
 /** The registry itself has the last word; what mirrors said comes after it. A registry out of reach says less than a mirror's answer. */
 const summary = (failures: RuntimeError[], name: string): RuntimeError => {

@@ -86,3 +86,55 @@ t.test('a registry that is named as its own mirror is asked once, and is told it
     Boolean(response.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end());
   t.ok(await set.pull('app:1', AUTH));
 });
+
+t.test('a mirror that goes away in the middle of a layer: the rest comes from the registry', async (t) => {
+  const set = await mirrored(t);
+  const ranges: Array<string | undefined> = [];
+  set.registry.intercept = ({ headers, url }) => {
+    if (url?.includes('/blobs/')) ranges.push(headers.range);
+    return false;
+  };
+  set.mirror.intercept = (request, response) => {
+    const blob = set.mirror.blobs.get(/sha256:[0-9a-f]+/.exec(request.url ?? '')?.[0] ?? '');
+    if (!blob || blob.length < 100_000) return false;
+    if (request.headers.range) response.writeHead(503).end();
+    else {
+      response.writeHead(200, { 'content-length': blob.length });
+      response.write(blob.subarray(0, 100_000), () => setImmediate(() => request.socket.destroy()));
+    }
+    return true;
+  };
+  t.ok(await set.pull('app:1'));
+  t.equal(ranges.length, 1);
+  t.match(ranges[0], /^bytes=[1-9]\d*-$/, 'and no more than the rest');
+});
+
+t.test('a mirror that sends the beginning of something else is found out by the digest', async (t) => {
+  const set = await mirrored(t);
+  set.mirror.intercept = (request, response) => {
+    const blob = set.mirror.blobs.get(/sha256:[0-9a-f]+/.exec(request.url ?? '')?.[0] ?? '');
+    if (!blob || blob.length < 100_000) return false;
+    if (request.headers.range) response.writeHead(503).end();
+    else {
+      response.writeHead(200, { 'content-length': blob.length });
+      response.write(Buffer.alloc(1000), () => setImmediate(() => request.socket.destroy()));
+    }
+    return true;
+  };
+  await t.rejects(set.pull('app:1'), { code: status.DATA_LOSS });
+  t.strictSame(await set.leftovers(), []);
+});
+
+t.test('a mirror that takes connections and says nothing is waited for once a pull', async (t) => {
+  const set = await mirrored(t);
+  set.mirror.intercept = () => true;
+  t.ok(await set.pull('app:1'));
+  t.equal(set.mirror.requests.length, 1);
+});
+
+t.test('a mirror with too many requests is not waited for', async (t) => {
+  const set = await mirrored(t);
+  set.mirror.intercept = (_request, response) => Boolean(response.writeHead(429, { 'retry-after': '3600' }).end());
+  t.ok(await set.pull('app:1'));
+  t.equal(set.mirror.asked('/manifests/').length, 1);
+});

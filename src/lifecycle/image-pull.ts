@@ -65,7 +65,6 @@ const nodeCredentials = ({ registry }: Parts['config']): CredentialSource =>
     ? async () => undefined
     : dockerConfigCredentials(registry.docker_config, credentialHelper());
 
-/** hosts → manifest → configuration → layers, all at the same time → seam → users and groups → record. What fails leaves nothing behind. */
 const pullImage = async (
   parts: Parts,
   reference: Reference,
@@ -76,36 +75,69 @@ const pullImage = async (
   const began = performance.now();
   const upstream = await Upstream.open(reference, parts.config.registry.config_path, credentials, options);
   try {
-    const resolved = await upstream.resolve(stop);
-    const { manifest, digest } = resolved;
-    const image = await describe(parts, upstream, resolved, stop);
-    const layers = await acquireLayers(parts, upstream, pairs(manifest.layers, image.diffIds, upstream.name), stop);
-    try {
-      const seam = await parts.layers.acquireSeam(image.diffIds, image.config.volumes, stop);
-      if (seam) layers.push(seam);
-      const record = await keep(parts, {
-        version: 1,
-        id: manifest.config.digest,
-        ...namesOf(reference, digest),
-        size: image.configSize + layers.reduce((sum, layer) => sum + layer.size, 0),
-        user: image.config.user,
-        config: image.config,
-        layers: image.diffIds.map((diffId) => ({ diffId })),
-        ...(seam && { seam: seam.diffId }),
-        identity: await readIdentity(parts, image.diffIds, stop),
-        pinned: false,
-        pulledAt: new Date().toISOString(),
-      });
-      const ms = Math.round(performance.now() - began);
-      parts.log.info({ image: canonical(reference), id: record.id, layers: layers.length, ms }, 'pulled');
-      return record;
-    } catch (error) {
-      await parts.layers.release(layers.map((layer) => layer.diffId));
-      throw error;
-    }
+    const record =
+      (await renew(parts, upstream, reference, stop)) ?? (await fetchImage(parts, upstream, reference, stop));
+    const ms = Math.round(performance.now() - began);
+    parts.log.info({ image: canonical(reference), id: record.id, layers: record.layers.length, ms }, 'pulled');
+    return record;
   } finally {
     await upstream.close();
   }
+};
+
+/** The image that is here already, when its registry says that the reference means it still. */
+const renew = async (
+  parts: Parts,
+  upstream: Upstream,
+  reference: Reference,
+  stop: AbortSignal,
+): Promise<ImageRecord | undefined> => {
+  if (!parts.images.hasOf(repositoryName(reference))) return undefined;
+  const digest = await upstream.currentDigest(stop);
+  const known = digest && parts.images.resolve(`${repositoryName(reference)}@${digest}`);
+  if (!known) return undefined;
+  const names = namesOf(reference, digest);
+  if (names.repoTags.every((tag) => known.repoTags.includes(tag))) return known;
+  parts.layers.retain(layersOf(known));
+  const stored = await parts.images.read(known.id).catch(() => undefined);
+  if (stored) return await keep(parts, { ...stored, ...names, pulledAt: new Date().toISOString() });
+  await parts.layers.release(layersOf(known));
+  return undefined;
+};
+
+/** manifest and configuration → layers, all at the same time → seam → users and groups → record. What fails leaves nothing behind. */
+const fetchImage = async (
+  parts: Parts,
+  upstream: Upstream,
+  reference: Reference,
+  stop: AbortSignal,
+): Promise<ImageRecord> => {
+  const resolved = await upstream.resolve(stop);
+  const { manifest, digest } = resolved;
+  const image = await describe(parts, upstream, resolved, stop);
+  const layers = await acquireLayers(parts, upstream, pairs(manifest.layers, image.diffIds, upstream.name), stop);
+  const complete = async (): Promise<StoredImage> => {
+    const seam = await parts.layers.acquireSeam(image.diffIds, image.config.volumes, stop);
+    if (seam) layers.push(seam);
+    return {
+      version: 1,
+      id: manifest.config.digest,
+      ...namesOf(reference, digest),
+      size: image.configSize + layers.reduce((sum, layer) => sum + layer.size, 0),
+      user: image.config.user,
+      config: image.config,
+      layers: image.diffIds.map((diffId) => ({ diffId })),
+      ...(seam && { seam: seam.diffId }),
+      identity: await readIdentity(parts, image.diffIds, stop),
+      pinned: false,
+      pulledAt: new Date().toISOString(),
+    };
+  };
+  const record = await complete().catch(async (error: unknown) => {
+    await parts.layers.release(layers.map((layer) => layer.diffId));
+    throw error;
+  });
+  return await keep(parts, record);
 };
 
 const describe = async (
@@ -126,9 +158,14 @@ const describe = async (
 
 /** The image takes over the pull's holds; when another pull was faster, it has its own. */
 const keep = async (parts: Parts, record: StoredImage): Promise<ImageRecord> => {
-  const stored = await parts.images.put(record);
-  if (!stored.added) await parts.layers.release(layersOf(record));
-  return stored.record;
+  let added = false;
+  try {
+    const stored = await parts.images.put(record);
+    ({ added } = stored);
+    return stored.record;
+  } finally {
+    if (!added) await parts.layers.release(layersOf(record));
+  }
 };
 
 const namesOf = (reference: Reference, digest: Digest): Pick<ImageRecord, 'repoTags' | 'repoDigests'> => ({

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../base/config.js';
 import { layersOf } from '../image/image-record.js';
 import { ImageStore } from '../image/image-store.js';
+import { proxiesOf } from '../image/proxy.js';
 import { LayerStore } from '../layer/layer-store.js';
 import type { Unpacker } from '../layer/unpack.js';
 import { Pulls } from './image-pull.js';
@@ -31,5 +32,7 @@ export const openImages = async (config: Config, log: Logger, unpacker: Unpacker
       await images.remove(image.id);
     }
   }
-  return { config, log, images, layers, pulls: new Pulls({ config, log, images, layers }) };
+  const proxies = proxiesOf(process.env);
+  for (const complaint of proxies.complaints) log.warn(complaint);
+  return { config, log, images, layers, pulls: new Pulls({ config, log, images, layers }, { proxies }) };
 };
