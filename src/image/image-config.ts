@@ -23,11 +23,11 @@ export interface ImageConfig {
 export const parseImageConfig = (
   bytes: Uint8Array,
   what: string,
-): { config: ImageConfig; diffIds: Digest[]; platform: Pick<Platform, 'os' | 'architecture'> } => {
+): { config: ImageConfig; diffIds: Digest[]; platform: Platform } => {
   const body = parseObject(bytes, `config of ${what}`);
-  const platform = { os: text(body['os'], 'os', what), architecture: text(body['architecture'], 'architecture', what) };
-  if (platform.os !== '' && platform.os !== 'linux')
-    throw failedPrecondition(`made for ${quote(platform.os)}, not for linux: ${what}`);
+  const [os, architecture, variant] = (['os', 'architecture', 'variant'] as const).map((field) =>
+    text(body[field], field, what),
+  ) as [string, string, string];
   const rootfs = body['rootfs'];
   if (!isObject(rootfs) || rootfs['type'] !== 'layers') throw dataLoss(`no rootfs of type "layers": config of ${what}`);
   const diffIds = array(rootfs['diff_ids'], 'rootfs.diff_ids', what).map((id) =>
@@ -38,7 +38,8 @@ export const parseImageConfig = (
   const run = body['config'] ?? {};
   if (!isObject(run)) throw dataLoss(`not an object: field "config" in the config of ${what}`);
   const created = text(body['created'], 'created', what);
-  return { config: Object.freeze({ ...parseRun(run, what), created, ...platform }), diffIds, platform };
+  const config = Object.freeze({ ...parseRun(run, what), created, os, architecture });
+  return { config, diffIds, platform: { os, architecture, variant } };
 };
 
 const parseRun = (run: Fields, what: string): Omit<ImageConfig, 'created' | 'os' | 'architecture'> => {

@@ -1,4 +1,4 @@
-import { failedPrecondition } from '../base/errors.js';
+import { failedPrecondition, RuntimeError } from '../base/errors.js';
 import { dataLoss, type Digest, parseDigest, quote } from './digest.js';
 
 /** What points to a blob. Its `urls`, if any, are not read: a registry's content comes from that registry (CVE-2020-15157). */
@@ -21,27 +21,34 @@ export interface Manifest {
   readonly layers: readonly Descriptor[];
 }
 
-export interface Index {
-  readonly kind: 'index';
-  readonly manifests: ReadonlyArray<Descriptor & { readonly platform?: Platform }>;
+export interface IndexEntry extends Descriptor {
+  readonly platform?: Platform;
 }
 
-const MANIFEST_TYPES = [
-  'application/vnd.oci.image.manifest.v1+json',
-  'application/vnd.docker.distribution.manifest.v2+json',
-];
+export interface Index {
+  readonly kind: 'index';
+  /** Those that are manifests or indexes. */
+  readonly manifests: readonly IndexEntry[];
+  /** What is wrong with the first entry that cannot be read: it matters to those only who find nothing else. */
+  readonly odd: RuntimeError | undefined;
+}
+
+const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
+const MANIFEST_TYPES = ['application/vnd.oci.image.manifest.v1+json', DOCKER_MANIFEST];
 const INDEX_TYPES = [
   'application/vnd.oci.image.index.v1+json',
   'application/vnd.docker.distribution.manifest.list.v2+json',
 ];
 const CONFIG_TYPES = ['application/vnd.oci.image.config.v1+json', 'application/vnd.docker.container.image.v1+json'];
+/** What Docker's own tools and registries have written into manifests of their format (docker/distribution#1621, moby#22378). */
+const OLD_CONFIG_TYPES = ['application/octet-stream', 'application/json', 'text/html', ''];
 const LAYER_TYPE =
   /^application\/vnd\.(?:oci\.image\.layer\.(?:nondistributable\.)?v1\.tar(?:\+gzip|\+zstd)?|docker\.image\.rootfs\.(?:foreign\.)?diff\.tar(?:\.gzip|\.zstd)?)$/;
 
 export const ACCEPT = [...MANIFEST_TYPES, ...INDEX_TYPES].join(', ');
 
-/** overlayfs takes 500 lower directories (OVL_MAX_STACK). */
-const MAX_LAYERS = 500;
+/** More than any mount takes; the same layer may come again and again. */
+const MAX_LAYERS = 1000;
 const MAX_CHILDREN = 1000;
 
 export const isIndexType = (mediaType: string): boolean => INDEX_TYPES.includes(mediaType);
@@ -67,24 +74,41 @@ export const parseManifest = (
     throw dataLoss(`two media types: header ${quote(type)} and body ${quote(body['mediaType'])} of ${what}`);
   if (expected !== undefined && expected !== type)
     throw dataLoss(`two media types: descriptor ${quote(expected)} and header ${quote(type)} of ${what}`);
-  return isIndexType(type) ? parseIndex(body, what) : parseImage(body, what);
+  return isIndexType(type) ? parseIndex(body, what) : parseImage(body, type, what);
 };
 
 const parseIndex = (body: Fields, what: string): Index => {
   if ('layers' in body || 'config' in body) throw dataLoss(`an index with the fields of a manifest: ${what}`);
-  const manifests = list(body['manifests'], MAX_CHILDREN, `manifests of ${what}`);
-  return {
-    kind: 'index',
-    manifests: manifests.map((value) => ({ ...parseDescriptor(value, what), ...platformOf(value, what) })),
-  };
+  const manifests: IndexEntry[] = [];
+  let odd: RuntimeError | undefined;
+  for (const value of list(body['manifests'], MAX_CHILDREN, `manifests of ${what}`)) {
+    const entry = readEntry(value, what);
+    if (entry instanceof RuntimeError) odd ??= entry;
+    else manifests.push(entry);
+  }
+  return { kind: 'index', manifests, odd };
 };
 
-const parseImage = (body: Fields, what: string): Manifest => {
+/** One entry that nobody can read, or of a kind that is made tomorrow, says nothing against the others. */
+const readEntry = (value: unknown, what: string): IndexEntry | RuntimeError => {
+  try {
+    const entry = { ...parseDescriptor(value, what), ...platformOf(value, what) };
+    if (MANIFEST_TYPES.includes(entry.mediaType) || isIndexType(entry.mediaType)) return entry;
+    return failedPrecondition(`not a container image: entry of type ${quote(entry.mediaType)} in ${what}`);
+  } catch (error) {
+    if (error instanceof RuntimeError) return error;
+    throw error;
+  }
+};
+
+const parseImage = (body: Fields, type: string, what: string): Manifest => {
   if ('manifests' in body) throw dataLoss(`a manifest with the fields of an index: ${what}`);
   const config = parseDescriptor(body['config'], `config of ${what}`);
-  if (!CONFIG_TYPES.includes(config.mediaType))
+  const known = [...CONFIG_TYPES, ...(type === DOCKER_MANIFEST ? OLD_CONFIG_TYPES : [])];
+  if (!known.includes(config.mediaType))
     throw failedPrecondition(`not a container image: config type ${quote(config.mediaType)} of ${what}`);
-  const layers = list(body['layers'], MAX_LAYERS, `layers of ${what}`).map((value) =>
+  // Go writes an absent list as null.
+  const layers = list(body['layers'] ?? [], MAX_LAYERS, `layers of ${what}`).map((value) =>
     parseDescriptor(value, `layer of ${what}`),
   );
   for (const { mediaType } of layers)
@@ -94,7 +118,7 @@ const parseImage = (body: Fields, what: string): Manifest => {
 
 const parseDescriptor = (value: unknown, what: string): Descriptor => {
   if (!isObject(value)) throw dataLoss(`not a descriptor: ${what}`);
-  const { mediaType, digest, size } = value;
+  const { mediaType = '', digest, size } = value;
   if (typeof mediaType !== 'string') throw dataLoss(`no media type: descriptor in ${what}`);
   if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0)
     throw dataLoss(`no size: descriptor in ${what}`);
@@ -105,7 +129,8 @@ const platformOf = (value: unknown, what: string): { platform?: Platform } => {
   const platform = isObject(value) ? value['platform'] : undefined;
   if (platform === undefined || platform === null) return {};
   if (!isObject(platform)) throw dataLoss(`not a platform: index ${what}`);
-  const { os, architecture, variant = '' } = platform;
+  const { os, architecture } = platform;
+  const variant = platform['variant'] ?? '';
   if (typeof os !== 'string' || typeof architecture !== 'string' || typeof variant !== 'string')
     throw dataLoss(`not a platform: index ${what}`);
   return { platform: { os, architecture, variant } };

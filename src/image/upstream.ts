@@ -1,23 +1,14 @@
 import { failedPrecondition, RuntimeError } from '../base/errors.js';
 import type { CredentialSource } from './credentials.js';
-import { dataLoss, type Digest, isDigest } from './digest.js';
+import { type Digest, isDigest } from './digest.js';
 import { readHosts } from './hosts.js';
-import { type Descriptor, type Manifest, parseManifest, type Platform } from './manifest.js';
-import { hostPlatform, printPlatform, selectPlatform } from './platform.js';
+import type { Descriptor, Platform } from './manifest.js';
+import { hostPlatforms } from './platform.js';
 import { canonical, type Reference } from './reference.js';
 import { type Document, Repository, type RepositoryOptions } from './repository.js';
+import { type Described, resolveImage, type ResolvedImage } from './resolve.js';
 import { RETRY } from './retry.js';
 import { isTransient } from './unreachable.js';
-
-export interface ResolvedManifest {
-  readonly manifest: Manifest;
-  /** Of what the tag names: an index, or the manifest itself. */
-  readonly digest: Digest;
-  /** An index said that it is for this machine. Otherwise its configuration must. */
-  readonly chosen: boolean;
-}
-
-const MAX_DEPTH = 2;
 
 /** All places that may have a reference's content, asked in order: a mirror that fails is passed over. */
 export class Upstream {
@@ -66,23 +57,15 @@ export class Upstream {
     return this.#first(this.#resolving(named), (repository) => repository.digest(named, signal), signal);
   }
 
-  /** The manifest for this machine. Indexes nest at most once, each has a bounded number of children (CVE-2026-53493). */
-  async resolve(signal: AbortSignal, platform: Platform = hostPlatform()): Promise<ResolvedManifest> {
-    const { name } = this;
+  /** The image for this machine, and the digest of what the reference names: an index, or the image's manifest itself. */
+  async resolve<T extends Described>(
+    describe: (config: Descriptor) => Promise<T>,
+    signal: AbortSignal,
+    wanted: readonly Platform[] = hostPlatforms(),
+  ): Promise<ResolvedImage<T> & { readonly digest: Digest }> {
     const first = await this.#manifest(this.named, signal);
-    let document = first;
-    let expected: string | undefined;
-    let named = false;
-    for (let depth = 0; depth <= MAX_DEPTH; depth++) {
-      const parsed = parseManifest(document.bytes, document.mediaType, expected, name);
-      if (parsed.kind === 'manifest') return { manifest: parsed, digest: first.digest, chosen: named };
-      const chosen = selectPlatform(parsed, platform);
-      if (!chosen) throw failedPrecondition(`not built for ${printPlatform(platform)}: image ${name}`);
-      expected = chosen.mediaType;
-      named ||= chosen.platform !== undefined;
-      document = await this.#manifest(chosen.digest, signal);
-    }
-    throw dataLoss(`indexes nested deeper than ${MAX_DEPTH}: image ${name}`);
+    const manifest = (digest: Digest) => this.#manifest(digest, signal);
+    return { ...(await resolveImage(first, this.name, { manifest, describe }, wanted)), digest: first.digest };
   }
 
   document(descriptor: Descriptor, signal: AbortSignal): Promise<Buffer> {

@@ -3,21 +3,21 @@ import { statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
 import type { Config } from '../base/config.js';
-import { resourceExhausted, RuntimeError, unavailable } from '../base/errors.js';
+import { failedPrecondition, resourceExhausted, RuntimeError, unavailable } from '../base/errors.js';
 import type { AuthConfig__Output } from '../gen/runtime/v1/AuthConfig.js';
 import { checkedBlob } from '../image/blob.js';
 import { type CredentialSource, firstCredentials, requestCredentials } from '../image/credentials.js';
 import { credentialHelper } from '../image/credential-helper.js';
 import { dataLoss, type Digest } from '../image/digest.js';
 import { dockerConfigCredentials } from '../image/docker-config.js';
-import { parseImageConfig } from '../image/image-config.js';
+import { type ImageConfig, parseImageConfig } from '../image/image-config.js';
 import { type ImageRecord, layersOf, type StoredImage } from '../image/image-record.js';
 import type { ImageStore } from '../image/image-store.js';
 import type { Descriptor } from '../image/manifest.js';
-import { requirePlatform } from '../image/platform.js';
 import { canonical, type Reference, repositoryName } from '../image/reference.js';
 import type { RepositoryOptions } from '../image/repository.js';
-import { type ResolvedManifest, Upstream } from '../image/upstream.js';
+import type { Described } from '../image/resolve.js';
+import { Upstream } from '../image/upstream.js';
 import type { Layer, LayerStore } from '../layer/layer-store.js';
 import { Slots } from '../base/slots.js';
 
@@ -112,9 +112,7 @@ const fetchImage = async (
   reference: Reference,
   stop: AbortSignal,
 ): Promise<ImageRecord> => {
-  const resolved = await upstream.resolve(stop);
-  const { manifest, digest } = resolved;
-  const image = await describe(parts, upstream, resolved, stop);
+  const { manifest, digest, image } = await upstream.resolve((config) => describe(parts, upstream, config, stop), stop);
   const layers = await acquireLayers(parts, upstream, pairs(manifest.layers, image.diffIds, upstream.name), stop);
   const complete = async (): Promise<StoredImage> => {
     const seam = await parts.layers.acquireSeam(image.diffIds, image.config.volumes, stop);
@@ -140,20 +138,24 @@ const fetchImage = async (
   return await keep(parts, record);
 };
 
+interface DescribedImage extends Described {
+  readonly config: ImageConfig;
+  readonly configSize: number;
+}
+
 const describe = async (
   parts: Parts,
   upstream: Upstream,
-  { manifest: { config }, chosen }: ResolvedManifest,
+  config: Descriptor,
   stop: AbortSignal,
-) => {
+): Promise<DescribedImage> => {
   const known = await parts.images.read(config.digest);
-  if (known)
-    return { config: known.config, diffIds: known.layers.map((layer) => layer.diffId), configSize: config.size };
+  if (known) {
+    const diffIds = known.layers.map((layer) => layer.diffId);
+    return { config: known.config, diffIds, platform: undefined, configSize: config.size };
+  }
   const bytes = await upstream.document(config, stop);
-  const image = parseImageConfig(bytes, upstream.name);
-  // An index has the last word: there are tools that copy the builder's architecture into all configurations.
-  if (!chosen) requirePlatform(image.platform, upstream.name);
-  return { ...image, configSize: bytes.length };
+  return { ...parseImageConfig(bytes, upstream.name), configSize: bytes.length };
 };
 
 /** The image takes over the pull's holds; when another pull was faster, it has its own. */
@@ -178,6 +180,9 @@ interface Pair {
   readonly diffId: string;
 }
 
+/** With more, no container could start: of the 500 that one overlay takes (OVL_MAX_STACK), mount points and the seam are two. */
+const MAX_STACK = 498;
+
 /** A layer that comes twice in one image is fetched and held once. */
 const pairs = (descriptors: readonly Descriptor[], diffIds: readonly string[], image: string): Pair[] => {
   if (descriptors.length !== diffIds.length)
@@ -187,6 +192,10 @@ const pairs = (descriptors: readonly Descriptor[], diffIds: readonly string[], i
     const diffId = diffIds[index] as string;
     unique.set(diffId, { descriptor, diffId });
   }
+  if (unique.size > MAX_STACK)
+    throw failedPrecondition(
+      `${unique.size} layers, more than the ${MAX_STACK} that one overlay mount takes: image ${image}; build it with fewer`,
+    );
   return [...unique.values()];
 };
 
