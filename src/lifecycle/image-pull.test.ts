@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { OCI_INDEX } from '../image/registry.fixture.js';
+import { OCI_INDEX, tarOf } from '../image/registry.fixture.js';
 import { parseReference } from '../image/reference.js';
 import { BIG, FAST, setUp, SMALL, UNPACKER } from './image-pull.fixture.js';
 import { Pulls } from './image-pull.js';
@@ -120,6 +120,26 @@ t.test('connection cut in mid-layer is resumed where it broke', async (t) => {
   await set.pull('app:1');
   t.equal(ranges.length, 2);
   t.match(ranges[1], /^bytes=[1-9]\d*-$/);
+});
+
+t.test('small layers do not wait for one another', async (t) => {
+  const set = await setUp(t);
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const { manifest } = set.registry.image(
+    '1',
+    names.map((name) => tarOf({ [name]: name })),
+  );
+  const digests = manifest.layers.map(({ digest }) => digest);
+  const waiting: Array<() => void> = [];
+  set.registry.intercept = (request, response) => {
+    const digest = digests.find((one) => request.url?.endsWith(one));
+    if (!digest) return false;
+    waiting.push(() => response.end(set.registry.blobs.get(digest)));
+    // Nobody is answered before all have asked.
+    if (waiting.length === names.length) for (const answer of waiting) answer();
+    return true;
+  };
+  t.equal((await set.pull('app:1')).layers.length, names.length);
 });
 
 t.test('an overloaded registry is asked again', async (t) => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { statfs } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import type { Logger } from 'pino';
@@ -199,17 +200,23 @@ const pairs = (descriptors: readonly Descriptor[], diffIds: readonly string[], i
   return [...unique.values()];
 };
 
+/** What costs more to ask for than to unpack: of such layers more may be in work than the machine has processors. */
+const SMALL = 256 << 10;
+const SMALL_AT_ONCE = 8;
+
 /** All layers, each held once; the first that fails ends the others. */
 const acquireLayers = async (parts: Parts, upstream: Upstream, wanted: Pair[], stop: AbortSignal): Promise<Layer[]> => {
   await requireSpace(parts, wanted, upstream.name);
   const failed = new AbortController();
   const signal = AbortSignal.any([stop, failed.signal]);
-  const slots = new Slots(availableParallelism());
+  setMaxListeners(0, signal); // one a layer, for as long as it waits
+  const [small, large] = [new Slots(SMALL_AT_ONCE), new Slots(availableParallelism())];
   const results = await Promise.allSettled(
     wanted.map(async ({ descriptor, diffId }) => {
       try {
         const what = `layer ${descriptor.digest} of ${upstream.name}`;
         const open = () => checkedBlob(upstream.blob(descriptor, signal), descriptor.digest, what);
+        const slots = descriptor.size <= SMALL ? small : large;
         const source = { diffId, blobDigest: descriptor.digest, what, from: upstream.registry, slots, open };
         return await parts.layers.acquire(source, signal);
       } catch (error) {
