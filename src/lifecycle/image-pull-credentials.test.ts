@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import t from 'tap';
 import { FakeRegistry } from '../image/registry.fixture.js';
@@ -50,6 +52,24 @@ t.test('CVE-2020-15157: credentials stay with the registry', async (t) => {
     Boolean(response.writeHead(401, { 'www-authenticate': 'Basic realm="r"' }).end());
   await refuses(t, set, 'app:1', status.UNAUTHENTICATED, /./, AUTH);
   t.ok(thief.requests.every(({ headers }) => headers.authorization === undefined));
+});
+
+t.test('CVE-2026-40895: a header of hosts.toml goes to its host, and along no redirect', async (t) => {
+  const set = await setUp(t);
+  const thief = await FakeRegistry.start();
+  t.teardown(() => thief.stop());
+  set.registry.image('1', [SMALL]);
+  for (const [digest, bytes] of set.registry.blobs) thief.blobs.set(digest, bytes);
+  const hosts = `server = "${set.registry.origin}"\n[header]\nX-Api-Key = "secret"\n`;
+  writeFileSync(join(set.certs, set.registry.host, 'hosts.toml'), hosts);
+  set.registry.intercept = (request, response) => {
+    if (!request.url?.includes('/blobs/')) return false;
+    return Boolean(response.writeHead(307, { location: `${thief.origin}${request.url}` }).end());
+  };
+  t.ok(await set.pull('app:1', AUTH));
+  t.ok(set.registry.requests.every(({ headers }) => headers['x-api-key'] === 'secret'));
+  t.ok(thief.requests.length > 0);
+  t.ok(thief.requests.every(({ headers }) => headers['x-api-key'] === undefined));
 });
 
 t.test('a message never holds a secret of a URL', async (t) => {
