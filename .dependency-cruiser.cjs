@@ -57,6 +57,13 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/(base/|(built|version)\\.ts$|gen/)' },
     },
     {
+      name: 'commands-speak-to-sockets',
+      comment: "A command asks the daemon, or looks at the host as the daemon does; it never does the daemon's work.",
+      severity: 'error',
+      from: { path: '^src/commands/', pathNot: '\\.(test|fixture)\\.ts$' },
+      to: { path: '^src/(lifecycle|store|oci|image|layer|network|stats|cgroup|supervisor|systemd)/' },
+    },
+    {
       name: 'native-door',
       comment: 'Only src/native loads the addon.',
       severity: 'error',

@@ -8,29 +8,23 @@ import { VERSION } from './version.js';
 
 const program = new Command('jangada').description('A Kubernetes container runtime').version(VERSION, '--version');
 
-program
-  .command('daemon')
-  .description('serve the Kubernetes CRI on a unix socket')
-  .option('--config <file>', 'configuration file', DEFAULT_CONFIG)
-  .action(async ({ config }: { config: string }) => {
-    process.exitCode = await runDaemon(readConfig(config));
-    // Supervisors' sockets and a spawner must not keep a finished daemon alive.
-    process.exit();
-  });
+/** A command that works by the daemon's configuration. */
+const command = (name: string, description: string): Command =>
+  program.command(name).description(description).option('--config <file>', 'configuration file', DEFAULT_CONFIG);
 
-program
-  .command('check')
-  .description('tell whether this host is fit; exit status 0: it is, 1: with limits, 2: the daemon cannot work here')
-  .option('--config <file>', 'configuration file', DEFAULT_CONFIG)
+command('daemon', 'serve the Kubernetes CRI on a unix socket').action(async ({ config }: { config: string }) => {
+  process.exitCode = await runDaemon(readConfig(config));
+  // Supervisors' sockets and a spawner must not keep a finished daemon alive.
+  process.exit();
+});
+
+command('check', 'tell whether this host is fit; exit status 0: it is, 1: with limits, 2: the daemon cannot work here')
   .addOption(new Option('-o, --output <format>', 'format').choices(['table', 'json']).default('table'))
   .action(({ config, output }: { config: string; output: string }) => {
     process.exitCode = runCheck(readConfig(config), output);
   });
 
-program
-  .command('stop-pods')
-  .description('stop all pods, as at the shutdown of the node')
-  .option('--config <file>', 'configuration file', DEFAULT_CONFIG)
+command('stop-pods', 'stop all pods, as at the shutdown of the node')
   .option('--grace <seconds>', 'time that containers have to end', '30')
   .action(async ({ config, grace }: { config: string; grace: string }) => {
     const seconds = Number(grace);

@@ -1,5 +1,4 @@
 import t from 'tap';
-import { table } from '../commands/check.js';
 import { exitStatus, type HostProbe, judge, refusal } from './fitness.js';
 
 const fit: HostProbe = {
@@ -88,17 +87,4 @@ t.test('what the daemon cannot do without is named, with the way out', async (t)
   t.match(refusal(nowhere), /^cgroups: no cgroups: nothing is mounted.*mount -t cgroup2/);
   const all = judge({ ...fit, missingFileSystems: ['overlay'], missingSyscalls: ['fsopen'] });
   t.match(refusal(all), /fsopen.*overlay/, 'all of them at once');
-});
-
-t.test('the table: a line a check, columns that line up', async (t) => {
-  const lines = table(judge({ ...fit, ipForward: false }))
-    .trimEnd()
-    .split('\n');
-  t.equal(lines.length, judge(fit).length + 1);
-  const at = lines[0]?.indexOf('FOUND') ?? -1;
-  t.ok(lines.slice(1).every((line) => line[at - 1] === ' ' && line[at] !== ' '));
-  t.match(
-    lines.find((line) => line.startsWith('IP forwarding')),
-    /limited\s+off\s+pods reach nothing.*sysctl/,
-  );
 });
