@@ -36,7 +36,8 @@ t.test('sandboxes that cannot be', async (t) => {
     ['no configuration', undefined, /config/],
     ['no metadata', { ...good, metadata: null }, /metadata/],
     ['no name', { ...good, metadata: { ...metadata, name: '' } }, /metadata\.name/],
-    ['no UID', { ...good, metadata: { ...metadata, uid: '' } }, /metadata\.uid/],
+    ['a UID that adds an argument', { ...good, metadata: { ...metadata, uid: 'u;K8S_POD_NAME=x' } }, /metadata\.uid/],
+    ['a name that ends in a blank', { ...good, metadata: { ...metadata, name: 'p ' } }, /metadata\.name/],
     [
       'CVE-2025-0750: a name that is a path',
       { ...good, metadata: { ...metadata, name: '../../etc' } },
@@ -84,7 +85,7 @@ t.test('containers that cannot be', async (t) => {
     ['a name that is a path', { metadata: { name: 'a/b', attempt: 0 } }, INVALID_ARGUMENT, /metadata\.name/],
     ['a user that is not there', { security: { runAsUsername: 'captain' } }, INVALID_ARGUMENT, /captain/],
     ['a group without a user', { security: { runAsGroup: { value: '5' } } }, INVALID_ARGUMENT, /run_as_group/],
-    ['a mount source that is not there', mount('/no/such/source', '/mnt'), undefined, /\/no\/such\/source/],
+    ['a mount source that cannot be made', mount('/proc/no/source', '/mnt'), INVALID_ARGUMENT, /\/proc\/no\/source/],
     ['a relative mount target', mount('/tmp', 'mnt'), INVALID_ARGUMENT, /mnt/],
     ['a mount over the root', mount('/tmp', '/'), INVALID_ARGUMENT, /\//],
     ['a directory over a file', mount('/tmp', '/etc/passwd'), undefined, /\/etc\/passwd/],

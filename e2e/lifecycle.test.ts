@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import t from 'tap';
@@ -98,6 +99,20 @@ t.test('a container from CREATED to gone', async (t) => {
   await cri.removeContainer({ containerId: id });
   await cri.removeContainer({ containerId: id });
   await t.rejects(cri.containerStatus({ containerId: id }), { code: status.NOT_FOUND });
+  await pod.remove();
+});
+
+t.test('a container names its image by the first tag, whatever it was asked for by', async (t) => {
+  const { cri } = node.daemon;
+  const { image } = await cri.imageStatus({ image: { image: node.busybox } });
+  const pod = await Pod.run(node.daemon);
+  const id = await pod.create(image?.id ?? '');
+  const named = { image: { image: image?.repoTags[0] }, imageRef: image?.repoDigests[0], imageId: image?.id };
+  t.match(await pod.status(id), named);
+  const { containers } = await cri.listContainers({ filter: { id } });
+  t.match(containers, [named]);
+  await node.daemon.restart();
+  t.match(await pod.status(id), named, 'after a restart, too');
   await pod.remove();
 });
 
@@ -333,6 +348,14 @@ t.test('namespaces of a pod: hostname, PID POD, CONTAINER, TARGET and NODE', asy
     "sees the host's processes",
   );
   await pod.remove();
+
+  const onNode = await Pod.run(node.daemon, { linux: namespaces('NODE') });
+  for (const namespaceOptions of [null, { pid: 'POD' as const }]) {
+    const id = await onNode.start(node.busybox, { security: { namespaceOptions } });
+    const { stdout } = await onNode.exec(id, 'readlink', '/proc/self/ns/pid');
+    t.equal(stdout.trim(), readlinkSync('/proc/self/ns/pid'), 'what a container leaves at its default is the pod’s');
+  }
+  await onNode.remove();
 
   const shared = await Pod.run(node.daemon, { linux: namespaces('POD') });
   const [first, second] = [

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { status } from '@grpc/grpc-js';
@@ -27,6 +27,18 @@ t.test('a directory of the host, at a path that the image does not have, both wa
   const command = ['sh', '-c', 'cat /made/for/it/given; echo "by the container" > /made/for/it/taken'];
   t.equal((await pod.complete(node.busybox, { mounts, command })).output, 'by the host');
   t.equal(await readFile(join(hostPath, 'taken'), 'utf8'), 'by the container\n');
+});
+
+t.test('a directory that is not there is made', async (t) => {
+  const hostPath = join(await hostDirectory(), 'var/lib/app');
+  const mounts = [{ hostPath, containerPath: '/data' }];
+  await pod.complete(node.busybox, { mounts, command: ['touch', '/data/file'] });
+  t.equal(await readFile(join(hostPath, 'file'), 'utf8'), '');
+  const { mode, uid, gid } = await stat(hostPath);
+  t.same([mode & 0o7777, uid, gid], [0o755, 0, 0]);
+  const refused = join(await hostDirectory(), 'never');
+  await t.rejects(pod.create(node.busybox, { mounts: [{ hostPath: refused, containerPath: '/' }] }));
+  await t.rejects(stat(refused), { code: 'ENOENT' }, 'a request that is refused makes nothing');
 });
 
 t.test('a host path that is a symlink is where it points to', async (t) => {

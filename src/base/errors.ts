@@ -27,3 +27,12 @@ export const permissionDenied = (message: string, cause?: unknown) =>
 export const deadlineExceeded = (message: string) => new RuntimeError(status.DEADLINE_EXCEEDED, message);
 export const unimplemented = (message: string) => new RuntimeError(status.UNIMPLEMENTED, message);
 export const internal = (message: string, cause?: unknown) => new RuntimeError(status.INTERNAL, message, { cause });
+
+/** The kubelet tells and counts failures by a word before the message (cri-api, pkg/errors/errors.go). */
+const worded =
+  (word: string) =>
+  ({ code, message, cause }: RuntimeError): RuntimeError =>
+    new RuntimeError(code, `${word}: ${message}`, { cause });
+
+export const imageVolumeMountFailed = worded('ImageVolumeMountFailed');
+export const recursiveReadOnlyUnsupported = worded('RROUnsupported');

@@ -5,15 +5,18 @@ import { podUserNamespace } from '../oci/userns.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
 
-/** Names, UIDs and namespaces come from a cluster's users: they must look like what Kubernetes makes (CVE-2025-0750). */
-const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/;
+/**
+ * Names, UIDs and namespaces come from a cluster's users and travel on, to CNI plugins for one: nothing in them may separate, end or lead
+ * elsewhere (CVE-2025-0750). People with crictl write more than Kubernetes does: underscores, blanks.
+ */
+const NAME = /^[A-Za-z0-9_]([A-Za-z0-9._ -]{0,251}[A-Za-z0-9_])?$/;
 const CONTROL = /\p{Cc}/u;
 
 export const checkName = (value: string | undefined, field: string): void => {
   if (!value) throw invalidArgument(`missing ${field}: the request must name it`);
   if (!NAME.test(value))
     throw invalidArgument(
-      `bad ${field}: ${JSON.stringify(value.slice(0, 300))} must be 1 to 253 letters, digits, '.', '_' or '-'`,
+      `bad ${field}: ${JSON.stringify(value.slice(0, 300))} must be 1 to 253 letters, digits, '.', '_', '-' or blanks, with a letter, digit or '_' at its ends`,
     );
 };
 
@@ -32,7 +35,8 @@ export const checkSandboxConfig = (config: PodSandboxConfig__Output | null): Pod
   if (!metadata) throw invalidArgument('missing metadata: the sandbox configuration must name the pod');
   checkName(metadata.name, 'metadata.name');
   checkName(metadata.namespace, 'metadata.namespace');
-  checkName(metadata.uid, 'metadata.uid');
+  // Who writes a pod by hand leaves it out.
+  if (metadata.uid !== '') checkName(metadata.uid, 'metadata.uid');
   if (config.hostname !== '') checkHostname(config.hostname);
   if (config.logDirectory !== '') checkPath(config.logDirectory, 'log_directory');
   if (config.linux?.securityContext) checkSandboxSecurity(config.linux.securityContext);
@@ -41,8 +45,6 @@ export const checkSandboxConfig = (config: PodSandboxConfig__Output | null): Pod
 
 /** What the text of LinuxSandboxSecurityContext and of the types in it asks for. */
 const checkSandboxSecurity = (context: LinuxSandboxSecurityContext__Output): void => {
-  if (context.runAsGroup && !context.runAsUser)
-    throw invalidArgument('run_as_group without run_as_user: the sandbox must name both or neither');
   if (context.seccomp) checkReference(context.seccomp, 'seccomp of the sandbox');
   if (context.apparmor) checkReference(context.apparmor, 'apparmor of the sandbox');
   const { network, ipc } = context.namespaceOptions ?? { network: 'POD', ipc: 'POD' };

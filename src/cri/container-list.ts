@@ -5,7 +5,7 @@ import type { ListContainersResponse } from '../gen/runtime/v1/ListContainersRes
 import type { StreamContainersRequest__Output } from '../gen/runtime/v1/StreamContainersRequest.js';
 import type { StreamContainersResponse } from '../gen/runtime/v1/StreamContainersResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';
-import { type Container, containerState } from '../store/container.js';
+import { type Container, containerState, shownImage } from '../store/container.js';
 import { isVisible } from '../store/visible.js';
 import { inChunks } from './in-chunks.js';
 import { matchesLabels } from './label-selector.js';
@@ -43,7 +43,7 @@ const itemOf = perRecord(
     id: container.id,
     podSandboxId: container.sandboxId,
     metadata: container.config.metadata,
-    image: container.config.image,
+    image: shownImage(container),
     imageRef: container.image.ref,
     imageId: container.image.id,
     state: containerState(container),

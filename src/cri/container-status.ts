@@ -6,7 +6,7 @@ import type { ContainerStatusResponse } from '../gen/runtime/v1/ContainerStatusR
 import { readSpec } from '../lifecycle/container-spec.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { signalName } from '../oci/stop-signal.js';
-import { type Container, containerState } from '../store/container.js';
+import { type Container, containerState, shownImage } from '../store/container.js';
 import { shownMessage } from './shown-message.js';
 
 export const containerStatus = async (
@@ -29,7 +29,7 @@ export const containerStatusOf = (container: Container): ContainerStatus => ({
   startedAt: container.startedAt,
   finishedAt: container.finishedAt,
   exitCode: container.exitCode,
-  image: container.config.image,
+  image: shownImage(container),
   imageRef: container.image.ref,
   imageId: container.image.id,
   reason: container.reason,

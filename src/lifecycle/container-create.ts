@@ -12,6 +12,7 @@ import { now } from '../base/clock.js';
 import { releaseContainer } from './container-end.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';
 import { limitScope, makeScope } from './container-scope.js';
+import { makeHostPaths, missingHostPaths } from './host-paths.js';
 import { withoutLinksAbove } from './log-path.js';
 import { containerDirectory, specPath } from './paths.js';
 import { requestText } from './request-text.js';
@@ -78,7 +79,11 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
   withRollback(parts.log, async (rollback) => {
     requireReady(parts, sandbox.id);
     const id = randomBytes(32).toString('hex');
-    const prepared = await prepareContainer(parts, sandbox, config, id);
+    const [prepared, missing] = await Promise.all([
+      prepareContainer(parts, sandbox, config, id),
+      missingHostPaths(config.mounts),
+    ]);
+    await makeHostPaths(missing);
     const container = record(parts, sandbox, config, id, prepared);
 
     parts.containers.put(container);
@@ -136,6 +141,7 @@ const record = (
   stage: 'creating',
   image: {
     id: prepared.image.id,
+    name: prepared.image.repoTags[0] ?? prepared.image.repoDigests[0] ?? prepared.image.id,
     ref: prepared.image.repoDigests[0] ?? prepared.image.id,
     layers: layersOf(prepared.image),
   },

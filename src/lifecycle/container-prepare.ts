@@ -1,7 +1,13 @@
 import { dirname, join } from 'node:path';
 import { cgroupOps } from '../cgroup/resources.js';
 import { runtimeScope } from '../cgroup/slice.js';
-import { failedPrecondition, invalidArgument, notFound } from '../base/errors.js';
+import {
+  failedPrecondition,
+  imageVolumeMountFailed,
+  invalidArgument,
+  notFound,
+  recursiveReadOnlyUnsupported,
+} from '../base/errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { type ImageRecord, layersOf, type StoredImage } from '../image/image-record.js';
 import { buildSpec } from '../oci/build-spec.js';
@@ -111,8 +117,10 @@ const bundleCgroup = (cgroup: string, ops: readonly PlanOp[]): Pick<BundleContex
 const requireFeatures = ({ name, version, recursiveReadOnlyMounts }: RuntimeHandler, { mounts }: OciSpec): void => {
   const mount = recursiveReadOnlyMounts ? undefined : mounts.find(({ options }) => options.includes('rro'));
   if (mount)
-    throw invalidArgument(
-      `runtime handler "${name}" has no recursive_read_only (${version}): mount ${mount.destination}; Status tells which handlers do`,
+    throw recursiveReadOnlyUnsupported(
+      invalidArgument(
+        `runtime handler "${name}" has no recursive_read_only (${version}): mount ${mount.destination}; Status tells which handlers do`,
+      ),
     );
 };
 
@@ -160,7 +168,13 @@ const imageMounts = (config: ContainerConfig__Output): string[] =>
   config.mounts.flatMap(({ image }) => (image?.image ? [image.image] : []));
 
 const volumeImages = (parts: Parts, config: ContainerConfig__Output): Map<string, ImageRecord> =>
-  new Map(imageMounts(config).map((name) => [name, requireImage(parts, name)]));
+  new Map(imageMounts(config).map((name) => [name, requireVolumeImage(parts, name)]));
+
+const requireVolumeImage = (parts: Parts, name: string): ImageRecord => {
+  const image = parts.images.resolve(name);
+  if (!image) throw imageVolumeMountFailed(notHere(name));
+  return image;
+};
 
 const requireIdentity = (image: StoredImage): { passwd: string; group: string } => {
   if ('error' in image.identity)
@@ -191,13 +205,13 @@ const checkedPidNamespace = async (
   sandbox: Sandbox,
   config: ContainerConfig__Output,
 ): Promise<PidNamespace> => {
-  const wanted = pidNamespace(config);
+  const wanted = pidNamespace(config, sandbox.config);
   if (wanted.pid === 'pod' && sandbox.config.linux?.securityContext?.namespaceOptions?.pid === 'CONTAINER')
     await parts.supervisors.require(sandbox.id).sharePid();
   if (wanted.pid !== 'target') return wanted;
   const target = parts.containers.require(wanted.targetId ?? '');
   // "previously created with NamespaceMode CONTAINER" (api.proto, NamespaceMode.TARGET).
-  const mode = pidNamespace(target.config).pid;
+  const mode = pidNamespace(target.config, sandbox.config).pid;
   if (mode !== 'container')
     throw invalidArgument(
       `no PID namespace of its own: target_id ${wanted.targetId} was created with mode ${mode.toUpperCase()}`,

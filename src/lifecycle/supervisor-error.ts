@@ -2,6 +2,7 @@ import {
   RuntimeError,
   deadlineExceeded,
   failedPrecondition,
+  imageVolumeMountFailed,
   internal,
   invalidArgument,
   notFound,
@@ -25,11 +26,16 @@ const REQUEST = new Set([
   'E2BIG',
 ]);
 
-/** The status a client gets for what a supervisor reported; its message already begins with the cause. */
+/** What a client gets for what a supervisor reported; its message already begins with the cause. */
 export const asRuntimeError = (error: unknown, object: string): RuntimeError => {
   if (error instanceof RuntimeError) return error;
   if (!(error instanceof SupervisorError))
     return internal(error instanceof Error ? error.message : String(error), error);
+  const told = withStatus(error, object);
+  return error.step === 'image' ? imageVolumeMountFailed(told) : told;
+};
+
+const withStatus = (error: SupervisorError, object: string): RuntimeError => {
   const message = `${error.message}: ${error.step} of ${object}`;
   if (error.code === 'ESRCH') return notFound(message);
   if (error.code === 'ETIMEDOUT') return deadlineExceeded(message);

@@ -79,7 +79,7 @@ function ociLinux(input: SpecInput, privileged: boolean, process: OciProcess): O
   const paths = guardedPaths(context, privileged, input.userns !== undefined, host);
   const seccomp = seccompProfile(input, process);
   return {
-    namespaces: containerNamespaces(config, privileged, input.userns),
+    namespaces: containerNamespaces(config, input.sandboxConfig, privileged, input.userns),
     ...(input.userns && idMappings(input.userns)),
     devices: nodes,
     cgroupsPath: input.cgroupsPath,

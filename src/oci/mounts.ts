@@ -1,7 +1,8 @@
-import { internal, invalidArgument } from '../base/errors.js';
+import { imageVolumeMountFailed, internal, invalidArgument, RuntimeError } from '../base/errors.js';
 import type { Mount__Output } from '../gen/runtime/v1/Mount.js';
 import type { MountPropagation__Output } from '../gen/runtime/v1/MountPropagation.js';
 import { containerPath } from './container-path.js';
+import { namespaceOptions } from './namespaces.js';
 import type { OciLinux, OciMount } from './spec.js';
 import type { SpecInput } from './spec-input.js';
 import { idMappings, isIdMapped } from './userns.js';
@@ -48,7 +49,7 @@ export function rootfsPropagation(mounts: readonly OciMount[]): OciLinux['rootfs
 
 function fileSystems(input: SpecInput, privileged: boolean): OciMount[] {
   const access = privileged ? 'rw' : 'ro';
-  const ipcOfNode = input.config.linux?.securityContext?.namespaceOptions?.ipc === 'NODE';
+  const ipcOfNode = namespaceOptions(input.config, input.sandboxConfig)?.ipc === 'NODE';
   const guarded = ['nosuid', 'noexec', 'nodev'];
   return [
     { destination: '/proc', type: 'proc', source: 'proc', options: guarded },
@@ -111,9 +112,9 @@ function requestedMount(mount: Mount__Output, input: SpecInput, label: string | 
   const { userns } = input;
   const destination = containerPath(mount.containerPath, 'container_path');
   checkDestination(destination);
-  if (mount.image?.image) return imageMount(mount, mount.image.image, destination, input);
-  if (mount.imageSubPath !== '')
-    throw invalidArgument(`image_sub_path without image: mount ${destination}; name the image or leave it out`);
+  const { image } = mount.image ?? {};
+  // Without an image, image_sub_path says nothing: the kubelet fills it in for every mount with a subPath of a pod with an image volume.
+  if (image) return imageVolume(() => imageMount(mount, image, destination, input));
   if (!mount.hostPath.startsWith('/') || mount.hostPath.includes('\0'))
     throw invalidArgument(`not an absolute path: host_path ${JSON.stringify(mount.hostPath)} of mount ${destination}`);
   if (userns && mount.propagation === 'PROPAGATION_BIDIRECTIONAL')
@@ -130,6 +131,14 @@ function requestedMount(mount: Mount__Output, input: SpecInput, label: string | 
     ...(mount.selinuxRelabel && label !== undefined && { relabel: label }),
   };
 }
+
+const imageVolume = (mount: () => OciMount): OciMount => {
+  try {
+    return mount();
+  } catch (error) {
+    throw error instanceof RuntimeError ? imageVolumeMountFailed(error) : error;
+  }
+};
 
 /** "All image mounts are per feature definition readonly" (api.proto, Mount.image). Programs of the image may run; none gains privilege. */
 function imageMount(mount: Mount__Output, image: string, destination: string, input: SpecInput): OciMount {

@@ -14,7 +14,13 @@ export interface Container {
   readonly config: ContainerConfig__Output;
   /** `creating` and `removing` are invisible in lists; a start-up that finds `creating` rolls it back. */
   readonly stage: 'creating' | 'live' | 'removing';
-  readonly image: { readonly id: string; readonly ref: string; readonly layers: readonly string[] };
+  readonly image: {
+    readonly id: string;
+    /** What people call it: its first tag, or else a digest, or else its ID; absent in records of older versions. */
+    readonly name?: string;
+    readonly ref: string;
+    readonly layers: readonly string[];
+  };
   /** Images that are mounted as volumes, one for each such mount of the configuration, in its order. */
   readonly imageVolumes: ReadonlyArray<{ readonly id: string; readonly layers: readonly string[] }>;
   readonly createdAt: string;
@@ -43,6 +49,10 @@ export const containerState = (container: Container): keyof typeof ContainerStat
   if (container.finishedAt !== '0') return 'CONTAINER_EXITED';
   return container.startedAt === '0' ? 'CONTAINER_CREATED' : 'CONTAINER_RUNNING';
 };
+
+/** The image as lists and dashboards show it: by name, though the kubelet asks for it by ID. */
+export const shownImage = ({ config, image }: Pick<Container, 'config' | 'image'>): Container['config']['image'] =>
+  config.image && { ...config.image, image: image.name ?? config.image.image };
 
 /** All layers that must stay as long as the container does. */
 export const heldLayers = ({ image, imageVolumes }: Pick<Container, 'image' | 'imageVolumes'>): string[] => [
