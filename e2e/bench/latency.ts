@@ -1,4 +1,5 @@
 import { waitForIdle } from './cpu.js';
+import type { Floor } from './floor.js';
 import type { Metric, Results } from './results.js';
 import type { Service } from './service.js';
 import type { Sample } from './stopwatch.js';
@@ -56,9 +57,10 @@ const workloads = ({ cycles, cniCycles, execs }: LatencyOptions): Workload[] => 
   },
 ];
 
-/** Pods one at a time, the runtimes in turn; answers how many turns began on a machine that was not idle. */
+/** Pods one at a time, the bare kernel and the runtimes in turn; answers how many turns began on a machine that was not idle. */
 export const measureLatency = async (
   services: Service[],
+  floor: Floor,
   image: string,
   options: LatencyOptions,
   results: Results,
@@ -67,6 +69,8 @@ export const measureLatency = async (
   const turns = { turns: 0, busyTurns: 0 };
   for (let round = 0; round < options.rounds; round++) {
     if (round >= FEWEST_ROUNDS && Date.now() - begin > options.budgetMs) break;
+    await waitForIdle(options.idleMs);
+    await floor.measure(options.cycles, round, results);
     for (const workload of workloads(options))
       for (const service of services) {
         const isIdle = await waitForIdle(options.idleMs);

@@ -4,6 +4,7 @@ import { type Registry, startRegistry } from '../harness/registry.js';
 import { Conmon } from './conmon.js';
 import { measureColdStart } from './coldstart.js';
 import { measureDensity } from './density.js';
+import { Floor } from './floor.js';
 import { benchImage } from './images.js';
 import { cgroupOf } from './isolate.js';
 import { jangada, OURS } from './jangada.js';
@@ -30,6 +31,8 @@ export interface Suite {
   services: Service[];
   /** Takes part in the logs only. */
   conmon: Conmon;
+  /** Takes part in the latencies only. */
+  floor: Floor;
   image: string;
   registry: Registry;
 }
@@ -51,7 +54,9 @@ export const startSuite = async (home: string, plan: Plan): Promise<Suite> => {
       await service.cri.pullImage({ image: { image } });
     });
   const conmon = new Conmon(join(home, 'conmon'), `${place.cgroup}/conmon`);
-  return { services, conmon, image, registry };
+  const floor = new Floor(join(home, 'floor'), `${place.cgroup}/floor`);
+  await floor.prepare();
+  return { services, conmon, floor, image, registry };
 };
 
 export const stopSuite = async ({ services, registry }: Suite): Promise<void> => {
@@ -64,11 +69,11 @@ export const stopSuite = async ({ services, registry }: Suite): Promise<void> =>
 
 /** One part of the plan; remarks that belong above the table are answered. */
 export const runPart = async (part: string, suite: Suite, plan: Plan, results: Results): Promise<string[]> => {
-  const { services, conmon, image, registry } = suite;
+  const { services, conmon, floor, image, registry } = suite;
   const { repetitions } = plan;
   switch (part) {
     case 'latency': {
-      const { turns, busyTurns } = await measureLatency(services, image, plan.latency, results);
+      const { turns, busyTurns } = await measureLatency(services, floor, image, plan.latency, results);
       return busyTurns > 0 ? [`other programs ran at the start of ${busyTurns} of ${turns} turns`] : [];
     }
     case 'density':

@@ -5,7 +5,21 @@ import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfi
 import { checkContainerConfig, checkPath, checkPrivilege, checkSandboxConfig } from './check.js';
 
 const refused = { code: status.INVALID_ARGUMENT };
-const HOSTILE = ['../x', 'a/b', '/abs', 'nul\0', 'line\nbreak', 'x'.repeat(300), '', '.', '..', '-x'];
+const HOSTILE = [
+  '../x',
+  'x;K8S_POD_NAME=y',
+  ' x',
+  'x ',
+  'a/b',
+  '/abs',
+  'nul\0',
+  'line\nbreak',
+  'x'.repeat(300),
+  '',
+  '.',
+  '..',
+  '-x',
+];
 
 const sandbox = (change: object): PodSandboxConfig__Output =>
   ({
@@ -28,8 +42,13 @@ const container = (change: object): ContainerConfig__Output =>
 
 t.test('CVE-2025-0750: names, UIDs and paths of a pod are refused before anything is made of them', async (t) => {
   t.ok(checkSandboxConfig(sandbox({})));
+  t.ok(
+    checkSandboxConfig(sandbox({ metadata: { name: '_my pod', namespace: 'a_b', uid: '', attempt: 0 } })),
+    'by hand',
+  );
   for (const bad of HOSTILE) {
     for (const field of ['name', 'namespace', 'uid']) {
+      if (field === 'uid' && bad === '') continue;
       const metadata = { name: 'web', namespace: 'default', uid: 'u-1', attempt: 0, [field]: bad };
       t.throws(
         () => checkSandboxConfig(sandbox({ metadata })),
@@ -66,10 +85,15 @@ t.test('what the text of the sandbox security context asks for', async (t) => {
     sandbox({ linux: { securityContext: over } as unknown as PodSandboxConfig__Output['linux'] });
   const id = { value: '5' };
   const options = (over: object) => ({ namespaceOptions: { network: 'POD', pid: 'POD', ipc: 'POD', ...over } });
-  for (const good of [{ runAsUser: id, runAsGroup: id }, options({}), options({ network: 'NODE', ipc: 'NODE' })])
+  // The kubelet sends the group alone for a pod whose user is the image's.
+  for (const good of [
+    { runAsUser: id, runAsGroup: id },
+    { runAsGroup: id },
+    options({}),
+    options({ network: 'NODE', ipc: 'NODE' }),
+  ])
     t.doesNotThrow(() => checkSandboxConfig(context(good)));
   for (const bad of [
-    { runAsGroup: id },
     { seccomp: { profileType: 'RuntimeDefault', localhostRef: '/x' } },
     { apparmor: { profileType: 'Unconfined', localhostRef: 'x' } },
     options({ network: 'CONTAINER' }),

@@ -51,7 +51,7 @@ t.test('what a container leaves at its default is the pod’s', async (t) => {
   t.equal(modes(null, null), '  ');
   t.equal(modes(null, { pid: 'CONTAINER', ipc: 'NODE' }), 'POD CONTAINER NODE');
   t.equal(modes({ pid: 'CONTAINER' }, { network: 'NODE', pid: 'NODE' }), 'NODE CONTAINER POD');
-  t.equal(modes({}, { pid: 'NODE' }), 'POD NODE POD');
-  t.equal(modes({}, { pid: 'CONTAINER' }), 'POD POD POD', 'asked for: containers that share one');
-  t.equal(modes({ ipc: 'NODE' }, {}), 'POD POD NODE');
+  t.equal(modes({ pid: 'POD' }, { pid: 'NODE' }), 'POD NODE POD');
+  t.equal(modes({ pid: 'POD' }, { pid: 'CONTAINER' }), 'POD POD POD', 'asked for: containers that share one');
+  t.equal(modes({ pid: 'POD', ipc: 'NODE' }, {}), 'POD POD NODE');
 });
