@@ -110,12 +110,15 @@ const readyHost = async (spawner: SpawnerService, log: Logger): Promise<Host> =>
   return apparmorDefault === undefined ? host : { ...host, apparmorDefault };
 };
 
+/** What asks after the network as a whole must be answered while pods wait. */
+const CNI_PLACES = { ADD: 'cni-add', DEL: 'cni-del', CHECK: 'other', STATUS: 'other', GC: 'other' } as const;
+
 const openNetwork = (config: Config, log: Logger, spawner: SpawnerService): Network =>
   Network.open({
     confDir: config.cni.conf_dir,
     binDirs: config.cni.bin_dirs,
     cacheDir: config.cni.cache_dir,
-    run: (command) => spawner.run(command),
+    run: (command) => spawner.run(command, CNI_PLACES[command.kind]),
     log,
   });
 

@@ -1,8 +1,11 @@
 import type { Logger } from 'pino';
+import { unavailable } from '../base/errors.js';
 import { startSpawner, type HostCommand, type HostCommandResult, type Spawner } from '../supervisor/spawner.js';
+import { type ProgramKind, ProgramPlaces } from './program-places.js';
 
 /** The resident spawner, started again when it dies: Node itself never forks on a hot path. */
 export class SpawnerService {
+  readonly #places = new ProgramPlaces();
   #current: Promise<Spawner> | undefined;
   #closed = false;
 
@@ -16,9 +19,9 @@ export class SpawnerService {
     return (await this.#get()).spawn(directory);
   }
 
-  /** Runs a host program to its end. */
-  async run(command: HostCommand): Promise<HostCommandResult> {
-    return (await this.#get()).run(command);
+  /** Runs a host program to its end, after a wait for a place among those of its kind. */
+  run(command: HostCommand, kind: ProgramKind = 'other'): Promise<HostCommandResult> {
+    return this.#places.run(kind, async () => (await this.#get()).run(command));
   }
 
   async start(): Promise<void> {
@@ -34,6 +37,7 @@ export class SpawnerService {
 
   #get(): Promise<Spawner> {
     if (this.#current) return this.#current;
+    if (this.#closed) return Promise.reject(unavailable('the daemon is stopping'));
     const starting = startSpawner(this.binary, this.log);
     this.#current = starting;
     const forget = () => {

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { unavailable } from '../base/errors.js';
 import type { Attachment } from './attachment.js';
 import type { NetworkConfig } from './config.js';
 import { environment, executionConfig, type Invocation, invoke, parseError, type RunCommand } from './invoke.js';
@@ -31,7 +32,7 @@ const invocation = (change: Partial<Invocation> = {}, capabilities: Record<strin
   return { command: 'ADD', config, plugin, attachment, netns: '/run/netns/x', ...change };
 };
 
-t.test('the environment is exactly what the specification lists', async (t) => {
+t.test('the environment is exactly what the specification lists, and our mark', async (t) => {
   process.env['SECRET_OF_THE_DAEMON'] = 'x';
   t.same(environment(invocation(), ['/a', '/b']), {
     CNI_COMMAND: 'ADD',
@@ -40,6 +41,7 @@ t.test('the environment is exactly what the specification lists', async (t) => {
     CNI_IFNAME: 'eth0',
     CNI_ARGS: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=web;K8S_POD_INFRA_CONTAINER_ID=abc;K8S_POD_UID=u',
     CNI_PATH: '/a:/b',
+    JANGADA_SANDBOX: 'abc',
     PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   });
   const { attachment: _, ...rest } = invocation({ command: 'STATUS' });
@@ -115,6 +117,10 @@ t.test('what a failed plugin leads to', async (t) => {
     attempt({ stderr: Buffer.alloc(1 << 20, 'x') }),
     { message: /^x{1400} … x{600}: CNI plugin/ },
     'bounded',
+  );
+  await t.rejects(
+    run(() => Promise.reject(unavailable('64 programs are running'))),
+    { code: 14, message: /^64 programs are running: CNI plugin "fake" .* was not run$/ },
   );
   await t.rejects(
     run(() => Promise.reject(new Error('connection was closed'))),

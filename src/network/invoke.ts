@@ -2,12 +2,14 @@ import { status } from '@grpc/grpc-js';
 import { RuntimeError } from '../base/errors.js';
 import { type Attachment, cniArgs, IFNAME } from './attachment.js';
 import type { NetworkConfig, PluginConfig } from './config.js';
+import { MARK } from './orphans.js';
 import { findPlugin } from './plugin.js';
 import type { RawResult } from './result.js';
 
 export type CniCommand = 'ADD' | 'DEL' | 'CHECK' | 'STATUS' | 'GC';
 
 export interface Command {
+  kind: CniCommand;
   argv: string[];
   env: Record<string, string>;
   stdin: string;
@@ -74,6 +76,7 @@ export const invoke = async (host: PluginHost, invocation: Invocation): Promise<
 const run = async (host: PluginHost, invocation: Invocation, path: string): Promise<CommandResult> => {
   try {
     return await host.run({
+      kind: invocation.command,
       argv: [path],
       env: environment(invocation, host.binDirs),
       stdin: JSON.stringify(executionConfig(invocation)),
@@ -81,6 +84,8 @@ const run = async (host: PluginHost, invocation: Invocation, path: string): Prom
       maxOutput: MAX_OUTPUT,
     });
   } catch (error) {
+    if (error instanceof RuntimeError)
+      throw new RuntimeError(error.code, `${error.message}: ${subject(invocation)} was not run`, { cause: error });
     throw new UnsettledError(status.UNAVAILABLE, `${(error as Error).message}: ${subject(invocation)} did not end`, {
       cause: error,
     });
@@ -97,6 +102,7 @@ export const environment = (invocation: Invocation, binDirs: readonly string[]):
     CNI_NETNS: invocation.netns ?? '',
     CNI_IFNAME: IFNAME,
     CNI_ARGS: cniArgs(attachment),
+    [MARK]: attachment.sandboxId,
   };
 };
 

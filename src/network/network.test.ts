@@ -90,6 +90,11 @@ const pod = (change: Partial<Attachment> = {}): Attachment => ({
   ...change,
 });
 
+const until = async (condition: () => boolean): Promise<void> => {
+  const deadline = Date.now() + 10_000;
+  while (!condition() && Date.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+};
+
 t.test('a pod comes and goes', async (t) => {
   const { network, calls, stdin, records } = setup(t, { one: OK, two: OK });
   const result = await network.add(pod());
@@ -225,6 +230,22 @@ t.test('CRI-O 2026, containerd 2.1.7: a crash between ADD and record loses no DE
   t.same(calls().slice(2), [`DEL two ${NETNS}`, `DEL one ${NETNS}`]);
   await reopen().remove('sandbox1');
   t.equal(calls().length, 4, 'exactly once');
+  t.same(records(), []);
+});
+
+t.test('what an earlier daemon has begun is ended, with all its group, before its DEL', async (t) => {
+  const { root, calls, network, plugin, reopen, records } = setup(t, { one: '' });
+  const begun = join(root, 'log/begun');
+  // The plugin itself would end with its spawner; its helper is found by nothing but its environment.
+  const script = `[ $CNI_COMMAND = DEL ] || { sleep 1000 & echo $! > ${begun}.new; mv ${begun}.new ${begun}; wait; }
+grep -q '^State:.[^Z]' /proc/$(cat ${begun})/status && echo beside >> ${root}/log/calls; exit 0`;
+  plugin('one', script);
+  const cut = network.add(pod());
+  await until(() => existsSync(begun));
+  await reopen().remove('sandbox1');
+  await t.rejects(cut, { message: /killed by signal/ });
+  t.notOk(calls().includes('beside'));
+  t.equal(calls()[1], `DEL one ${NETNS}`);
   t.same(records(), []);
 });
 

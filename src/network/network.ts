@@ -1,4 +1,3 @@
-import { statfsSync } from 'node:fs';
 import { failedPrecondition, internal, RuntimeError, unavailable } from '../base/errors.js';
 import { type Attachment, IFNAME } from './attachment.js';
 import { AttachmentCache } from './attachment-cache.js';
@@ -6,6 +5,8 @@ import { addChain, checkChain, delChain, gcChain, statusChain } from './chain.js
 import { type ConfigError, type NetworkConfig, versionAtLeast } from './config.js';
 import type { Loaded } from './config-files.js';
 import { type PluginHost, type RunCommand, UnsettledError } from './invoke.js';
+import { isNamespace } from './namespace.js';
+import { Orphans } from './orphans.js';
 import { findPlugin } from './plugin.js';
 import { type NetworkResult, shownResult, summarize } from './result.js';
 import { ConfigDirectory } from './watch.js';
@@ -46,6 +47,7 @@ export class Network {
   readonly #log: NetworkLog;
   readonly #config: ConfigDirectory;
   readonly #cache: AttachmentCache;
+  readonly #orphans: Orphans;
   readonly #queue = new Map<string, Promise<unknown>>();
   #probe: { config: NetworkConfig; error: string; running: boolean } | undefined;
 
@@ -54,6 +56,7 @@ export class Network {
     this.#host = { binDirs, run, timeoutMs, trustedUid };
     this.#log = options.log;
     this.#cache = AttachmentCache.open(options.cacheDir);
+    this.#orphans = new Orphans(this.#cache.list().length > 0);
     this.#config = new ConfigDirectory(options.confDir, (now, before) => this.#changed(now, before));
     this.confDir = options.confDir;
   }
@@ -157,10 +160,11 @@ export class Network {
       .catch((error) => this.#failed('CNI record is not durable', error));
     let completed = 0;
     try {
-      const result = await addChain(this.#host, config, attachment, (partial) => {
+      const add = addChain(this.#host, config, attachment, (partial) => {
         this.#cache.put({ ...record, result: partial });
         completed += 1;
       });
+      const result = await this.#watched(attachment.sandboxId, add);
       await durable;
       const summary = summarize(result);
       if ('error' in summary) throw internal(`unusable CNI result: ${summary.error} (network "${config.name}")`);
@@ -182,9 +186,21 @@ export class Network {
     const config = record.config ?? this.#config.current().config;
     if (!config)
       throw unavailable(`no CNI configuration to remove sandbox ${sandboxId} with: put one into ${this.confDir}`);
+    await this.#orphans.end(sandboxId);
     const netns = isNamespace(record.attachment.netnsPath) ? record.attachment.netnsPath : '';
-    await delChain(this.#host, config, record.attachment, netns, record.result, refused);
+    const del = delChain(this.#host, config, record.attachment, netns, record.result, refused);
+    await this.#watched(sandboxId, del);
     this.#cache.delete(sandboxId);
+  }
+
+  /** What nobody saw end is ended before the next DEL. */
+  async #watched<T>(sandboxId: string, chain: Promise<T>): Promise<T> {
+    try {
+      return await chain;
+    } catch (error) {
+      if (error instanceof UnsettledError) this.#orphans.unsettled(sandboxId);
+      throw error;
+    }
   }
 
   #enqueue<T>(sandboxId: string, work: () => Promise<T>): Promise<T> {
@@ -239,16 +255,3 @@ const noConfiguration = (directory: string, errors: readonly ConfigError[]): str
   errors.length === 0
     ? `no CNI configuration: put a .conflist file into ${directory}`
     : `no valid CNI configuration: ${errors.map(({ file, message }) => `${file}: ${message}`).join('; ')}`;
-
-const NSFS_MAGIC = 0x6e736673;
-
-/**
- * A path that is missing, or shadowed by something that is no namespace, must not be handed to a plugin as the pod's.
- */
-const isNamespace = (path: string): boolean => {
-  try {
-    return path.startsWith('/') && statfsSync(path).type === NSFS_MAGIC;
-  } catch {
-    return false;
-  }
-};

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -15,7 +16,7 @@
 #include "base/member.h"
 #include "loop/child.h"
 
-#define RUNS_MAX 64u
+#define RUNS_MAX 128u /* src/lifecycle/program-places.ts deals them out */
 #define STRINGS_MAX 4096u
 #define OUTPUT_MAX (3u << 20) /* two streams fit one frame */
 #define TIMEOUT_DEFAULT_MS 600000
@@ -46,11 +47,13 @@ static struct run runs[RUNS_MAX];
 static struct connection *connection;
 static int null_fd = -1;
 static int oom_score_adj;
+static pid_t spawner;
 
 void run_init(struct connection *the_connection, int the_null_fd, int the_oom_score_adj) {
     connection = the_connection;
     null_fd = the_null_fd;
     oom_score_adj = the_oom_score_adj;
+    spawner = getpid();
 }
 
 static void release(struct run *r) {
@@ -112,11 +115,20 @@ static void on_drain_timer(struct timer *timer) {
     step(r);
 }
 
+static void kill_group(const struct run *r) {
+    kill(-r->pid, SIGKILL);
+    kill(r->pid, SIGKILL);
+}
+
 static void on_timeout(struct timer *timer) {
     struct run *r = container_of(timer, struct run, timer);
     r->timed_out = true;
-    kill(-r->pid, SIGKILL);
-    kill(r->pid, SIGKILL);
+    kill_group(r);
+}
+
+void run_end_all(void) {
+    for (struct run *r = runs; r < runs + RUNS_MAX; r++)
+        if (r->used && !r->ended) kill_group(r);
 }
 
 static void on_ended(struct child *child, int status) {
@@ -151,6 +163,8 @@ static bool put_strings(const struct request *r, unsigned id, char **list, char 
 _Noreturn static void become(const struct strings *s, const int fds[3], int report) {
     static const struct rlimit no_core = {0, 0};
     char adj[16];
+    /* Nobody would take its result: it ends with us, however we end, and is never begun when we have ended already. */
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != spawner) _exit(127);
     setsid();
     int len = snprintf(adj, sizeof adj, "%d", oom_score_adj);
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);

@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -137,6 +139,7 @@ static void on_room(struct connection *c) {
 
 static void on_closed(struct connection *c) {
     (void)c;
+    run_end_all();
     loop_stop();
 }
 
@@ -148,6 +151,8 @@ void spawner_main(int daemon, int the_null_fd, int oom_score_adj) {
     connection.on_room = on_room;
     connection.on_closed = on_closed;
     harden_set_title("jangada-spawner");
+    /* With the daemon at once, before what it has still asked for is begun. Not inherited by the supervisors (prctl(2)). */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (loop_init() < 0 || child_init() < 0 || connection_init(&connection) < 0 ||
         connection_open(&connection, daemon) < 0)
         _exit(1);
