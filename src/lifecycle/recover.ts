@@ -1,5 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { within } from '../base/within.js';
 import { type Container, heldLayers } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { releaseContainer } from './container-end.js';
@@ -9,30 +10,40 @@ import { supervisorLost } from './lost.js';
 import { makeMountPoints } from './mount-points.js';
 import { containersDirectory, netnsPath, podDirectory, podsDirectory } from './paths.js';
 import type { Runtime } from './runtime.js';
-import { forgetSandbox, releaseSandbox } from './sandbox-end.js';
+import { releaseSandbox } from './sandbox-end.js';
 import { removeSandbox } from './sandbox-remove.js';
+import { rollBackSandbox } from './sandbox-roll-back.js';
 import { refreshScopes } from './scopes-refresh.js';
 import { stopSandbox } from './sandbox-stop.js';
 import type { Reached } from './supervisors.js';
 
+const ANSWER_MS = 1_000;
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 
 /**
  * The only start-up path. It assumes nothing but this: the journal says what was asked, the supervisors and their exit records say
- * what became of it, and everything that neither knows is garbage of a half-done operation. Clients are answered while it ends.
+ * what became of it, and everything that neither knows is garbage of a half-done operation. Clients are answered while it ends: no DEL,
+ * no plugin and no supervisor is waited for, but for the moment in which those that are well say what happened meanwhile.
  */
 export const recover = async (runtime: Runtime): Promise<void> => {
   for (const container of runtime.containers.list()) runtime.layers.retain(heldLayers(container));
   await makeMountPoints(runtime.config);
   await mkdir(podsDirectory(runtime.config), { recursive: true, mode: 0o700 });
   await mkdir(containersDirectory(runtime.config), { recursive: true, mode: 0o700 });
-  await Promise.all(runtime.sandboxes.list().map((sandbox) => recoverOrKeep(runtime, sandbox)));
-  await dropUnknownPods(runtime);
-  await dropUnknownContainers(runtime);
-  await dropUnknownAttachments(runtime);
   await orLeave(runtime, { directory: runtime.layers.directory }, () => runtime.layers.sweep());
-  await refreshScopes(runtime);
+  const all = Promise.all(runtime.sandboxes.list().map((sandbox) => recoverOrKeep(runtime, sandbox)));
+  await within(ANSWER_MS, all).catch(() =>
+    runtime.log.warn('not every supervisor has answered yet; serving all the same'),
+  );
+  void clearAway(runtime);
+  void refreshScopes(runtime);
+};
+
+/** What nobody knows of is nobody's business but ours. Whatever is being made meanwhile is known before it is there. */
+const clearAway = async (runtime: Runtime): Promise<void> => {
+  for (const drop of [dropUnknownPods, dropUnknownContainers, dropUnknownAttachments])
+    await orLeave(runtime, { step: drop.name }, () => drop(runtime));
 };
 
 /**
@@ -67,7 +78,8 @@ const recoverReached = async (runtime: Runtime, sandbox: Sandbox, reached: Reach
 };
 
 const recoverSandbox = async (runtime: Runtime, sandbox: Sandbox, reached: Reached | undefined): Promise<void> => {
-  if (sandbox.stage === 'creating') return await rollBack(runtime, sandbox);
+  if (sandbox.stage === 'creating')
+    return resume(runtime, { sandbox: sandbox.id }, rollBackSandbox(runtime, sandbox.id));
   // Before anything is waited for: with a supervisor that answered late, clients are being served already.
   const halfway = containersOf(runtime, sandbox).filter(({ stage }) => stage !== 'live');
   if (reached) await reconcile(runtime, sandbox, reached);
@@ -108,12 +120,6 @@ const reconcile = async (
     }
   }
   for (const { id } of running) if (!runtime.containers.get(id)) await dropContainer(runtime, supervisor, id);
-};
-
-const rollBack = async (runtime: Runtime, sandbox: Sandbox): Promise<void> => {
-  await releaseSandbox(runtime, sandbox);
-  await forgetSandbox(runtime, sandbox);
-  runtime.log.info({ sandbox: sandbox.id }, 'rolled back a sandbox that was being made');
 };
 
 const resume = (runtime: Runtime, object: object, operation: Promise<void>): void => {

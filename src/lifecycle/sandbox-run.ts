@@ -17,6 +17,7 @@ import { requestText } from './request-text.js';
 import { withRollback } from '../base/closing.js';
 import type { Runtime } from './runtime.js';
 import { forgetSandbox, releaseSandbox } from './sandbox-end.js';
+import { rollBackSandbox } from './sandbox-roll-back.js';
 
 type Parts = Pick<
   Runtime,
@@ -27,6 +28,7 @@ type Parts = Pick<
   | 'spawner'
   | 'supervisors'
   | 'flights'
+  | 'turns'
   | 'cgroups'
   | 'cgroupDriver'
   | 'systemd'
@@ -47,7 +49,10 @@ export const runSandbox = (parts: Parts, config: PodSandboxConfig__Output, runti
     `sandbox ${key}`,
     detail,
     async () => {
-      const existing = parts.sandboxes.list().find((sandbox) => sandboxKey(sandbox.config) === key);
+      const find = () => parts.sandboxes.list().find((sandbox) => sandboxKey(sandbox.config) === key);
+      const leftover = find();
+      if (leftover?.stage === 'creating') await rollBackSandbox(parts, leftover.id);
+      const existing = find();
       if (!existing) return await create(parts, config, runtimeHandler);
       if (existing.stage !== 'ready' || requestText([existing.config, existing.runtimeHandler]) !== detail)
         throw taken();
