@@ -4,6 +4,7 @@ import type { PodSandboxStatusRequest__Output } from '../gen/runtime/v1/PodSandb
 import type { PodSandboxStatusResponse } from '../gen/runtime/v1/PodSandboxStatusResponse.js';
 import { now } from '../base/clock.js';
 import type { Runtime } from '../lifecycle/runtime.js';
+import { isNamespace } from '../network/namespace.js';
 import { OCI_VERSION } from '../oci/spec.js';
 import { type Sandbox, sandboxState } from '../store/sandbox.js';
 import { isVisible } from '../store/visible.js';
@@ -43,7 +44,7 @@ export const sandboxStatusOf = (sandbox: Sandbox): PodSandboxStatus => ({
 const verbose = ({ network }: Pick<Runtime, 'network'>, sandbox: Sandbox) => ({
   pid: sandbox.supervisorPid,
   stage: sandbox.stage,
-  netNamespaceClosed: sandbox.netnsPath !== '' && sandbox.stage === 'stopped',
+  netNamespaceClosed: sandbox.netnsPath !== '' && !isNamespace(sandbox.netnsPath),
   runtimeHandler: sandbox.runtimeHandler,
   cniResult: network.shown(sandbox.id),
   config: shownMessage('PodSandboxConfig', sandbox.config),

@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import type { Runtime } from './runtime.js';
 
 /** Lets go of a pinned network namespace whose supervisor could not do it itself; harmless when it is gone. */
@@ -16,7 +16,7 @@ export const unpinNetns = async (parts: Pick<Runtime, 'spawner'>, path: string):
 };
 
 const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
+  lstat(path).then(
     () => true,
     () => false,
   );
