@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { status } from '@grpc/grpc-js';
 import t from 'tap';
 import { type Node, startNode } from './harness/node.js';
 import { OWN_NETWORK, Pod } from './harness/pod.js';
@@ -96,6 +100,44 @@ t.test('no privilege is needed for low ports and for ping', async (t) => {
   t.equal(await answerOf(await ipOf(pod), 80), 'low\n');
   t.equal((await pod.exec(id, 'cat', '/proc/sys/net/ipv4/ping_group_range')).stdout, '0\t2147483647\n');
   await pod.remove();
+});
+
+t.test("sysctls of the pod's own interface are set once it is there, in a user namespace too", async (t) => {
+  const map = { hostId: 3_000_000, containerId: 0, length: 65_536 };
+  const sysctls = {
+    'net.ipv4.conf.eth0.rp_filter': '2',
+    'net/ipv4/conf/eth0/log_martians': '1',
+    'net.ipv6.conf.eth0.accept_ra': '2',
+    'net.ipv4.ip_forward': '1',
+  };
+  for (const usernsOptions of [null, { mode: 'POD' as const, uids: [map], gids: [map] }]) {
+    const namespaceOptions = { ...OWN_NETWORK.securityContext.namespaceOptions, usernsOptions };
+    const pod = await Pod.run(node.daemon, { linux: { securityContext: { namespaceOptions }, sysctls } });
+    const paths = Object.keys(sysctls).map((key) => `/proc/sys/${key.replaceAll('.', '/')}`);
+    const { output } = await pod.complete(node.busybox, { command: ['cat', ...paths], security: { namespaceOptions } });
+    t.equal(output, '2\n1\n2\n1\n');
+    await pod.remove();
+  }
+  const absent = Pod.run(node.daemon, { linux: { ...OWN_NETWORK, sysctls: { 'net.ipv4.conf.eth7.rp_filter': '2' } } });
+  await t.rejects(absent, { code: status.INVALID_ARGUMENT, details: /eth7\.rp_filter/ });
+});
+
+t.test('a network namespace that somebody has taken away is closed, and its file goes with the pod', async (t) => {
+  const { cri, home } = node.daemon;
+  const pod = await Pod.run(node.daemon, { linux: OWN_NETWORK });
+  const closed = async () => {
+    const { info } = await cri.podSandboxStatus({ podSandboxId: pod.id, verbose: true });
+    return (JSON.parse(info['info'] ?? '{}') as { netNamespaceClosed: boolean }).netNamespaceClosed;
+  };
+  const path = join(home, 'netns', `jangada-${pod.id.slice(0, 32)}`);
+  t.equal(await closed(), false);
+  await promisify(execFile)('umount', [path]);
+  t.equal(await closed(), true, 'an ordinary file is none');
+  await cri.stopPodSandbox({ podSandboxId: pod.id });
+  t.equal(await closed(), true);
+  await writeFile(path, '');
+  await cri.removePodSandbox({ podSandboxId: pod.id });
+  t.notOk(existsSync(path), 'as after a restart of the machine');
 });
 
 t.test('containers of a pod share its network, and other pods do not', async (t) => {

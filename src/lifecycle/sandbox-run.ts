@@ -6,9 +6,10 @@ import type { NamespaceMode__Output } from '../gen/runtime/v1/NamespaceMode.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
 import type { SandboxPlan } from '../oci/plan.js';
 import { podLevel, selinuxLabels } from '../oci/selinux.js';
-import { sandboxSysctls } from '../oci/sysctls.js';
+import { isOfInterface, sandboxSysctls } from '../oci/sysctls.js';
 import { podUserNamespace } from '../oci/userns.js';
 import { type Sandbox, sandboxKey } from '../store/sandbox.js';
+import { SupervisorError } from '../supervisor/supervisor.js';
 import { attachment } from './attachment.js';
 import { now } from '../base/clock.js';
 import { netnsPath, podDirectory } from './paths.js';
@@ -18,6 +19,7 @@ import { withRollback } from '../base/closing.js';
 import type { Runtime } from './runtime.js';
 import { forgetSandbox, releaseSandbox } from './sandbox-end.js';
 import { rollBackSandbox } from './sandbox-roll-back.js';
+import { asRuntimeError } from './supervisor-error.js';
 
 type Parts = Pick<
   Runtime,
@@ -53,13 +55,18 @@ export const runSandbox = (parts: Parts, config: PodSandboxConfig__Output, runti
       const leftover = find();
       if (leftover?.stage === 'creating') await rollBackSandbox(parts, leftover.id);
       const existing = find();
-      if (!existing) return await create(parts, config, runtimeHandler);
+      if (!existing) return await create(parts, config, runtimeHandler).catch(blame);
       if (existing.stage !== 'ready' || requestText([existing.config, existing.runtimeHandler]) !== detail)
         throw taken();
       return existing.id;
     },
     taken,
   );
+};
+
+/** A parameter that the kernel does not take is the request's fault; whatever else fails is ours. */
+const blame = (error: unknown): never => {
+  throw error instanceof SupervisorError && error.step === 'sysctl' ? asRuntimeError(error, 'the pod') : error;
 };
 
 const create = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: string): Promise<string> =>
@@ -147,7 +154,7 @@ const sandboxPlan = (
   ipc: mode(config, 'ipc') === 'NODE' ? 'node' : 'pod',
   sharedPid: mode(config, 'pid') === 'POD',
   netnsPath: sandbox.netnsPath,
-  sysctls: sandboxSysctls(config, node.containers),
+  sysctls: sandboxSysctls(config, node.containers).filter((sysctl) => !isOfInterface(sysctl)),
   userns: podUserNamespace(config.linux?.securityContext?.namespaceOptions),
   mountLabel: selinuxLabels(config.linux?.securityContext, sandbox.selinuxLevel ?? '', host.selinux)?.mount,
 });
@@ -155,6 +162,8 @@ const sandboxPlan = (
 const attachNetwork = async (parts: Parts, sandbox: Sandbox): Promise<string[]> => {
   if (sandbox.netnsPath === '') return [];
   const result = await parts.network.add(attachment(sandbox));
+  const sysctls = sandboxSysctls(sandbox.config, parts.config.containers).filter(isOfInterface);
+  if (sysctls.length > 0) await parts.supervisors.require(sandbox.id).sysctls(sysctls);
   return [result.ip, ...result.additionalIps];
 };
 

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { NamespaceOption__Output } from '../gen/runtime/v1/NamespaceOption.js';
 import { namespaceOptions, sandboxConfig } from './spec-input.fixture.js';
-import { sandboxSysctls, type Unprivileged } from './sysctls.js';
+import { isOfInterface, sandboxSysctls, type Unprivileged } from './sysctls.js';
 
 const NOTHING = { enable_unprivileged_ports: false, enable_unprivileged_icmp: false };
 const BOTH = { enable_unprivileged_ports: true, enable_unprivileged_icmp: true };
@@ -99,8 +99,6 @@ t.test('other keys and spellings are refused', async (t) => {
       'net.a\n',
     ],
     ...[
-      'net.ipv4.conf.eth0/1.x',
-      'net/ipv4/conf/eth0.1/x',
       'kernel.domainname',
       'net.ipv4.conf...x',
       'net.a=b',
@@ -110,4 +108,29 @@ t.test('other keys and spellings are refused', async (t) => {
     ],
   ];
   for (const key of keys) t.throws(() => check({ [key]: '1' }), { code: 3 }, JSON.stringify(key.slice(0, 64)));
+});
+
+t.test('a name with a dot in it, in both spellings', async (t) => {
+  const key = 'net.ipv4.conf.eth0/100.rp_filter';
+  for (const name of [key, 'net/ipv4/conf/eth0.100/rp_filter']) t.same(check({ [name]: '2' }), [{ key, value: '2' }]);
+  for (const name of ['net/ipv4/../x', 'net/./x', 'net.//.x', 'net./.x', 'net.a/.x', 'net/a./x', '/net/x', 'net/x/'])
+    t.throws(() => check({ [name]: '1' }), { message: /not the name of a sysctl/ }, name);
+  t.throws(() => check({ 'net/ipv4.kernel/core_pattern': '1' }, { network: 'NODE' }), { message: /change the node/ });
+});
+
+t.test('what is of an interface that is not there yet', async (t) => {
+  const of = (key: string) => isOfInterface({ key, value: '1' });
+  for (const key of [
+    'net.ipv4.conf.eth0.rp_filter',
+    'net.ipv6.conf.net1/5.accept_ra',
+    'net.ipv4.neigh.eth0.gc_stale_time',
+  ])
+    t.ok(of(key), key);
+  for (const key of [
+    'net.ipv4.conf.all.rp_filter',
+    'net.ipv6.conf.default.accept_ra',
+    'net.ipv4.neigh.lo.mcast_solicit',
+  ])
+    t.notOk(of(key), key);
+  t.notOk(of('net.ipv4.ip_forward'));
 });

@@ -3,14 +3,15 @@ import type { NamespaceMode__Output } from '../gen/runtime/v1/NamespaceMode.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
 
 export interface Sysctl {
-  /** Dotted, as `sysctl -a` prints it. */
+  /** As sysctl(8) prints it: a `.` between names, a `/` for a `.` in one. */
   key: string;
   value: string;
 }
 
 /** Characters of every value the kernel prints for these keys. No line break, no NUL, no "|" of core_pattern (CVE-2022-0811). */
 const VALUE = /^[A-Za-z0-9 \t_.,:*-]{1,1000}$/;
-const KEY = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$/;
+/** Neither separator begins, ends or follows another: no name is empty, `.` or `..`. */
+const KEY = /^[A-Za-z0-9_-]+([./][A-Za-z0-9_-]+)+$/;
 
 /** Which namespace holds a key; only these may be set for a pod. */
 const OWNERS: ReadonlyArray<{ namespace: 'network' | 'ipc'; key: RegExp }> = [
@@ -58,12 +59,19 @@ function checked(name: string, value: string, modes: Record<'network' | 'ipc', N
 }
 
 /**
- * One spelling of a key: `net/ipv4/ip_forward` is `net.ipv4.ip_forward`. A name that itself contains a dot (sysctl(8) writes it by
- * mixing "." and "/") is refused: checks by prefix must see what the kernel will see.
+ * One spelling of a key: `net/ipv4/ip_forward` is `net.ipv4.ip_forward`. Which separator comes first says what both mean (sysctl(8)):
+ * `net/ipv4/conf/eth0.100/rp_filter` is `net.ipv4.conf.eth0/100.rp_filter`. Checks by prefix must see what the kernel will see.
  */
 function dotted(name: string): string {
-  const key = name.includes('.') ? name : name.replaceAll('/', '.');
+  const [first] = /[./]/.exec(name) ?? [];
+  const key = first === '/' ? name.replace(/[./]/g, (separator) => (separator === '/' ? '.' : '/')) : name;
   if (name.length > 255 || !KEY.test(key))
     throw invalidArgument(`not the name of a sysctl: ${JSON.stringify(name.slice(0, 64))}`);
   return key;
 }
+
+/** Parameters of one interface, but for those that stand for all, and the loopback, which is there from the beginning. */
+const INTERFACE = /^net\.(ipv[46]\.(conf|neigh)|mpls\.conf)\.(?!(all|default|lo)\.)/;
+
+/** Whether CNI plugins must have made what a setting is of before it can be set. */
+export const isOfInterface = ({ key }: Sysctl): boolean => INTERFACE.test(key);

@@ -34,6 +34,7 @@ export const Message = {
   EXEC_OUTPUT: 0x0040,
   EXITED: 0x0041,
   SHARE_PID: 0x0060,
+  SYSCTLS: 0x0061,
   HOLD: 0x0070,
   RELEASE: 0x0071,
   ERROR: 0xffff,

@@ -93,6 +93,9 @@ const idMap = (map: SandboxPlan['userns']): Buffer => {
   return bytes;
 };
 
+const sysctlFields = (id: number, sysctls: SandboxPlan['sysctls']): Buffer[] =>
+  sysctls.map(({ key, value }) => string(id, `${key}=${value}`, 'sysctl'));
+
 /** The process that holds one pod. */
 export class Supervisor {
   constructor(
@@ -108,7 +111,7 @@ export class Supervisor {
       bool(3, plan.ipc === 'pod'),
       bool(4, plan.sharedPid),
       plan.netnsPath === '' ? bytesField(5, '') : path(5, plan.netnsPath, 'path of the network namespace'),
-      ...plan.sysctls.map(({ key, value }) => string(6, `${key}=${value}`, 'sysctl')),
+      ...sysctlFields(6, plan.sysctls),
       bytesField(20, idMap(plan.userns)),
       plan.mountLabel ? string(21, plan.mountLabel, 'SELinux label') : bytesField(21, ''),
     ];
@@ -122,6 +125,11 @@ export class Supervisor {
     const fields = [containerId(id), log, bool(3, stdin), bytesField(4, plan), bool(5, stdinOnce)];
     const reply = await this.#request(Message.CREATE, fields, 'create', CREATE_MS);
     return { pid: reply.u32(1) };
+  }
+
+  /** Sets parameters of what came into the pod's namespaces since it was made: its interfaces. */
+  async sysctls(sysctls: SandboxPlan['sysctls']): Promise<void> {
+    await this.#request(Message.SYSCTLS, sysctlFields(1, sysctls), 'sysctls', REQUEST_MS);
   }
 
   /** The init of the PID namespace that containers of the pod share; it is started when SANDBOX has not. */

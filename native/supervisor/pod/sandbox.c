@@ -51,11 +51,20 @@ static int set_ipv6_defaults(struct error *err) {
     return 0;
 }
 
-static int set_sysctls(const struct request *r, struct error *err) {
+static int check_sysctls(const struct request *r, unsigned field, const struct own_namespaces *own, struct error *err) {
     struct wire_reader reader;
     struct wire_bytes setting;
     wire_reader_init(&reader, r->payload.data, r->payload.len);
-    while (request_each(&reader, 6, &setting))
+    while (request_each(&reader, field, &setting))
+        if (sysctl_check(&setting, own, err) < 0) return -1;
+    return 0;
+}
+
+static int set_sysctls(const struct request *r, unsigned field, struct error *err) {
+    struct wire_reader reader;
+    struct wire_bytes setting;
+    wire_reader_init(&reader, r->payload.data, r->payload.len);
+    while (request_each(&reader, field, &setting))
         if (sysctl_write(&setting, err) < 0) return -1;
     return 0;
 }
@@ -71,7 +80,7 @@ struct inside {
 static int set_up_inside(void *arg, struct error *err) {
     const struct inside *inside = arg;
     if (inside->own->network && set_ipv6_defaults(err) < 0) return -1;
-    return set_sysctls(inside->r, err);
+    return set_sysctls(inside->r, 6, err);
 }
 
 /* New namespaces, proven by their inodes to be others than the host's. */
@@ -141,8 +150,6 @@ static bool read_map(const struct request *r, struct id_map *map) {
 /* Everything that can be refused is refused before anything is made. */
 static int check(struct sandbox *s, const struct request *r, const struct own_namespaces *own, char hostname[65],
                  struct error *err) {
-    struct wire_reader reader;
-    struct wire_bytes setting;
     if (s->ready) return error_set(err, EEXIST, "sandbox", "the pod's namespaces are made once");
     if (has_user_namespace(r) && !read_map(r, &s->env.map))
         return error_set(err, EINVAL, "namespaces", "ID mapping of the pod's user namespace");
@@ -155,12 +162,10 @@ static int check(struct sandbox *s, const struct request *r, const struct own_na
         return error_set(err, EINVAL, "network",
                          "only a network namespace of the pod's own is pinned, on an absolute path");
     }
-    wire_reader_init(&reader, r->payload.data, r->payload.len);
-    while (request_each(&reader, 6, &setting))
-        if (sysctl_check(&setting, own, err) < 0) {
-            s->netns_path[0] = 0;
-            return -1;
-        }
+    if (check_sysctls(r, 6, own, err) < 0) {
+        s->netns_path[0] = 0;
+        return -1;
+    }
     return 0;
 }
 
@@ -175,6 +180,11 @@ static int start_init(struct sandbox *s, struct error *err) {
     if (pid < 0) return -1;
     child_watch(&s->init, pid, init_ended);
     return 0;
+}
+
+int sandbox_sysctls(struct sandbox *s, const struct request *r, struct error *err) {
+    if (!s->ready) return error_set(err, ENXIO, "sysctl", "the pod has no namespaces yet: SANDBOX comes first");
+    return check_sysctls(r, 1, &s->own, err) < 0 ? -1 : set_sysctls(r, 1, err);
 }
 
 int sandbox_share_pid(struct sandbox *s, struct error *err) {
@@ -201,6 +211,7 @@ int sandbox_make(struct sandbox *s, const struct request *r, struct error *err) 
         done = s->env.empty_mntns >= 0 && (!request_u8(r, 4) || start_init(s, err) == 0);
     }
     s->ready = done;
+    s->own = own;
     if (!done) sandbox_unmake(s);
     return done ? 0 : -1;
 }

@@ -3,10 +3,12 @@
 #include "base/error.h"
 #include "build/env.h"
 #include "loop/child.h"
+#include "pod/sysctl.h"
 #include "wire/request.h"
 
 struct sandbox {
     bool ready;
+    struct own_namespaces own;
     struct build_env env; /* its namespaces; -1 before SANDBOX, or when the pod has none of that kind */
     struct child init;    /* of the shared PID namespace */
     int init_lifeline;    /* the init ends when this pipe is closed */
@@ -18,6 +20,9 @@ void sandbox_init(struct sandbox *s);
 
 /* Carries SANDBOX out; on failure what was made outside of this process is undone. */
 int sandbox_make(struct sandbox *s, const struct request *r, struct error *err);
+
+/* Carries SYSCTLS out: parameters of what is in the namespaces by now. */
+int sandbox_sysctls(struct sandbox *s, const struct request *r, struct error *err);
 
 /* Gives the pod a shared PID namespace when it has none yet. */
 int sandbox_share_pid(struct sandbox *s, struct error *err);

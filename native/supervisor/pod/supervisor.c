@@ -110,6 +110,14 @@ static void share_pid(const struct request *r) {
     reply_init(r, sandbox_share_pid(&sandbox, &err), &err);
 }
 
+static void set_sysctls(const struct request *r) {
+    struct error err;
+    if (sandbox_sysctls(&sandbox, r, &err) < 0)
+        reply_error(&connection, r->tag, &err);
+    else
+        reply_empty(&connection, r->type, r->tag);
+}
+
 static void create(const struct request *r) {
     struct error err = {0};
     char id[CONTAINER_ID_MAX + 1];
@@ -216,6 +224,7 @@ static const struct handler handlers[] = {
     {REQUEST_HELLO, .of_pod = hello},
     {REQUEST_SANDBOX, .of_pod = make_sandbox},
     {REQUEST_SHARE_PID, .of_pod = share_pid},
+    {REQUEST_SYSCTLS, .of_pod = set_sysctls},
     {REQUEST_CREATE, .of_pod = create},
     {REQUEST_START, .of_container = start},
     {REQUEST_SIGNAL, .of_container = send_signal},

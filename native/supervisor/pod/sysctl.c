@@ -28,12 +28,16 @@ static bool split(const struct wire_bytes *bytes, struct setting *out) {
     return strlen(out->key) == key && strlen(out->value) == value;
 }
 
-/* One spelling only: no '/', no empty component (which ".." would have). CVE-2022-0811: no control character in the value. */
+/* As sysctl(8) writes it: '.' between names, '/' for a '.' in one (an interface may have it). Neither begins, ends or follows another, so
+ * no name is empty, "." or "..". CVE-2022-0811: no control character in the value. */
 static bool well_formed(const struct setting *s) {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-    size_t len = strlen(s->key);
-    if (s->key[strspn(s->key, allowed)] || strstr(s->key, "..") || s->key[0] == '.' || s->key[len - 1] == '.')
-        return false;
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    for (const char *at = s->key; *at; at++) {
+        size_t name = strspn(at, allowed);
+        at += name;
+        if (name == 0 || (*at && *at != '.' && *at != '/') || (*at && !at[1])) return false;
+        if (!*at) break;
+    }
     for (const char *at = s->value; *at; at++)
         if ((unsigned char)*at < ' ' || *at == 0x7f) return false;
     return true;
@@ -65,8 +69,7 @@ int sysctl_write(const struct wire_bytes *bytes, struct error *err) {
     char path[sizeof ROOT + KEY_MAX];
     if (!split(bytes, &s)) return error_set(err, EINVAL, "sysctl", "sysctl is not key=value");
     int len = snprintf(path, sizeof path, ROOT "%s", s.key);
-    for (int i = (int)sizeof ROOT - 1; i < len; i++)
-        if (path[i] == '.') path[i] = '/';
+    for (int i = (int)sizeof ROOT - 1; i < len; i++) path[i] = path[i] == '.' ? '/' : path[i] == '/' ? '.' : path[i];
     int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : write(fd, s.value, strlen(s.value));
     int error = errno;

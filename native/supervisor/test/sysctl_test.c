@@ -21,6 +21,11 @@ int main(void) {
     ok(!allowed("net/ipv4/ip_forward=1", true, true) && !allowed("net.ipv4/../../kernel.core_pattern=x", true, true) &&
            !allowed("net...kernel.core_pattern=x", true, true),
        "other spellings are refused");
+    ok(allowed("net.ipv4.conf.eth0/100.rp_filter=2", true, true), "a name with a dot in it, as sysctl(8) writes it");
+    ok(!allowed("net.ipv4.//.x=1", true, true) && !allowed("net./.x=1", true, true) &&
+           !allowed("net.a/=1", true, true) && !allowed("net.a/.x=1", true, true) && !allowed(".net.x=1", true, true) &&
+           !allowed("net.x.=1", true, true),
+       "which is no way to write . or ..");
     ok(!allowed("kernel.core_pattern=|/x", true, true) && !allowed("vm.swappiness=1", true, true) &&
            !allowed("kernel.semaphore=1", true, true),
        "parameters of no namespace are refused");
