@@ -206,7 +206,7 @@ t.test('a supervisor that dies takes its pod along, scopes and all', async (t) =
 });
 
 t.test('a creation that fails leaves no scope', async (t) => {
-  await t.rejects(pod.create(node.busybox, { mounts: [{ hostPath: '/no/such', containerPath: '/x' }] }));
+  await t.rejects(pod.create(node.busybox, { mounts: [{ hostPath: '/proc/no/such', containerPath: '/x' }] }));
   await until('no scope but those of containers', async () => {
     const { containers } = await node.cri.listContainers({ filter: { podSandboxId: pod.id } });
     return (await scopes()).split('\n').every((line) => line === '' || containers.some(({ id }) => line.includes(id)));
