@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import t from 'tap';
 import { deviceProgram } from './device-program.js';
 import { allows, type DeviceAccess, unreachable } from './ebpf.fixture.js';
-import type { DeviceRule } from './limits.js';
+import type { OciDeviceRule } from '../oci/spec.js';
 
-const DEFAULTS: DeviceRule[] = [
+const DEFAULTS: OciDeviceRule[] = [
   { allow: false, access: 'rwm' },
   { allow: true, type: 'c', access: 'm' },
   { allow: true, type: 'b', access: 'm' },
@@ -12,7 +12,7 @@ const DEFAULTS: DeviceRule[] = [
   { allow: true, type: 'c', major: 136, access: 'rwm' },
 ];
 
-const program = (rules: DeviceRule[]): Uint8Array => {
+const program = (rules: OciDeviceRule[]): Uint8Array => {
   const bytes = deviceProgram(rules);
   if (!bytes) throw new Error('no program');
   return bytes;
@@ -42,13 +42,16 @@ t.test('no rules at all deny everything', async (t) => {
 });
 
 t.test('more rules than the kernel takes are refused here', async (t) => {
-  const many = Array.from({ length: 1000 }, (_, minor): DeviceRule => ({ allow: true, type: 'c', major: 1, minor }));
+  const many = Array.from(
+    { length: 1000 },
+    (_, minor): OciDeviceRule => ({ allow: true, type: 'c', major: 1, minor, access: 'r' }),
+  );
   t.throws(() => deviceProgram(many), { message: /^too many devices: 1000 rules/ });
 });
 
 /** The same in words: from the last rule back, the first that says something about the whole access decides. */
-const reference = (rules: DeviceRule[], wanted: DeviceAccess): boolean => {
-  for (const { allow, type = 'a', major, minor, access = 'rwm' } of rules.toReversed()) {
+const reference = (rules: OciDeviceRule[], wanted: DeviceAccess): boolean => {
+  for (const { allow, type = 'a', major, minor, access } of rules.toReversed()) {
     if (type !== 'a' && type !== wanted.type) continue;
     if (type !== 'a' && major !== undefined && major !== wanted.major) continue;
     if (type !== 'a' && minor !== undefined && minor !== wanted.minor) continue;
@@ -61,9 +64,9 @@ const reference = (rules: DeviceRule[], wanted: DeviceAccess): boolean => {
 
 const small = fc.integer({ min: 0, max: 3 });
 const access = fc.subarray(['r', 'w', 'm'], { minLength: 1 }).map((letters) => letters.join(''));
-const rule: fc.Arbitrary<DeviceRule> = fc.record(
+const rule: fc.Arbitrary<OciDeviceRule> = fc.record(
   { allow: fc.boolean(), type: fc.constantFrom('a', 'b', 'c'), major: small, minor: small, access },
-  { requiredKeys: ['allow'] },
+  { requiredKeys: ['allow', 'access'] },
 );
 const wanted: fc.Arbitrary<DeviceAccess> = fc.record({
   type: fc.constantFrom('b', 'c'),

@@ -1,5 +1,5 @@
 import { invalidArgument } from '../base/errors.js';
-import type { DeviceRule } from './limits.js';
+import type { OciDeviceRule } from '../oci/spec.js';
 
 /** Instructions that every kernel takes in one program (BPF_MAXINSNS; more only from Linux 5.2 on). */
 const MAX_INSTRUCTIONS = 4096;
@@ -36,7 +36,7 @@ interface Instruction {
  * wins over an earlier one, what no rule allows is denied, and one rule must allow all of an access. Undefined when everything is
  * allowed, which needs no program.
  */
-export const deviceProgram = (rules: readonly DeviceRule[]): Uint8Array | undefined => {
+export const deviceProgram = (rules: readonly OciDeviceRule[]): Uint8Array | undefined => {
   const decisive = rules.toReversed();
   const last = decisive.findIndex(isUnconditional);
   if (last >= 0) decisive.splice(last + 1);
@@ -49,8 +49,7 @@ export const deviceProgram = (rules: readonly DeviceRule[]): Uint8Array | undefi
   return encode(program);
 };
 
-const isUnconditional = ({ type = 'a', access = 'rwm' }: DeviceRule): boolean =>
-  type === 'a' && mask(access) === ALL_ACCESS;
+const isUnconditional = ({ type = 'a', access }: OciDeviceRule): boolean => type === 'a' && mask(access) === ALL_ACCESS;
 
 const PROLOGUE: readonly Instruction[] = [
   { code: LOAD_WORD, to: TYPE, from: R1, offset: 0 },
@@ -64,7 +63,7 @@ const PROLOGUE: readonly Instruction[] = [
 const verdict = (allow: boolean): Instruction[] => [{ code: SET, to: R0, value: allow ? 1 : 0 }, { code: EXIT }];
 
 /** Conditions, each leaving the block when it does not hold, then the verdict. */
-const ruleBlock = ({ allow, type = 'a', major, minor, access = 'rwm' }: DeviceRule): Instruction[] => {
+const ruleBlock = ({ allow, type = 'a', major, minor, access }: OciDeviceRule): Instruction[] => {
   const unlessEqual = (register: number, value: number | undefined): Instruction[] =>
     value === undefined || value < 0 ? [] : [{ code: JUMP_UNLESS_EQUAL, to: register, value }];
   const numbers = type === 'a' ? [] : [...unlessEqual(MAJOR, major), ...unlessEqual(MINOR, minor)];

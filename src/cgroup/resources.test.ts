@@ -1,29 +1,29 @@
 import t from 'tap';
 import { hybridLayout, v1Layout, v2Layout } from './layouts.fixture.js';
 import type { CgroupLayout } from './layout.js';
-import type { Resources } from './limits.js';
-import { cgroupOps, missingControllers } from './resources.js';
+import type { OciDeviceRule, OciLimits } from '../oci/spec.js';
+import { cgroupOps } from './resources.js';
 import { cpuWeight } from './v2.js';
 
 const PATH = '/jangada/s/c';
 /** `<file>=<value>`, with `?` after optional ones. */
-const writes = (layout: CgroupLayout, resources: Resources): string[] =>
-  cgroupOps(layout, PATH, resources).flatMap((op) =>
+const writes = (layout: CgroupLayout, limits: OciLimits, devices: OciDeviceRule[] = []): string[] =>
+  cgroupOps(layout, PATH, { ...limits, devices }).flatMap((op) =>
     op.op === 'cgroup-write' ? [`${op.path.replace('/cg/', '')}=${op.value}${op.optional ? '?' : ''}`] : [],
   );
 const MIB = 1 << 20;
 
 t.test('the directories of a container', async (t) => {
-  const ops = cgroupOps(hybridLayout('/cg'), PATH, {}).filter(({ op }) => op === 'cgroup-dir');
+  const ops = cgroupOps(hybridLayout('/cg'), PATH, { devices: [] }).filter(({ op }) => op === 'cgroup-dir');
   t.match(ops[2], { path: '/cg/cpuset/jangada/s/c', version: 'v1-cpuset', role: 'leaf' });
   t.match(ops.at(-1), { path: '/cg/unified/jangada/s/c', version: 'v2', role: 'leaf' });
   t.equal(ops.length, 9, 'systemd and v2 too');
   const shared: CgroupLayout = { mode: 'v1', v1: { cpu: '/cg/both', cpuacct: '/cg/both' } };
-  t.equal(cgroupOps(shared, PATH, {}).length, 1, 'one mount, one directory');
+  t.equal(cgroupOps(shared, PATH, { devices: [] }).length, 1, 'one mount, one directory');
 });
 
 t.test('v1 limits, in the order in which the kernel takes them', async (t) => {
-  const resources: Resources = {
+  const resources: OciLimits = {
     cpu: { shares: 256, quota: 50_000, period: 100_000, cpus: '0-1', mems: '0' },
     memory: { limit: 100 * MIB, swap: 200 * MIB },
     pids: { limit: 100 },
@@ -52,13 +52,12 @@ t.test('v1 limits, in the order in which the kernel takes them', async (t) => {
 });
 
 t.test('v2 limits', async (t) => {
-  const resources: Resources = {
+  const resources: OciLimits = {
     cpu: { shares: 1024, quota: 50_000, period: 20_000, cpus: '0', mems: '0' },
     memory: { limit: 100 * MIB, swap: 150 * MIB, reservation: 10 * MIB },
     pids: { limit: 100 },
     hugepageLimits: [{ pageSize: '2MB', limit: '4194304' }],
     unified: { 'memory.high': '1000000', 'memory.oom.group': '1', 'pids.max': '50' },
-    devices: [{ allow: false, access: 'rwm' }],
   };
   t.same(
     writes(v2Layout('/cg'), resources).map((line) => line.replace('jangada/s/c/', '')),
@@ -70,18 +69,19 @@ t.test('v2 limits', async (t) => {
       'memory.max=104857600',
       'memory.swap.max=52428800',
       'memory.low=10485760',
-      'pids.max=50',
+      'pids.max=100',
       'hugetlb.2MB.max=4194304',
       'hugetlb.2MB.rsvd.max=4194304?',
       'memory.high=1000000',
       'memory.oom.group=1',
+      'pids.max=50',
     ],
   );
 });
 
 t.test('v2: every ancestor passes on the controllers that are there and used', async (t) => {
   const controllers = (layout: CgroupLayout) =>
-    cgroupOps(layout, PATH, {}).flatMap((op) =>
+    cgroupOps(layout, PATH, { devices: [] }).flatMap((op) =>
       op.op === 'cgroup-dir' && op.version === 'v2' ? [op.controllers] : [],
     );
   t.same(controllers(v2Layout('/cg')), [['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids']]);
@@ -149,13 +149,13 @@ t.test('cpu.weight goes through the three points that matter', async (t) => {
 });
 
 t.test('device rules of v1', async (t) => {
-  const devices = [
+  const devices: OciDeviceRule[] = [
     { allow: false, access: 'rwm' },
     { allow: true, type: 'c', major: 1, minor: 3, access: 'rwm' },
     { allow: true, type: 'c', major: 136, access: 'rw' },
     { allow: true, type: 'b', major: -1, minor: -1, access: 'm' },
   ];
-  t.same(writes(v1Layout('/cg'), { devices }), [
+  t.same(writes(v1Layout('/cg'), {}, devices), [
     'devices/jangada/s/c/devices.deny=a',
     'devices/jangada/s/c/devices.allow=c 1:3 rwm',
     'devices/jangada/s/c/devices.allow=c 136:* rw',
@@ -163,65 +163,52 @@ t.test('device rules of v1', async (t) => {
   ]);
 });
 
-t.test('unified: pids.max works everywhere, other keys need v2', async (t) => {
-  t.same(writes(v1Layout('/cg'), { pids: { limit: 7 }, unified: { 'pids.max': '100' } }), [
-    'pids/jangada/s/c/pids.max=100',
+t.test('block I/O: weights and throttles by device', async (t) => {
+  const device = { major: 8, minor: 16 };
+  const blockIO = {
+    weight: 100,
+    weightDevice: [{ ...device, weight: 1000 }],
+    throttleReadBpsDevice: [{ ...device, rate: 1_000_000 }],
+    throttleWriteBpsDevice: [{ ...device, rate: 0 }],
+    throttleReadIOPSDevice: [{ ...device, rate: 30 }],
+    throttleWriteIOPSDevice: [{ ...device, rate: 40 }],
+  };
+  const files = (layout: CgroupLayout) => writes(layout, { blockIO }).map((line) => line.split('/').at(-1));
+  t.same(files(v1Layout('/cg')), [
+    'blkio.weight=100?',
+    'blkio.weight_device=8:16 1000?',
+    'blkio.bfq.weight=100?',
+    'blkio.bfq.weight_device=8:16 1000?',
+    'blkio.throttle.read_bps_device=8:16 1000000',
+    'blkio.throttle.write_bps_device=8:16 0',
+    'blkio.throttle.read_iops_device=8:16 30',
+    'blkio.throttle.write_iops_device=8:16 40',
   ]);
-  t.same(writes(hybridLayout('/cg'), { unified: { 'pids.max': 'max' } }), ['pids/jangada/s/c/pids.max=max']);
-  for (const layout of [v1Layout('/cg'), hybridLayout('/cg')]) {
-    t.throws(() => writes(layout, { unified: { 'memory.high': '1' } }), {
-      code: 3,
-      message: /cgroup v1 host: unified key "memory.high"/,
-    });
-  }
+  t.same(files(v2Layout('/cg')), [
+    'io.bfq.weight=100?',
+    'io.weight=default 910?',
+    'io.bfq.weight=8:16 1000?',
+    'io.weight=8:16 10000?',
+    'io.max=8:16 rbps=1000000',
+    'io.max=8:16 wbps=max',
+    'io.max=8:16 riops=30',
+    'io.max=8:16 wiops=40',
+  ]);
 });
 
-t.test('unified: what is refused', async (t) => {
-  const cases: Array<[string, string, RegExp]> = [
-    ['cgroup.procs', '1', /core cgroup file/],
-    ['cgroup.kill', '1', /core cgroup file/],
-    ['../memory.max', '1', /not a cgroup v2 file name/],
-    ['memory/../x.y', '1', /not a cgroup v2 file name/],
-    ['memory', '1', /not a cgroup v2 file name/],
-    ['memory.high\n', '1', /not a cgroup v2 file name/],
-    ['memory.high', '1\n2', /not one line/],
-    ['misc.max', '1', /controller "misc" is not available/],
-    ['pids.max', '0', /not a number of processes/],
-    ['pids.max', '-1', /not a number of processes/],
-    ['pids.max', 'many', /not a number of processes/],
-  ];
-  for (const [key, value, message] of cases) {
-    t.throws(() => writes(v2Layout('/cg'), { unified: { [key]: value } }), { code: 3, message }, JSON.stringify(key));
-  }
-});
-
-t.test('values that no kernel takes', async (t) => {
-  const cases: Array<[Resources, RegExp]> = [
-    [{ memory: { swap: MIB } }, /swap limit without a memory limit/],
-    [{ memory: { limit: 2 * MIB, swap: MIB } }, /swap limit below the memory limit/],
-    [{ memory: { limit: -1, swap: MIB } }, /swap limit below/],
-    [{ cpu: { cpus: '0-' } }, /cpuset_cpus "0-"/],
-    [{ cpu: { mems: '0\n1' } }, /cpuset_mems/],
-    [{ hugepageLimits: [{ pageSize: '../2MB', limit: '1' }] }, /not a huge page size/],
-    [{ hugepageLimits: [{ pageSize: '2MB', limit: '-1' }] }, /not a number of bytes/],
-    [{ cpu: { shares: Number.NaN, quota: Number.POSITIVE_INFINITY } }, /not a number/],
-  ];
-  for (const [resources, message] of cases) t.throws(() => writes(v1Layout('/cg'), resources), { code: 3, message });
-});
-
-t.test('limits that nothing here can enforce are named', async (t) => {
-  const bare: CgroupLayout = {
-    mode: 'v2',
-    v1: {},
-    v2: { mountPoint: '/cg', controllers: ['hugetlb'], nsdelegate: true },
+t.test('what only some of the requests can say', async (t) => {
+  const limits = {
+    cpu: { burst: 1000, idle: 1, realtimePeriod: 1_000_000, realtimeRuntime: 950_000 },
+    memory: { reservation: 4096, swappiness: 10 },
   };
-  const resources: Resources = {
-    cpu: { shares: 2, cpus: '0' },
-    memory: { limit: 1 },
-    unified: { 'pids.max': '5' },
-    hugepageLimits: [{ pageSize: '2MB', limit: '1' }],
-  };
-  t.same(missingControllers(bare, resources), ['cpu', 'cpuset', 'memory', 'pids']);
-  t.same(writes(bare, { cpu: { shares: 2 }, memory: { limit: 1 } }), []);
-  t.same(missingControllers(v1Layout('/cg'), resources), []);
+  const files = (layout: CgroupLayout) => writes(layout, limits).map((line) => line.split('/').at(-1));
+  t.same(files(v1Layout('/cg')), [
+    'cpu.cfs_burst_us=1000',
+    'cpu.rt_period_us=1000000',
+    'cpu.rt_runtime_us=950000',
+    'cpu.idle=1',
+    'memory.soft_limit_in_bytes=4096?',
+    'memory.swappiness=10',
+  ]);
+  t.same(files(v2Layout('/cg')), ['cpu.max.burst=1000', 'cpu.idle=1', 'memory.low=4096']);
 });

@@ -1,54 +1,30 @@
 import type { PlanOp } from '../oci/plan.js';
-import type { UnitProperty } from '../systemd/systemd.js';
+import type { OciLimits, OciResources } from '../oci/spec.js';
 import { deviceProgram } from './device-program.js';
-import { type CgroupLayout, v1Mount, v2Mount } from './layout.js';
-import { type CgroupWrite, checkResources, type Resources } from './limits.js';
+import { type CgroupLayout, v1Mount } from './layout.js';
+import type { CgroupWrite } from './limits.js';
 import { scopeOf } from './slice.js';
-import { limitProperties } from './unit-properties.js';
-import { splitUnified } from './unified.js';
-import { v1Writes } from './v1.js';
+import { v1DeviceWrites, v1Writes } from './v1.js';
 import { usedControllers, v2Writes } from './v2.js';
 
 /** Makes a container's cgroup in every hierarchy and limits it, in the order in which the kernel accepts the values. */
-export const cgroupOps = (layout: CgroupLayout, path: string, resources: Resources): PlanOp[] => {
-  return [...directories(layout, path), ...limitWrites(layout, path, resources), ...deviceOps(layout, path, resources)];
-};
+export const cgroupOps = (layout: CgroupLayout, path: string, resources: OciResources): PlanOp[] => [
+  ...directories(layout, path),
+  ...limitWrites(layout, path, resources),
+  ...deviceOps(layout, path, resources),
+];
 
 /** Its limits alone: for a cgroup that is there. */
-export const limitWrites = (layout: CgroupLayout, path: string, resources: Resources): CgroupWrite[] => {
-  checkResources(resources);
-  const { keys, resources: rest } = splitUnified(layout, resources);
-  return [...v1Writes(layout, path, rest), ...v2Writes(layout, path, rest, keys)];
-};
-
-/** The same limits for the unit that systemd makes of the cgroup, as far as systemd knows them. */
-export const unitLimits = (layout: CgroupLayout, resources: Resources): UnitProperty[] => {
-  checkResources(resources);
-  const { keys, resources: rest } = splitUnified(layout, resources);
-  return limitProperties(rest, keys);
-};
+export const limitWrites = (layout: CgroupLayout, path: string, limits: OciLimits): CgroupWrite[] => [
+  ...v1Writes(layout, path, limits),
+  ...v2Writes(layout, path, limits),
+];
 
 /** Where no v1 controller guards devices, a program does. */
-const deviceOps = (layout: CgroupLayout, path: string, { devices }: Resources): PlanOp[] => {
-  const program = !layout.v2 || v1Mount(layout, 'devices') || !devices ? undefined : deviceProgram(devices);
+const deviceOps = (layout: CgroupLayout, path: string, { devices }: OciResources): PlanOp[] => {
+  if (v1Mount(layout, 'devices')) return v1DeviceWrites(layout, path, devices);
+  const program = layout.v2 && deviceProgram(devices);
   return program ? [{ op: 'cgroup-devices', path: `${layout.v2?.mountPoint}${path}`, program }] : [];
-};
-
-/** Limits that were asked for and that no mounted controller can enforce: said once, not a reason to refuse the pod. */
-export const missingControllers = (
-  layout: CgroupLayout,
-  { cpu, memory, pids, hugepageLimits, unified }: Resources,
-): string[] => {
-  const wanted = {
-    cpu: cpu?.shares || cpu?.quota,
-    cpuset: cpu?.cpus || cpu?.mems,
-    memory: memory?.limit || memory?.swap,
-    pids: pids?.limit || unified?.['pids.max'],
-    hugetlb: hugepageLimits?.some(({ limit }) => limit !== '0'),
-  };
-  return Object.entries(wanted)
-    .filter(([controller, value]) => value && !v1Mount(layout, controller) && !v2Mount(layout, controller))
-    .map(([controller]) => controller);
 };
 
 const directories = (layout: CgroupLayout, path: string): PlanOp[] => {

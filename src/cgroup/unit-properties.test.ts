@@ -1,14 +1,16 @@
 import t from 'tap';
-import type { Resources } from './limits.js';
+import type { OciLimits } from '../oci/spec.js';
 import { limitProperties, scopeProperties } from './unit-properties.js';
 
 const MIB = 1 << 20;
 const INFINITY = 2n ** 64n - 1n;
-const plain = (resources: Resources, unified: Array<[string, string]> = []) =>
-  Object.fromEntries(limitProperties(resources, unified).map(([name, { value }]) => [name, value]));
+const plain = (limits: OciLimits, unified: Array<[string, string]> = []) =>
+  Object.fromEntries(
+    limitProperties({ ...limits, unified: Object.fromEntries(unified) }).map(([name, { value }]) => [name, value]),
+  );
 
 t.test('limits as systemd words them', async (t) => {
-  const resources: Resources = {
+  const resources: OciLimits = {
     cpu: { shares: 1024, quota: 50_000, period: 20_000, cpus: '0-2,9', mems: '0' },
     memory: { limit: 100 * MIB, swap: 150 * MIB, reservation: 10 * MIB },
     pids: { limit: 100 },

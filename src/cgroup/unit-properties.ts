@@ -1,11 +1,11 @@
 import type { UnitProperty } from '../systemd/systemd.js';
 import { invalidArgument } from '../base/errors.js';
-import type { Resources } from './limits.js';
+import type { OciLimits } from '../oci/spec.js';
+import { DEFAULT_PERIOD } from './limits.js';
 import { cpuWeight, ioWeight, swapMax } from './v2.js';
 
 /** What systemd calls "infinity". */
 const UNLIMITED = 0xffff_ffff_ffff_ffffn;
-const DEFAULT_PERIOD = 100_000;
 /** Of a second: systemd keeps a quota in whole percents across a daemon-reload. */
 const PERCENT_US = 10_000n;
 /** Bits in a list of CPUs or memory nodes: far above what a kernel can be built for (8192). */
@@ -39,10 +39,7 @@ export const scopeProperties = (
  * Limits as unit properties, so that systemd keeps them when it writes a unit's files anew. It does not know every file: all are
  * written to the cgroup as well, and exactly, where systemd rounds. Keys of `unified` win, as they do in the cgroup.
  */
-export const limitProperties = (
-  { cpu = {}, memory = {}, pids, blockIO }: Resources,
-  unified: ReadonlyArray<[string, string]> = [],
-): UnitProperty[] => {
+export const limitProperties = ({ cpu = {}, memory = {}, pids, blockIO, unified = {} }: OciLimits): UnitProperty[] => {
   const values = new Map<string, Value>();
   const put = (name: string, value: Value | undefined) => {
     if (value) values.set(name, value);
@@ -56,13 +53,13 @@ export const limitProperties = (
   put('MemoryLow', amount(memory.reservation));
   put('TasksMax', amount(pids?.limit));
   put('IOWeight', blockIO?.weight ? ['t', BigInt(ioWeight(blockIO.weight))] : undefined);
-  for (const [key, value] of unified) putUnified(put, key, value.trim());
+  for (const [key, value] of Object.entries(unified)) putUnified(put, key, value.trim());
   return [...values].map(([name, [signature, value]]) => property(name, signature, value));
 };
 
 type Put = (name: string, value: Value | undefined) => void;
 
-const putQuota = (put: Put, { quota = 0, period = 0 }: NonNullable<Resources['cpu']>): void => {
+const putQuota = (put: Put, { quota = 0, period = 0 }: NonNullable<OciLimits['cpu']>): void => {
   if (period > 0) put('CPUQuotaPeriodUSec', ['t', BigInt(period)]);
   if (quota < 0) put('CPUQuotaPerSecUSec', ['t', UNLIMITED]);
   if (quota <= 0) return;

@@ -1,5 +1,6 @@
+import type { OciBlockIo, OciLimits } from '../oci/spec.js';
 import { type CgroupLayout, v2Mount } from './layout.js';
-import { type CgroupWrite, type Resources, write } from './limits.js';
+import { type CgroupWrite, DEFAULT_PERIOD, write } from './limits.js';
 
 /** Controllers that limit or measure something for us. */
 const USED = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids'];
@@ -8,14 +9,9 @@ const USED = ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids'];
 export const usedControllers = (available: readonly string[]): string[] =>
   USED.filter((controller) => available.includes(controller));
 
-/** Values for a v2 cgroup: the limits, then the caller's own keys, which therefore win. */
-export const v2Writes = (
-  layout: CgroupLayout,
-  path: string,
-  resources: Resources,
-  unified: ReadonlyArray<[string, string]>,
-): CgroupWrite[] => {
-  const { cpu = {}, memory = {}, pids, blockIO, hugepageLimits = [] } = resources;
+/** Values for a v2 cgroup: the limits, then the keys of `unified`, which therefore win. */
+export const v2Writes = (layout: CgroupLayout, path: string, limits: OciLimits): CgroupWrite[] => {
+  const { cpu = {}, memory = {}, pids, blockIO = {}, hugepageLimits = [], unified = {} } = limits;
   const writes: CgroupWrite[] = [];
   const put = (name: string, value: string | number | undefined, optional = false) => {
     const mountPoint = v2Mount(layout, name.split('.')[0] ?? '');
@@ -23,6 +19,8 @@ export const v2Writes = (
   };
   put('cpu.weight', cpu.shares ? cpuWeight(cpu.shares) : undefined);
   put('cpu.max', cpuMax(cpu));
+  put('cpu.max.burst', cpu.burst || undefined);
+  put('cpu.idle', cpu.idle || undefined);
   put('cpuset.cpus', cpu.cpus || undefined);
   put('cpuset.mems', cpu.mems || undefined);
   put('memory.max', orMax(memory.limit));
@@ -31,14 +29,32 @@ export const v2Writes = (
   put('memory.swap.max', swap, swap === '0' || swap === 'max');
   put('memory.low', orMax(memory.reservation));
   put('pids.max', orMax(pids?.limit));
-  put('io.bfq.weight', blockIO?.weight ? String(blockIO.weight) : undefined, true);
-  put('io.weight', blockIO?.weight ? `default ${ioWeight(blockIO.weight)}` : undefined, true);
+  putBlockIo(put, blockIO);
   for (const { pageSize, limit } of hugepageLimits) {
     put(`hugetlb.${pageSize}.max`, limit, limit === '0');
     put(`hugetlb.${pageSize}.rsvd.max`, limit, true);
   }
-  for (const [key, value] of unified) put(key, value);
+  for (const [key, value] of Object.entries(unified)) put(key, value);
   return writes;
+};
+
+type Put = (name: string, value: string | number | undefined, optional?: boolean) => void;
+
+const putBlockIo = (put: Put, blockIo: OciBlockIo): void => {
+  put('io.bfq.weight', blockIo.weight || undefined, true);
+  put('io.weight', blockIo.weight ? `default ${ioWeight(blockIo.weight)}` : undefined, true);
+  for (const { major, minor, weight } of blockIo.weightDevice ?? []) {
+    put('io.bfq.weight', `${major}:${minor} ${weight}`, true);
+    put('io.weight', `${major}:${minor} ${ioWeight(weight)}`, true);
+  }
+  const throttles = {
+    rbps: blockIo.throttleReadBpsDevice,
+    wbps: blockIo.throttleWriteBpsDevice,
+    riops: blockIo.throttleReadIOPSDevice,
+    wiops: blockIo.throttleWriteIOPSDevice,
+  };
+  for (const [name, devices = []] of Object.entries(throttles))
+    for (const { major, minor, rate } of devices) put('io.max', `${major}:${minor} ${name}=${rate || 'max'}`);
 };
 
 /**
@@ -51,8 +67,6 @@ export const cpuWeight = (shares: number): number => {
   const log = Math.log2(shares);
   return Math.ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34));
 };
-
-const DEFAULT_PERIOD = 100_000;
 
 /** Without a quota nothing is written but a period of its own, which keeps the quota that is there. */
 const cpuMax = ({ quota = 0, period = 0 }: { quota?: number; period?: number }): string | undefined => {

@@ -3,8 +3,9 @@ import type { ContainerStatus } from '../gen/runtime/v1/ContainerStatus.js';
 import type { Mount } from '../gen/runtime/v1/Mount.js';
 import type { ContainerStatusRequest__Output } from '../gen/runtime/v1/ContainerStatusRequest.js';
 import type { ContainerStatusResponse } from '../gen/runtime/v1/ContainerStatusResponse.js';
-import { readSpec } from '../lifecycle/container-spec.js';
+import { specInForce } from '../lifecycle/container-spec.js';
 import type { Runtime } from '../lifecycle/runtime.js';
+import { specText } from '../oci/spec-text.js';
 import { signalName } from '../oci/stop-signal.js';
 import { type Container, containerState, shownImage } from '../store/container.js';
 import { shownMessage } from './shown-message.js';
@@ -17,7 +18,7 @@ export const containerStatus = async (
   if (container.stage === 'creating') throw notFound(`no such container: "${request.containerId}" is still being made`);
   return {
     status: containerStatusOf(container),
-    info: request.verbose ? { info: JSON.stringify(await verbose(runtime, container)) } : {},
+    info: request.verbose ? { info: await verbose(runtime, container) } : {},
   };
 };
 
@@ -52,12 +53,15 @@ const mountsOf = ({ config, imageVolumes }: Container): Mount[] => {
 };
 
 /** Under the names that `crictl inspect` shows for other runtimes: tools read the pid and the OCI specification there. */
-const verbose = async (runtime: Pick<Runtime, 'config'>, container: Container) => ({
-  sandboxID: container.sandboxId,
-  pid: container.pid,
-  removing: container.stage === 'removing',
-  cgroupPath: container.cgroupPath,
-  layers: container.image.layers,
-  config: shownMessage('ContainerConfig', container.config),
-  runtimeSpec: await readSpec(runtime.config, container),
-});
+const verbose = async (runtime: Pick<Runtime, 'config'>, container: Container): Promise<string> => {
+  const spec = await specInForce(runtime.config, container);
+  const shown = JSON.stringify({
+    sandboxID: container.sandboxId,
+    pid: container.pid,
+    removing: container.stage === 'removing',
+    cgroupPath: container.cgroupPath,
+    layers: container.image.layers,
+    config: shownMessage('ContainerConfig', container.config),
+  });
+  return `${shown.slice(0, -1)},"runtimeSpec":${spec ? specText(spec) : 'null'}}`;
+};

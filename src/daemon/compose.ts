@@ -6,6 +6,7 @@ import { loadDefaultAppArmor } from '../lifecycle/apparmor-profile.js';
 import { AttachedInputs } from '../lifecycle/attached-inputs.js';
 import { ExecPlans } from '../lifecycle/exec-plans.js';
 import { Events } from '../lifecycle/events.js';
+import { withLimits } from '../lifecycle/container-record.js';
 import { Exits } from '../lifecycle/exits.js';
 import { type Host, readHost } from '../lifecycle/host.js';
 import { openImages } from '../lifecycle/image-runtime.js';
@@ -98,13 +99,15 @@ const openStores = (config: Config, log: Logger, closing: Closing) => {
   const warn = (error: unknown, what: string) => log.warn({ err: error }, what);
   const journal = closing.with('journal', Journal.open(journalPath(config), warn), (it) => it.close());
   const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
-  const containers = new ObjectStore<Container>('container', journal);
+  const containers = new ObjectStore<Container>('container', journal, (record) =>
+      withLimits(record, config.containers.pids_limit),
+    );
   return { sandboxes, containers, exits: new Exits(containers, log), events: new Events(sandboxes, containers) };
 };
 
 /** The facts of this machine, once its default profile is loaded. */
 const readyHost = async (spawner: SpawnerService, log: Logger): Promise<Host> => {
-  const host = readHost(readLayout().mode);
+  const host = readHost(readLayout());
   if (!host.lsms.includes('apparmor')) return host;
   const apparmorDefault = await loadDefaultAppArmor(spawner, log);
   return apparmorDefault === undefined ? host : { ...host, apparmorDefault };

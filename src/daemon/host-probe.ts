@@ -29,7 +29,7 @@ const MAGIC: Readonly<Record<number, string>> = {
 /** Looks, and changes nothing but for the modules that the kernel loads when it is asked for a file system. */
 export const probeHost = (config: Config, addon: NativeAddon, programs: readonly string[]): HostProbe => {
   const cgroup = probeCgroups();
-  const host = readHost('mode' in cgroup ? cgroup.mode : 'v2');
+  const host = readHost({ mode: 'mode' in cgroup ? cgroup.mode : 'v2' });
   return {
     kernel: host.kernel,
     missingSyscalls: addon.missingSyscalls(),

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { alreadyExists, failedPrecondition } from '../base/errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { layersOf } from '../image/image-record.js';
+import type { OciLimits, OciResources } from '../oci/spec.js';
 import { stopSignal } from '../oci/stop-signal.js';
 import { type Container, containerKey, heldLayers } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
@@ -163,8 +164,12 @@ const record = (
   logPath: sandbox.config.logDirectory && config.logPath ? join(sandbox.config.logDirectory, config.logPath) : '',
   cgroupPath: prepared.cgroup,
   upperDir: join(containerDirectory(parts.config, id), 'upper'),
+  limits: limitsOf(prepared.spec.linux.resources),
   resources: config.linux?.resources ?? null,
 });
+
+/** Devices are let through once and for all; nothing changes them later. */
+const limitsOf = ({ devices: _, ...limits }: OciResources): OciLimits => limits;
 
 /** For exec, for people, and for whoever else reads OCI. */
 const keepSpec = async (path: string, text: string): Promise<void> => {

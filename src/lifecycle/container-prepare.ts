@@ -11,12 +11,14 @@ import {
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { type ImageRecord, layersOf, type StoredImage } from '../image/image-record.js';
 import { buildSpec } from '../oci/build-spec.js';
-import { type BundleContext, bundlePlan, bundleSpec, specText } from '../oci/bundle.js';
+import { type BundleContext, bundlePlan, bundleSpec } from '../oci/bundle.js';
+import { checkSpec } from '../oci/check-spec.js';
 import { compilePlan } from '../oci/compile-plan.js';
 import { type PidNamespace, pidNamespace } from '../oci/namespaces.js';
 import type { PlanOp } from '../oci/plan.js';
 import { seccompSource } from '../oci/seccomp-profile.js';
 import type { OciSpec } from '../oci/spec.js';
+import { specText } from '../oci/spec-text.js';
 import { podUserNamespace } from '../oci/userns.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { encodeBundlePlan, encodePlan } from '../supervisor/plan-encoding.js';
@@ -86,6 +88,7 @@ export const prepareContainer = async (
     hostDevices: await hostDevices(config, parts.config.containers.privileged_without_host_devices),
     withoutHostDevices: parts.config.containers.privileged_without_host_devices,
   });
+  checkSpec(spec, parts.host);
   const context = {
     cgroupOps: cgroupOps(parts.cgroups, cgroup, spec.linux.resources),
     lowerDirs: [...parts.layers.lowerDirs(layersOf(image)), mountPointsLayer(parts.config)],
@@ -104,7 +107,7 @@ export const prepareContainer = async (
   }
   const seccompFilter = spec.linux.seccomp && parts.filters.get(spec.linux.seccomp);
   const plan = compilePlan(spec, { ...context, seccompFilter, pid });
-  return { ...made, specText: () => JSON.stringify(spec), plan: encodePlan(plan) };
+  return { ...made, specText: () => specText(spec), plan: encodePlan(plan) };
 };
 
 /** Of a scope there is nothing to write to before the runtime has had it made: container-scope.ts limits it then. */

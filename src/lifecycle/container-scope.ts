@@ -1,9 +1,9 @@
-import { limitWrites, unitLimits } from '../cgroup/resources.js';
+import { limitWrites } from '../cgroup/resources.js';
 import { scopeOf, sliceOf } from '../cgroup/slice.js';
-import { scopeProperties } from '../cgroup/unit-properties.js';
-import { changedResources } from '../cgroup/update.js';
-import type { Resources } from '../cgroup/limits.js';
+import { limitProperties, scopeProperties } from '../cgroup/unit-properties.js';
+import { changedLimits, type LimitsChange } from '../cgroup/update.js';
 import { unavailable } from '../base/errors.js';
+import type { OciLimits } from '../oci/spec.js';
 import type { Container } from '../store/container.js';
 import { encodeUpdatePlan } from '../supervisor/plan-encoding.js';
 import type { Supervisor } from '../supervisor/supervisor.js';
@@ -22,13 +22,13 @@ export const makeScope = async (
   parts: Parts,
   supervisor: Supervisor,
   { id, cgroupPath, external }: Place,
-  resources: Resources,
+  limits: OciLimits,
 ): Promise<void> => {
   const scope = scopeOf(cgroupPath);
   const slice = sliceOf(cgroupPath.slice(0, cgroupPath.lastIndexOf('/')));
   if (!scope || !slice || external) return;
   const pid = await supervisor.hold(id);
-  await asked(scope, parts.systemd.start(scope, scopeProperties(id, slice, pid, unitLimits(parts.cgroups, resources))));
+  await asked(scope, parts.systemd.start(scope, scopeProperties(id, slice, pid, limitProperties(limits))));
 };
 
 /** Limits the scope that an external runtime had made, whose container has not been started yet, as one that we have made is. */
@@ -36,14 +36,14 @@ export const limitScope = async (
   parts: Parts,
   supervisor: Pick<Supervisor, 'update'>,
   { id, cgroupPath, external }: Place,
-  resources: Resources,
+  limits: OciLimits,
 ): Promise<void> => {
   const scope = scopeOf(cgroupPath);
   if (!scope || !external) return;
-  const limits = unitLimits(parts.cgroups, resources);
+  const properties = limitProperties(limits);
   try {
-    if (limits.length > 0) await asked(scope, parts.systemd.setProperties(scope, limits));
-    await supervisor.update(id, encodeUpdatePlan(limitWrites(parts.cgroups, cgroupPath, resources)));
+    if (properties.length > 0) await asked(scope, parts.systemd.setProperties(scope, properties));
+    await supervisor.update(id, encodeUpdatePlan(limitWrites(parts.cgroups, cgroupPath, limits)));
   } catch (error) {
     throw asRuntimeError(error, `limits of container ${id}`);
   }
@@ -53,13 +53,12 @@ export const limitScope = async (
 export const updateScope = async (
   parts: Parts,
   { cgroupPath }: Pick<Container, 'cgroupPath'>,
-  old: Resources,
-  change: Resources,
+  limits: LimitsChange,
 ): Promise<boolean> => {
   const scope = scopeOf(cgroupPath);
-  const limits = scope ? unitLimits(parts.cgroups, changedResources(old, change)) : [];
-  if (!scope || limits.length === 0) return false;
-  await asked(scope, parts.systemd.setProperties(scope, limits));
+  const properties = scope ? limitProperties(changedLimits(limits)) : [];
+  if (!scope || properties.length === 0) return false;
+  await asked(scope, parts.systemd.setProperties(scope, properties));
   return true;
 };
 

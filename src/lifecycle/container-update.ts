@@ -1,9 +1,11 @@
-import type { CgroupWrite, Resources } from '../cgroup/limits.js';
 import { limitWrites } from '../cgroup/resources.js';
-import { mergeResources, refuseBelowUsage, updateOps } from '../cgroup/update.js';
+import { type LimitsChange, refuseBelowUsage, updateOps } from '../cgroup/update.js';
 import { failedPrecondition } from '../base/errors.js';
 import type { LinuxContainerResources__Output } from '../gen/runtime/v1/LinuxContainerResources.js';
+import { checkResources } from '../oci/check-resources.js';
+import { mergeLimits } from '../oci/merge-limits.js';
 import { linuxResources } from '../oci/resources.js';
+import type { OciLimits } from '../oci/spec.js';
 import { memoryInUse } from '../stats/cgroup-stats.js';
 import { type Container, containerState } from '../store/container.js';
 import { encodeUpdatePlan } from '../supervisor/plan-encoding.js';
@@ -11,9 +13,11 @@ import { updateScope } from './container-scope.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
 
+type Parts = Pick<Runtime, 'containers' | 'supervisors' | 'cgroups' | 'systemd' | 'turns' | 'host'>;
+
 /** Changes the limits of a created or running container; zero and empty values leave a limit as it is. */
 export const updateContainer = (
-  parts: Pick<Runtime, 'config' | 'containers' | 'supervisors' | 'cgroups' | 'systemd' | 'turns'>,
+  parts: Parts,
   { id }: Container,
   resources: LinuxContainerResources__Output,
 ): Promise<void> =>
@@ -21,31 +25,35 @@ export const updateContainer = (
     const container = parts.containers.require(id);
     if (containerState(container) === 'CONTAINER_EXITED')
       throw failedPrecondition(`not running: container ${id} has exited, its limits are gone`);
-    const old = container.resources;
-    const change = linuxResources(resources);
-    refuseBelowUsage(memoryInUse(parts.cgroups, container.cgroupPath) ?? 0, change);
-    const ops = updateOps(parts.cgroups, container.cgroupPath, linuxResources(old), change);
-    const supervisor = parts.supervisors.require(container.sandboxId);
-    try {
-      // The kernel judges first, and takes all of it or nothing.
-      await supervisor.update(id, encodeUpdatePlan(ops));
-      // systemd rounds what it is told, and writes what it was told before along with it: then all exact values are written again.
-      if (await updateScope(parts, container, linuxResources(old), change))
-        await supervisor.update(id, encodeUpdatePlan(allLimits(parts, container, change)));
-    } catch (error) {
-      throw asRuntimeError(error, `limits of container ${id}`);
-    }
-    parts.containers.update(id, { resources: merge(old, resources) });
+    const limits = await changeLimits(parts, container, linuxResources(resources));
+    parts.containers.update(id, { limits, resources: mergeShown(container.resources, resources) });
   });
 
-const allLimits = (
-  { cgroups, config }: Pick<Runtime, 'cgroups' | 'config'>,
-  { cgroupPath, resources }: Container,
-  change: Resources,
-): CgroupWrite[] =>
-  limitWrites(cgroups, cgroupPath, mergeResources(linuxResources(resources, config.containers.pids_limit), change));
+/** Merges a change into what is in force, and answers what then is. */
+const changeLimits = async (
+  parts: Parts,
+  { id, sandboxId, cgroupPath, limits: old }: Container,
+  change: OciLimits,
+): Promise<OciLimits> => {
+  const merged = mergeLimits(old, change);
+  checkResources(merged, parts.host);
+  refuseBelowUsage(memoryInUse(parts.cgroups, cgroupPath) ?? 0, change);
+  const limits: LimitsChange = { old, change, merged };
+  const supervisor = parts.supervisors.require(sandboxId);
+  try {
+    // The kernel judges first, and takes all of it or nothing.
+    await supervisor.update(id, encodeUpdatePlan(updateOps(parts.cgroups, cgroupPath, limits)));
+    // systemd rounds what it is told, and writes what it was told before along with it: then all exact values are written again.
+    if (await updateScope(parts, { cgroupPath }, limits))
+      await supervisor.update(id, encodeUpdatePlan(limitWrites(parts.cgroups, cgroupPath, merged)));
+  } catch (error) {
+    throw asRuntimeError(error, `limits of container ${id}`);
+  }
+  return merged;
+};
 
-const merge = (
+/** What ContainerStatus shows: the words of the CRI, as they were sent. */
+const mergeShown = (
   old: LinuxContainerResources__Output | null,
   change: LinuxContainerResources__Output,
 ): LinuxContainerResources__Output => {

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Config } from '../base/config.js';
 import { runtimeProcessPlan } from '../oci/bundle.js';
 import { compileExecPlan } from '../oci/compile-plan.js';
@@ -6,7 +5,7 @@ import { oomScoreAdj } from '../oci/resources.js';
 import type { OciSpec } from '../oci/spec.js';
 import type { Container } from '../store/container.js';
 import { encodeRuntimeProcessPlan, ExecPlanTemplate } from '../supervisor/plan-encoding.js';
-import { specPath } from './paths.js';
+import { readSpec } from './container-spec.js';
 import type { SeccompFilters } from './seccomp-filters.js';
 
 type ExecTarget = Pick<Container, 'id' | 'sandboxId' | 'external' | 'config'>;
@@ -51,9 +50,8 @@ export class ExecPlans {
     return encodeRuntimeProcessPlan(runtimeProcessPlan(spec.process, score, argv, tty));
   }
 
-  async #spec({ id, sandboxId }: ExecTarget): Promise<OciSpec> {
-    const known = this.#specs.get(id);
-    return known ?? (JSON.parse(await readFile(specPath(this.config, sandboxId, id), 'utf8')) as OciSpec);
+  async #spec(container: ExecTarget): Promise<OciSpec> {
+    return this.#specs.get(container.id) ?? (await readSpec(this.config, container));
   }
 
   #compile(id: string, spec: OciSpec): ExecPlanTemplate {

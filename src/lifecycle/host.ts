@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
+import type { CgroupLayout } from '../cgroup/layout.js';
 import { parseContexts } from '../oci/selinux.js';
 import type { HostFacts, SelinuxContexts } from '../oci/spec-input.js';
 
@@ -12,7 +13,7 @@ export interface Host extends HostFacts {
   readonly mappedOverlay: boolean;
 }
 
-export const readHost = (cgroup: HostFacts['cgroup']): Host => {
+export const readHost = ({ mode, v2 }: Pick<CgroupLayout, 'mode' | 'v2'>): Host => {
   const status = readOr('/proc/self/status', '');
   const mask = (name: string) => BigInt(`0x${new RegExp(`^${name}:\\s*([0-9a-f]+)$`, 'm').exec(status)?.[1] ?? '0'}`);
   const openFiles = /^Max open files\s+\S+\s+(\d+)/m.exec(readOr('/proc/self/limits', ''))?.[1];
@@ -22,7 +23,8 @@ export const readHost = (cgroup: HostFacts['cgroup']): Host => {
     knownCapabilities: (2n << BigInt(readOr('/proc/sys/kernel/cap_last_cap', '40').trim())) - 1n,
     lsms: activeModules(),
     selinux: selinuxContexts(),
-    cgroup,
+    cgroup: mode,
+    cgroupControllers: v2?.controllers ?? [],
     arch: process.arch === 'arm64' ? 'arm64' : 'x64',
     maxOpenFiles: openFiles ? Number(openFiles) : undefined,
     thermalThrottle: thermalThrottle(),

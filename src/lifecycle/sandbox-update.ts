@@ -1,5 +1,6 @@
 import { failedPrecondition } from '../base/errors.js';
 import type { LinuxPodSandboxConfig__Output } from '../gen/runtime/v1/LinuxPodSandboxConfig.js';
+import { checkResources } from '../oci/check-resources.js';
 import { linuxResources } from '../oci/resources.js';
 import type { Sandbox } from '../store/sandbox.js';
 import type { Runtime } from './runtime.js';
@@ -11,14 +12,14 @@ type Change = Pick<LinuxPodSandboxConfig__Output, 'overhead' | 'resources'>;
  * changed it before this call (api.proto, UpdatePodSandboxResources), and a second writer could only write something older.
  */
 export const updateSandbox = (
-  parts: Pick<Runtime, 'sandboxes' | 'turns'>,
+  parts: Pick<Runtime, 'sandboxes' | 'turns' | 'host'>,
   { id }: Sandbox,
   { overhead, resources }: Change,
 ): Promise<void> =>
   parts.turns.run(id, async () => {
     const { config, stage } = parts.sandboxes.require(id);
     if (stage !== 'ready') throw failedPrecondition(`not READY: pod sandbox ${id}; its resources are given back`);
-    for (const given of [overhead, resources]) linuxResources(given);
+    for (const given of [overhead, resources]) checkResources(linuxResources(given), parts.host);
     const linux = { ...NO_LINUX, ...config.linux, ...(overhead && { overhead }), ...(resources && { resources }) };
     parts.sandboxes.update(id, { config: { ...config, linux } });
   });

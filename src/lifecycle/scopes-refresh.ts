@@ -1,10 +1,9 @@
 import { limitWrites } from '../cgroup/resources.js';
 import { scopeOf } from '../cgroup/slice.js';
-import { linuxResources } from '../oci/resources.js';
 import { encodeUpdatePlan } from '../supervisor/plan-encoding.js';
 import type { Runtime } from './runtime.js';
 
-type Parts = Pick<Runtime, 'config' | 'log' | 'containers' | 'supervisors' | 'turns' | 'cgroups'>;
+type Parts = Pick<Runtime, 'log' | 'containers' | 'supervisors' | 'turns' | 'cgroups'>;
 
 /**
  * Writes the limits of all scopes again. systemd writes what it knows of a unit anew when it is reloaded: quotas rounded to whole percents,
@@ -19,9 +18,8 @@ const refresh = async (parts: Parts, id: string): Promise<void> => {
   const container = parts.containers.get(id);
   if (!container || container.stage !== 'live' || container.finishedAt !== '0') return;
   try {
-    const resources = linuxResources(container.resources, parts.config.containers.pids_limit);
     const supervisor = parts.supervisors.get(container.sandboxId);
-    await supervisor?.update(id, encodeUpdatePlan(limitWrites(parts.cgroups, container.cgroupPath, resources)));
+    await supervisor?.update(id, encodeUpdatePlan(limitWrites(parts.cgroups, container.cgroupPath, container.limits)));
   } catch (error) {
     parts.log.warn({ err: error, container: id }, 'cannot write limits again after a reload of systemd');
   }

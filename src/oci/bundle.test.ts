@@ -1,6 +1,6 @@
 import t from 'tap';
 import { buildSpec } from './build-spec.js';
-import { type BundleContext, bundlePlan, bundleSpec, runtimeProcessPlan, specText } from './bundle.js';
+import { type BundleContext, bundlePlan, bundleSpec, runtimeProcessPlan } from './bundle.js';
 import {
   containerConfig,
   mount,
@@ -168,38 +168,5 @@ t.test('an image is a mount like any other to a runtime', (t) => {
     options: ['rbind', 'rprivate', 'ro', 'nosuid', 'nodev'],
   });
   t.notOk(layers);
-  t.end();
-});
-
-t.test('config.json has 64-bit numbers where the specification wants them, and strings elsewhere', (t) => {
-  const seccomp = {
-    defaultAction: 'SCMP_ACT_ERRNO' as const,
-    architectures: [],
-    flags: [],
-    syscalls: [
-      {
-        names: ['clone'],
-        action: 'SCMP_ACT_ALLOW' as const,
-        args: [{ index: 0, value: '18446744073709551615', valueTwo: '0', op: 'SCMP_CMP_MASKED_EQ' as const }],
-      },
-    ],
-  };
-  const built = buildSpec(specInput());
-  const env = ['JSON={"value":"1"}'];
-  const spec = {
-    ...built,
-    process: { ...built.process, env },
-    annotations: { value: '1' },
-    linux: { ...built.linux, seccomp },
-  };
-  const text = specText(spec);
-  t.match(text, '"value":18446744073709551615,"valueTwo":0');
-  const read = JSON.parse(text);
-  t.same(read.process.env, env);
-  t.same(read.annotations, { value: '1' });
-  t.same(read.linux.maskedPaths, built.linux.maskedPaths);
-  const plain = { ...built, linux: { ...built.linux } };
-  delete plain.linux.seccomp;
-  t.same(JSON.parse(specText(plain)), JSON.parse(JSON.stringify(plain)), 'without a filter it is plain JSON');
   t.end();
 });

@@ -1,7 +1,8 @@
 import { labelled, mountOp, withTerm } from './compile-plan.js';
 import type { PidNamespace } from './namespaces.js';
 import type { PlanOp } from './plan.js';
-import type { OciMount, OciNamespace, OciProcess, OciSeccomp, OciSpec } from './spec.js';
+import type { OciMount, OciNamespace, OciProcess, OciSpec } from './spec.js';
+import { processText } from './spec-text.js';
 import type { IdMap } from './userns.js';
 
 /** Where an external runtime finds what is there already. */
@@ -93,20 +94,8 @@ export const runtimeProcessPlan = (
 ): PlanOp[] => [
   ...outOfMemoryScore(score),
   ...terminal(tty),
-  { op: 'runtime-process', json: JSON.stringify(runtimeProcess(process, argv, tty)) },
+  { op: 'runtime-process', json: processText(runtimeProcess(process, argv, tty)) },
 ];
-
-/** config.json. The values a system call's argument is compared with are numbers of 64 bits, which JSON.stringify would not write. */
-export function specText(spec: OciSpec): string {
-  const { seccomp, ...linux } = spec.linux;
-  const text = JSON.stringify({ ...spec, linux: undefined });
-  const rest = JSON.stringify(linux);
-  const members = seccomp ? `${rest.slice(0, -1)},"seccomp":${seccompText(seccomp)}}` : rest;
-  return `${text.slice(0, -1)},"linux":${members}}`;
-}
-
-const seccompText = (seccomp: OciSeccomp): string =>
-  JSON.stringify(seccomp).replace(/"(value|valueTwo)":"(\d+)"/g, '"$1":$2');
 
 const runtimeProcess = (process: OciProcess, argv: readonly string[], tty: boolean): OciProcess => {
   const own = { ...process, args: [...argv], terminal: tty, env: withTerm(process.env, tty) };

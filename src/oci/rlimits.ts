@@ -28,5 +28,5 @@ const OPEN_FILES = { soft: 1024, hard: 524_288 };
  */
 export function defaultRlimits(maxOpenFiles: number = OPEN_FILES.hard): OciRlimit[] {
   const hard = Math.min(OPEN_FILES.hard, maxOpenFiles);
-  return [{ type: 'RLIMIT_NOFILE', soft: Math.min(OPEN_FILES.soft, hard), hard }];
+  return [{ type: 'RLIMIT_NOFILE', soft: String(Math.min(OPEN_FILES.soft, hard)), hard: String(hard) }];
 }

@@ -108,6 +108,7 @@ export const hostFacts = (over: Partial<HostFacts> = {}): HostFacts => ({
   knownCapabilities: (1n << 41n) - 1n,
   lsms: [],
   cgroup: 'v2',
+  cgroupControllers: ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids'],
   arch: 'x64',
   ...over,
 });

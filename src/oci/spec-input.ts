@@ -71,6 +71,8 @@ export interface HostFacts {
   /** SELinux labels that the policy has for containers; absent where SELinux is off or its policy knows none. */
   readonly selinux?: SelinuxContexts | undefined;
   readonly cgroup: 'v1' | 'hybrid' | 'v2';
+  /** Controllers that cgroup v2 has here; none on a host of v1 alone. */
+  readonly cgroupControllers: readonly string[];
   readonly arch: 'x64' | 'arm64';
   /** Hard limit of open files of the daemon; a container cannot get more without CAP_SYS_RESOURCE. */
   readonly maxOpenFiles?: number;

@@ -39,10 +39,13 @@ export interface OciCapabilities {
   ambient: string[];
 }
 
+/** An unsigned 64-bit number in decimal, because JSON numbers lose bits above 2^53; spec-text.ts writes it as the number it is. */
+export type U64 = string;
+
 export interface OciRlimit {
   type: string;
-  soft: number;
-  hard: number;
+  soft: U64;
+  hard: U64;
 }
 
 export interface OciMount {
@@ -103,13 +106,46 @@ export interface OciDeviceRule {
   access: string;
 }
 
-export interface OciResources {
+export interface OciResources extends OciLimits {
   devices: OciDeviceRule[];
-  memory?: { limit?: number; swap?: number };
-  cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string };
+}
+
+/**
+ * What a container may use, and can be changed while it runs. Absent, 0 and "": no limit was asked for; -1: unlimited. `swap` is memory and
+ * swap together. Numbers are integers that JSON keeps whole.
+ */
+export interface OciLimits {
+  memory?: { limit?: number; reservation?: number; swap?: number; swappiness?: number };
+  cpu?: {
+    shares?: number;
+    quota?: number;
+    burst?: number;
+    period?: number;
+    realtimeRuntime?: number;
+    realtimePeriod?: number;
+    cpus?: string;
+    mems?: string;
+    idle?: number;
+  };
   pids?: { limit: number };
-  hugepageLimits?: Array<{ pageSize: string; limit: string }>;
+  blockIO?: OciBlockIo;
+  hugepageLimits?: Array<{ pageSize: string; limit: U64 }>;
   unified?: Record<string, string>;
+}
+
+export interface OciBlockIo {
+  weight?: number;
+  weightDevice?: Array<{ major: number; minor: number; weight: number }>;
+  throttleReadBpsDevice?: OciThrottle[];
+  throttleWriteBpsDevice?: OciThrottle[];
+  throttleReadIOPSDevice?: OciThrottle[];
+  throttleWriteIOPSDevice?: OciThrottle[];
+}
+
+export interface OciThrottle {
+  major: number;
+  minor: number;
+  rate: number;
 }
 
 export type SeccompAction =
@@ -140,9 +176,8 @@ export type SeccompArch =
 
 export interface SeccompArg {
   index: number;
-  /** An unsigned 64-bit number; decimal, because JSON numbers lose bits above 2^53. */
-  value: string;
-  valueTwo: string;
+  value: U64;
+  valueTwo: U64;
   op: SeccompOperator;
 }
 

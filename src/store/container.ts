@@ -1,5 +1,6 @@
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import type { LinuxContainerResources__Output } from '../gen/runtime/v1/LinuxContainerResources.js';
+import type { OciLimits } from '../oci/spec.js';
 import type { ContainerState } from '../gen/runtime/v1/ContainerState.js';
 
 /**
@@ -41,7 +42,9 @@ export interface Container {
   readonly logPath: string;
   readonly cgroupPath: string;
   readonly upperDir: string;
-  /** Limits now in force, as last created or updated. */
+  /** What is in force. */
+  readonly limits: OciLimits;
+  /** What the CRI has asked for, to be shown. */
   readonly resources: LinuxContainerResources__Output | null;
 }
 

@@ -21,8 +21,10 @@ export class ObjectStore<T extends StoredObject> {
   constructor(
     private readonly kind: string,
     private readonly journal: Journal,
+    /** What a record of an older version is in this one. */
+    upgrade: (record: T) => T = (record) => record,
   ) {
-    for (const [id, value] of journal.all(kind)) if (ID.test(id)) this.#objects.set(id, value as T);
+    for (const [id, value] of journal.all(kind)) if (ID.test(id)) this.#objects.set(id, upgrade(value as T));
   }
 
   /** By full ID. */
