@@ -1,7 +1,7 @@
 /**
  * The layers of src/: calls only go down, parts do not know each other, one door to native code.
  *
- *   main → commands, daemon → grpc, streaming → cri → lifecycle → parts → seams → base
+ *   main → commands, daemon → grpc, streaming → cri → lifecycle → extend → parts → seams → base
  *
  * What needs two parts is a verb and lives in lifecycle/. Run by `make lint`.
  */
@@ -10,10 +10,11 @@ const layers = [
   ['grpc/', 'streaming/'],
   ['cri/'],
   ['lifecycle/'],
+  ['extend/'],
   ['store/', 'oci/', 'image/', 'layer/', 'network/', 'stats/', 'cgroup/'],
   ['supervisor/', 'native/', 'systemd/'],
 ];
-const parts = layers[4].map((name) => name.slice(0, -1));
+const parts = layers[5].map((name) => name.slice(0, -1));
 const under = (names) => `^src/(${names.join('|')})`;
 
 const upwards = layers.slice(1).map((names, index) => ({

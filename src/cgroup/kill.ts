@@ -4,7 +4,6 @@ import { deadlineExceeded } from '../base/errors.js';
 import { thaw } from './freezer.js';
 import type { CgroupLayout } from './layout.js';
 import { cgroupDirectories } from './paths.js';
-import { scopeOf } from './slice.js';
 
 const DEADLINE_MS = 10_000;
 const ROUND_MS = 10;
@@ -13,14 +12,18 @@ const ROUND_MS = 10;
  * Ends every process of a cgroup whose supervisor is gone, and removes the cgroup with those that the container made below it. v2 has
  * cgroup.kill for it; in v1 a fork bomb can outrun one round of signals, so rounds go on until nothing is left or the deadline has passed.
  */
-export const killCgroup = async (layout: CgroupLayout, path: string): Promise<void> => {
+export const killCgroup = async (
+  layout: CgroupLayout,
+  path: string,
+  keeper: 'ours' | 'systemd' = 'ours',
+): Promise<void> => {
   const roots = cgroupDirectories(layout, path).filter((directory) => existsSync(directory));
   const deadline = performance.now() + DEADLINE_MS;
   for (;;) {
     const directories = roots.flatMap(subtree);
     const alive = new Set(directories.flatMap(processesOf));
     // An empty scope is systemd's to remove; it would not notice if we did.
-    if (alive.size === 0 && (scopeOf(path) || directories.every(isRemoved))) return;
+    if (alive.size === 0 && (keeper === 'systemd' || directories.every(isRemoved))) return;
     if (performance.now() > deadline)
       throw deadlineExceeded(
         alive.size > 0

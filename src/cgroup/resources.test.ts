@@ -8,18 +8,18 @@ import { cpuWeight } from './v2.js';
 const PATH = '/jangada/s/c';
 /** `<file>=<value>`, with `?` after optional ones. */
 const writes = (layout: CgroupLayout, limits: OciLimits, devices: OciDeviceRule[] = []): string[] =>
-  cgroupOps(layout, PATH, { ...limits, devices }).flatMap((op) =>
+  cgroupOps(layout, PATH, 'leaf', { ...limits, devices }).flatMap((op) =>
     op.op === 'cgroup-write' ? [`${op.path.replace('/cg/', '')}=${op.value}${op.optional ? '?' : ''}`] : [],
   );
 const MIB = 1 << 20;
 
 t.test('the directories of a container', async (t) => {
-  const ops = cgroupOps(hybridLayout('/cg'), PATH, { devices: [] }).filter(({ op }) => op === 'cgroup-dir');
+  const ops = cgroupOps(hybridLayout('/cg'), PATH, 'leaf', { devices: [] }).filter(({ op }) => op === 'cgroup-dir');
   t.match(ops[2], { path: '/cg/cpuset/jangada/s/c', version: 'v1-cpuset', role: 'leaf' });
   t.match(ops.at(-1), { path: '/cg/unified/jangada/s/c', version: 'v2', role: 'leaf' });
   t.equal(ops.length, 9, 'systemd and v2 too');
   const shared: CgroupLayout = { mode: 'v1', v1: { cpu: '/cg/both', cpuacct: '/cg/both' } };
-  t.equal(cgroupOps(shared, PATH, { devices: [] }).length, 1, 'one mount, one directory');
+  t.equal(cgroupOps(shared, PATH, 'leaf', { devices: [] }).length, 1, 'one mount, one directory');
 });
 
 t.test('v1 limits, in the order in which the kernel takes them', async (t) => {
@@ -81,7 +81,7 @@ t.test('v2 limits', async (t) => {
 
 t.test('v2: every ancestor passes on the controllers that are there and used', async (t) => {
   const controllers = (layout: CgroupLayout) =>
-    cgroupOps(layout, PATH, { devices: [] }).flatMap((op) =>
+    cgroupOps(layout, PATH, 'leaf', { devices: [] }).flatMap((op) =>
       op.op === 'cgroup-dir' && op.version === 'v2' ? [op.controllers] : [],
     );
   t.same(controllers(v2Layout('/cg')), [['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids']]);
@@ -91,7 +91,7 @@ t.test('v2: every ancestor passes on the controllers that are there and used', a
 t.test('device rules are a program where v1 does not guard devices', async (t) => {
   const devices = [{ allow: false, access: 'rwm' }];
   const program = (layout: CgroupLayout, rules = devices) =>
-    cgroupOps(layout, PATH, { devices: rules }).filter(({ op }) => op === 'cgroup-devices');
+    cgroupOps(layout, PATH, 'leaf', { devices: rules }).filter(({ op }) => op === 'cgroup-devices');
   t.match(program(v2Layout('/cg')), [{ path: '/cg/jangada/s/c' }]);
   t.same(program(v2Layout('/cg'), [{ allow: true, access: 'rwm' }]), [], 'everything allowed: none');
   t.same(program(hybridLayout('/cg')), []);

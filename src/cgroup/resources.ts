@@ -3,13 +3,17 @@ import type { OciLimits, OciResources } from '../oci/spec.js';
 import { deviceProgram } from './device-program.js';
 import { type CgroupLayout, v1Mount } from './layout.js';
 import type { CgroupWrite } from './limits.js';
-import { scopeOf } from './slice.js';
 import { v1DeviceWrites, v1Writes } from './v1.js';
 import { usedControllers, v2Writes } from './v2.js';
 
 /** Makes a container's cgroup in every hierarchy and limits it, in the order in which the kernel accepts the values. */
-export const cgroupOps = (layout: CgroupLayout, path: string, resources: OciResources): PlanOp[] => [
-  ...directories(layout, path),
+export const cgroupOps = (
+  layout: CgroupLayout,
+  path: string,
+  role: 'leaf' | 'scope',
+  resources: OciResources,
+): PlanOp[] => [
+  ...directories(layout, path, role),
   ...limitWrites(layout, path, resources),
   ...deviceOps(layout, path, resources),
 ];
@@ -27,8 +31,7 @@ const deviceOps = (layout: CgroupLayout, path: string, { devices }: OciResources
   return program ? [{ op: 'cgroup-devices', path: `${layout.v2?.mountPoint}${path}`, program }] : [];
 };
 
-const directories = (layout: CgroupLayout, path: string): PlanOp[] => {
-  const role = scopeOf(path) ? 'scope' : 'leaf';
+const directories = (layout: CgroupLayout, path: string, role: 'leaf' | 'scope'): PlanOp[] => {
   const v1 = [...new Set(Object.values(layout.v1))].map((mountPoint): PlanOp => {
     const version = layout.v1['cpuset'] === mountPoint ? 'v1-cpuset' : 'v1';
     return { op: 'cgroup-dir', path: `${mountPoint}${path}`, version, role };

@@ -4,6 +4,7 @@ import { readLayout } from '../cgroup/layout.js';
 import type { Config } from '../base/config.js';
 import { loadDefaultAppArmor } from '../lifecycle/apparmor-profile.js';
 import { AttachedInputs } from '../lifecycle/attached-inputs.js';
+import { ContainerCgroups } from '../lifecycle/container-cgroups.js';
 import { ExecPlans } from '../lifecycle/exec-plans.js';
 import { Events } from '../lifecycle/events.js';
 import { withLimits } from '../lifecycle/container-record.js';
@@ -75,6 +76,7 @@ export const compose = async (config: Config, log: Logger, closing: Closing): Pr
     ...kernel,
     handlers,
     host,
+    adjusters: [],
     spawner,
     supervisors,
     streamUrls: streaming,
@@ -148,6 +150,7 @@ const kernelParts = async (config: Config, log: Logger, addon: NativeAddon, clos
   return {
     cgroups,
     cgroupDriver,
+    containerCgroups: new ContainerCgroups(cgroups, systemd),
     systemd,
     filters,
     execPlans: new ExecPlans(config, filters),

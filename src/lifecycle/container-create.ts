@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { alreadyExists, failedPrecondition } from '../base/errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { layersOf } from '../image/image-record.js';
@@ -8,14 +7,11 @@ import type { OciLimits, OciResources } from '../oci/spec.js';
 import { stopSignal } from '../oci/stop-signal.js';
 import { type Container, containerKey, heldLayers } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
-import { letPodRootPass } from './bundle-access.js';
 import { now } from '../base/clock.js';
 import { releaseContainer } from './container-end.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';
-import { limitScope, makeScope } from './container-scope.js';
 import { makeHostPaths, missingHostPaths } from './host-paths.js';
 import { withoutLinksAbove } from './log-path.js';
-import { containerDirectory, specPath } from './paths.js';
 import { requestText } from './request-text.js';
 import { withRollback } from '../base/closing.js';
 import type { Runtime } from './runtime.js';
@@ -37,6 +33,8 @@ export type CreateParts = Pick<
   | 'handlers'
   | 'cgroups'
   | 'cgroupDriver'
+  | 'containerCgroups'
+  | 'adjusters'
   | 'systemd'
   | 'filters'
   | 'execPlans'
@@ -80,12 +78,13 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
   withRollback(parts.log, async (rollback) => {
     requireReady(parts, sandbox.id);
     const id = randomBytes(32).toString('hex');
-    const [prepared, missing] = await Promise.all([
+    const [planned, missing] = await Promise.all([
       prepareContainer(parts, sandbox, config, id),
       missingHostPaths(config.mounts),
     ]);
     await makeHostPaths(missing);
-    const container = record(parts, sandbox, config, id, prepared);
+    const { maker, blueprint, prepared } = planned;
+    const container = record(sandbox, config, planned);
 
     parts.containers.put(container);
     parts.layers.retain(heldLayers(container));
@@ -94,29 +93,18 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     rollback.defer('release container', () => releaseContainer(parts, container));
 
     const supervisor = parts.supervisors.require(sandbox.id);
-    await makeScope(parts, supervisor, container, prepared.spec.linux.resources);
-    const keep = () => keepSpec(specPath(parts.config, sandbox.id, id), prepared.specText());
-    // An external runtime reads it at once.
-    if (container.external) {
-      await keep();
-      letPodRootPass(parts.config, sandbox, id);
-    }
     const logPath =
       container.logPath === '' ? '' : await withoutLinksAbove(sandbox.config.logDirectory, container.logPath);
-    const created = supervisor
-      .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: prepared.plan })
-      .catch((error: unknown) => {
-        throw asRuntimeError(error, `container ${config.metadata?.name} of sandbox ${sandbox.id}`);
-      });
-    // Otherwise only exec and people read it, so it is written while the supervisor works.
-    const kept = container.external ? Promise.resolve() : keep();
-    kept.catch(() => undefined); // looked at when the container is there, or not to be
-    const { pid } = await created;
-    await kept;
-    await limitScope(parts, supervisor, container, prepared.spec.linux.resources);
+    const request = () =>
+      supervisor
+        .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: prepared.plan })
+        .catch((error: unknown) => {
+          throw asRuntimeError(error, `container ${config.metadata?.name} of sandbox ${sandbox.id}`);
+        });
+    const { pid } = await maker.make(parts, blueprint, prepared, request);
     // StopPodSandbox may have come in between: it must not leave a container behind that it never saw.
     requireReady(parts, sandbox.id);
-    parts.execPlans.prepare(id, prepared.spec);
+    parts.execPlans.prepare(id, blueprint.spec);
     parts.containers.update(id, { stage: 'live', pid });
     return id;
   });
@@ -130,23 +118,21 @@ const requireReady = (parts: CreateParts, sandboxId: string): void => {
 };
 
 const record = (
-  parts: CreateParts,
   sandbox: Sandbox,
   config: ContainerConfig__Output,
-  id: string,
-  prepared: PreparedContainer,
+  { image, imageVolumes, maker, blueprint: { id, spec, cgroup, layers } }: PreparedContainer,
 ): Container => ({
   id,
   sandboxId: sandbox.id,
   config,
   stage: 'creating',
   image: {
-    id: prepared.image.id,
-    name: prepared.image.repoTags[0] ?? prepared.image.repoDigests[0] ?? prepared.image.id,
-    ref: prepared.image.repoDigests[0] ?? prepared.image.id,
-    layers: layersOf(prepared.image),
+    id: image.id,
+    name: image.repoTags[0] ?? image.repoDigests[0] ?? image.id,
+    ref: image.repoDigests[0] ?? image.id,
+    layers: layersOf(image),
   },
-  imageVolumes: prepared.imageVolumes.map((image) => ({ id: image.id, layers: layersOf(image) })),
+  imageVolumes: imageVolumes.map((volume) => ({ id: volume.id, layers: layersOf(volume) })),
   createdAt: now(),
   startedAt: '0',
   finishedAt: '0',
@@ -154,25 +140,19 @@ const record = (
   reason: '',
   message: '',
   pid: 0,
-  external: parts.handlers.require(sandbox.runtimeHandler).path !== undefined,
+  external: maker.external,
   user: {
-    uid: prepared.spec.process.user.uid,
-    gid: prepared.spec.process.user.gid,
-    groups: [...prepared.spec.process.user.additionalGids].sort((a, b) => a - b),
+    uid: spec.process.user.uid,
+    gid: spec.process.user.gid,
+    groups: [...spec.process.user.additionalGids].sort((a, b) => a - b),
   },
-  stopSignal: stopSignal(config.stopSignal, prepared.image.config.stopSignal),
+  stopSignal: stopSignal(config.stopSignal, image.config.stopSignal),
   logPath: sandbox.config.logDirectory && config.logPath ? join(sandbox.config.logDirectory, config.logPath) : '',
-  cgroupPath: prepared.cgroup,
-  upperDir: join(containerDirectory(parts.config, id), 'upper'),
-  limits: limitsOf(prepared.spec.linux.resources),
+  cgroupPath: cgroup.path,
+  upperDir: layers.upper,
+  limits: limitsOf(spec.linux.resources),
   resources: config.linux?.resources ?? null,
 });
 
 /** Devices are let through once and for all; nothing changes them later. */
-const limitsOf = ({ devices: _, ...limits }: OciResources): OciLimits => limits;
-
-/** For exec, for people, and for whoever else reads OCI. */
-const keepSpec = async (path: string, text: string): Promise<void> => {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  writeFileSync(path, text, { mode: 0o600 });
-};
+const limitsOf = ({ devices: _devices, ...limits }: OciResources): OciLimits => limits;

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap';
 import type { Container } from '../store/container.js';
 import { Journal } from '../store/journal.js';
 import { ObjectStore } from '../store/object-store.js';
+import { ContainerCgroups } from './container-cgroups.js';
 import { releaseContainer } from './container-end.js';
 import type { Runtime } from './runtime.js';
 
@@ -28,7 +29,7 @@ const runtime = (t: Test, supervisor?: object) => {
     config: { root, state: root },
     containers,
     supervisors: { get: () => connected },
-    cgroups: { mode: 'v1', v1: { memory: root } },
+    containerCgroups: new ContainerCgroups({ mode: 'v1', v1: { memory: root } }, {} as Runtime['systemd']),
     layers: {
       discard: async () => undefined,
       release: async (layers: readonly string[]) => void done.push(...layers),

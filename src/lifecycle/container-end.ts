@@ -1,14 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { killCgroup } from '../cgroup/kill.js';
-import { scopeOf } from '../cgroup/slice.js';
 import { type Container, heldLayers } from '../store/container.js';
+import type { ContainerCgroup } from './container-cgroup.js';
 import { dropContainer } from './container-kill.js';
-import { endScope } from './container-scope.js';
 import { containerDirectory, specPath } from './paths.js';
 import type { Runtime } from './runtime.js';
 
-type Holder = Pick<Runtime, 'supervisors' | 'exits' | 'cgroups' | 'systemd'>;
+type Holder = Pick<Runtime, 'supervisors' | 'exits' | 'containerCgroups'>;
 type Keeper = Pick<Runtime, 'config' | 'containers' | 'layers' | 'containerStats' | 'execPlans'>;
 
 /**
@@ -29,17 +27,22 @@ export const releaseContainer = async (parts: Holder & Keeper, container: Contai
 
 /** The processes of a container, its cgroup and its scope. Whatever was recorded: the supervisor knows what there is, else the kernel. */
 export const endContainer = async (parts: Holder, container: Container): Promise<void> => {
-  if (!(await endBySupervisor(parts, container))) await killCgroup(parts.cgroups, container.cgroupPath);
-  await endScope(parts, container);
+  const cgroup = parts.containerCgroups.of(container.cgroupPath);
+  if (!(await endBySupervisor(parts, container, cgroup))) await cgroup.kill();
+  await cgroup.end();
 };
 
 /** False when there is no supervisor, or none any more. */
-const endBySupervisor = async (parts: Holder, { id, sandboxId, cgroupPath }: Container): Promise<boolean> => {
+const endBySupervisor = async (
+  parts: Holder,
+  { id, sandboxId }: Container,
+  cgroup: ContainerCgroup,
+): Promise<boolean> => {
   const supervisor = parts.supervisors.get(sandboxId);
   if (!supervisor) return false;
   try {
     await dropContainer(parts, supervisor, id);
-    if (scopeOf(cgroupPath)) await supervisor.release(id);
+    await cgroup.release(supervisor, id);
     return true;
   } catch (error) {
     if (parts.supervisors.get(sandboxId) === supervisor) throw error;

@@ -12,7 +12,7 @@ type Parts = Pick<
   | 'turns'
   | 'layers'
   | 'cgroups'
-  | 'systemd'
+  | 'containerCgroups'
   | 'containerStats'
   | 'execPlans'
 >;

@@ -9,11 +9,10 @@ import type { OciLimits } from '../oci/spec.js';
 import { memoryInUse } from '../stats/cgroup-stats.js';
 import { type Container, containerState } from '../store/container.js';
 import { encodeUpdatePlan } from '../supervisor/plan-encoding.js';
-import { updateScope } from './container-scope.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
 
-type Parts = Pick<Runtime, 'containers' | 'supervisors' | 'cgroups' | 'systemd' | 'turns' | 'host'>;
+type Parts = Pick<Runtime, 'containers' | 'supervisors' | 'cgroups' | 'containerCgroups' | 'turns' | 'host'>;
 
 /** Changes the limits of a created or running container; zero and empty values leave a limit as it is. */
 export const updateContainer = (
@@ -44,7 +43,7 @@ const changeLimits = async (
     // The kernel judges first, and takes all of it or nothing.
     await supervisor.update(id, encodeUpdatePlan(updateOps(parts.cgroups, cgroupPath, limits)));
     // systemd rounds what it is told, and writes what it was told before along with it: then all exact values are written again.
-    if (await updateScope(parts, { cgroupPath }, limits))
+    if (await parts.containerCgroups.of(cgroupPath).changed(limits))
       await supervisor.update(id, encodeUpdatePlan(limitWrites(parts.cgroups, cgroupPath, merged)));
   } catch (error) {
     throw asRuntimeError(error, `limits of container ${id}`);

@@ -1,11 +1,10 @@
 import type { Config } from '../base/config.js';
-import { runtimeProcessPlan } from '../oci/bundle.js';
-import { compileExecPlan } from '../oci/compile-plan.js';
-import { oomScoreAdj } from '../oci/resources.js';
 import type { OciSpec } from '../oci/spec.js';
 import type { Container } from '../store/container.js';
-import { encodeRuntimeProcessPlan, ExecPlanTemplate } from '../supervisor/plan-encoding.js';
 import { readSpec } from './container-spec.js';
+import { externalProcesses } from './make-external.js';
+import { nativeProcesses } from './make-native.js';
+import type { ProcessTemplate } from './maker.js';
 import type { SeccompFilters } from './seccomp-filters.js';
 
 type ExecTarget = Pick<Container, 'id' | 'sandboxId' | 'external' | 'config'>;
@@ -16,7 +15,7 @@ type ExecTarget = Pick<Container, 'id' | 'sandboxId' | 'external' | 'config'>;
  */
 export class ExecPlans {
   readonly #specs = new Map<string, OciSpec>();
-  readonly #templates = new Map<string, ExecPlanTemplate>();
+  readonly #templates = new Map<string, ProcessTemplate>();
 
   constructor(
     private readonly config: Pick<Config, 'state'>,
@@ -25,14 +24,11 @@ export class ExecPlans {
 
   /** The plan that runs `argv` in the container, as EXEC carries it. One with a terminal is made for a person, anew each time. */
   async get(container: ExecTarget, argv: string[], tty = false): Promise<Uint8Array> {
-    const { id } = container;
-    if (container.external) return this.#ofRuntime(container, argv, tty);
-    if (tty) return this.#template(await this.#spec(container), tty).plan(argv);
-    const template = this.#templates.get(id) ?? this.#compile(id, await this.#spec(container));
+    const template = tty ? await this.#make(container, tty) : await this.#kept(container);
     return template.plan(argv);
   }
 
-  /** To be called when a container is made, with its specification at hand; a restarted daemon finds it in config.json. */
+  /** To be called when a container is made, with its specification at hand; a restarted daemon finds it in a file. */
   prepare(containerId: string, spec: OciSpec): void {
     this.#specs.set(containerId, spec);
   }
@@ -43,26 +39,18 @@ export class ExecPlans {
     this.#templates.delete(containerId);
   }
 
-  async #ofRuntime(container: ExecTarget, argv: string[], tty: boolean): Promise<Uint8Array> {
-    const spec = await this.#spec(container);
-    this.#specs.set(container.id, spec);
-    const score = oomScoreAdj(container.config.linux?.resources);
-    return encodeRuntimeProcessPlan(runtimeProcessPlan(spec.process, score, argv, tty));
-  }
-
-  async #spec(container: ExecTarget): Promise<OciSpec> {
-    return this.#specs.get(container.id) ?? (await readSpec(this.config, container));
-  }
-
-  #compile(id: string, spec: OciSpec): ExecPlanTemplate {
-    const template = this.#template(spec, false);
-    this.#specs.delete(id);
-    this.#templates.set(id, template);
+  async #kept(container: ExecTarget): Promise<ProcessTemplate> {
+    const known = this.#templates.get(container.id);
+    if (known) return known;
+    const template = await this.#make(container, false);
+    this.#specs.delete(container.id);
+    this.#templates.set(container.id, template);
     return template;
   }
 
-  #template(spec: OciSpec, tty: boolean): ExecPlanTemplate {
-    const seccompFilter = spec.linux.seccomp && this.filters.get(spec.linux.seccomp);
-    return new ExecPlanTemplate(compileExecPlan(spec, { argv: [], tty, seccompFilter }));
+  async #make(container: ExecTarget, tty: boolean): Promise<ProcessTemplate> {
+    const spec = this.#specs.get(container.id) ?? (await readSpec(this.config, container));
+    const processes = container.external ? externalProcesses : nativeProcesses;
+    return processes(spec, this.filters, tty);
   }
 }

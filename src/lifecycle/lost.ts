@@ -7,7 +7,7 @@ import { podDirectory } from './paths.js';
 
 type Parts = Pick<
   Runtime,
-  'config' | 'log' | 'sandboxes' | 'containers' | 'supervisors' | 'exits' | 'cgroups' | 'systemd'
+  'config' | 'log' | 'sandboxes' | 'containers' | 'supervisors' | 'exits' | 'containerCgroups'
 >;
 
 /** Exit code of a container whose end nobody saw; the kubelet uses 137 for the same (SIGKILL). */

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Config } from '../base/config.js';
 
 /** Where the daemon keeps things. State paths are built from IDs that we generated, never from a pod's strings (CVE-2025-0750). */
@@ -12,6 +12,9 @@ export const containerDirectory = (config: Pick<Config, 'root'>, containerId: st
 /** On the tmpfs: after a reboot there is nothing left that it describes. */
 export const specPath = (config: Pick<Config, 'state'>, sandboxId: string, containerId: string) =>
   join(podDirectory(config, sandboxId), 'containers', containerId, 'config.json');
+/** Of a container that an external runtime makes: config.json is the runtime's, this one is what it was made of. */
+export const publishedSpecPath = (config: Pick<Config, 'state'>, sandboxId: string, containerId: string) =>
+  join(dirname(specPath(config, sandboxId, containerId)), 'spec.json');
 /** Where an external OCI runtime keeps its state of a pod's containers. */
 export const runtimeStatePath = (config: Pick<Config, 'state'>, sandboxId: string) =>
   join(podDirectory(config, sandboxId), 'runtime');

@@ -1,6 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import t from 'tap';
+import { nativeMaker } from './make-native.js';
 import { openHandlers } from './runtime-handlers.js';
 import { VERSION } from '../version.js';
 import type { HostCommand } from '../supervisor/spawner.js';
@@ -8,7 +9,12 @@ import type { HostCommand } from '../supervisor/spawner.js';
 const log = pino({ level: 'silent' });
 const host = { mountSetattr: true };
 
-const native = { recursiveReadOnlyMounts: true, userNamespaces: true, version: `jangada ${VERSION}` };
+const native = {
+  recursiveReadOnlyMounts: true,
+  userNamespaces: true,
+  version: `jangada ${VERSION}`,
+  maker: nativeMaker,
+};
 
 /** Stands in for the spawner: what `RUNTIME features` prints, and what `RUNTIME --version` does. */
 const saying = (features: string, code = 0, version = 'mine version 2.1\nspec: 1.0\n') => ({
@@ -33,11 +39,15 @@ t.test('the features of a runtime are what it says itself', async (t) => {
     ['{"mountOptions":["rro"],"linux":{"namespaces":["user"]}}', 1, false, false],
   ] as const) {
     const handlers = await open(saying(text, code));
-    t.same(handlers.list(), [
-      { name: '', ...native },
-      { name: 'native', ...native },
-      { name: 'mine', path: '/bin/true', recursiveReadOnlyMounts, userNamespaces, version: 'mine version 2.1' },
-    ]);
+    const [unnamed, named, mine] = handlers.list();
+    t.same(
+      [unnamed, named],
+      [
+        { name: '', ...native },
+        { name: 'native', ...native },
+      ],
+    );
+    t.match(mine, { name: 'mine', recursiveReadOnlyMounts, userNamespaces, version: 'mine version 2.1' });
   }
 });
 
@@ -57,7 +67,7 @@ t.test('a crun that is too old to tell has user namespaces, another runtime has 
 
 t.test('an unknown handler is refused with the names of those there are', async (t) => {
   const handlers = await open(saying('{}'));
-  t.equal(handlers.require('mine').path, '/bin/true');
+  t.match(handlers.require('mine'), { name: 'mine', maker: { external: true } });
   t.throws(() => handlers.require('kata'), { code: status.INVALID_ARGUMENT, message: /"kata".*"", "native", "mine"/ });
 });
 

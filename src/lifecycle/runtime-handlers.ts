@@ -4,6 +4,9 @@ import { type Config, ConfigError } from '../base/config.js';
 import { invalidArgument } from '../base/errors.js';
 import { VERSION } from '../version.js';
 import type { Host } from './host.js';
+import { externalMaker, type RuntimeAbilities } from './make-external.js';
+import { nativeMaker } from './make-native.js';
+import type { Maker } from './maker.js';
 import type { SpawnerService } from './spawner-service.js';
 
 const FEATURES_MS = 10_000;
@@ -12,16 +15,16 @@ const FEATURES_BYTES = 1 << 20;
 /** What a RuntimeClass may name. */
 export interface RuntimeHandler {
   readonly name: string;
-  /** Program of an external OCI runtime; absent where our own supervisor makes the containers. */
-  readonly path?: string;
   readonly recursiveReadOnlyMounts: boolean;
   /** As far as the handler is concerned; the kernel has to be able to as well. */
   readonly userNamespaces: boolean;
   /** As it says itself, e.g. "runc version 1.1.5". */
   readonly version: string;
+  /** Makes its containers. */
+  readonly maker: Maker;
 }
 
-type Abilities = Pick<RuntimeHandler, 'recursiveReadOnlyMounts' | 'userNamespaces' | 'version'>;
+type Abilities = Omit<RuntimeHandler, 'name' | 'maker'> & Pick<RuntimeAbilities, 'specification'>;
 
 /** The handlers of this node: the default one (the empty name), `native`, which is the same, and those of the configuration. */
 export class RuntimeHandlers {
@@ -50,14 +53,19 @@ export const openHandlers = async (
   spawner: Pick<SpawnerService, 'run'>,
   log: Logger,
 ): Promise<RuntimeHandlers> => {
-  const native = { recursiveReadOnlyMounts: host.mountSetattr, userNamespaces: true, version: `jangada ${VERSION}` };
+  const native = {
+    recursiveReadOnlyMounts: host.mountSetattr,
+    userNamespaces: true,
+    version: `jangada ${VERSION}`,
+    maker: nativeMaker,
+  };
   const external = Object.entries(config.runtimes).map(async ([name, { path }]) => {
     await access(path, constants.X_OK).catch((cause: NodeJS.ErrnoException) => {
       throw new ConfigError(`cannot be executed (${cause.code}): runtimes.${name}.path = "${path}"`);
     });
-    const handler = { name, path, ...(await abilities(path, asking(spawner))) };
-    log.info(handler, 'runtime handler');
-    return handler;
+    const { specification, ...able } = await abilities(path, asking(spawner));
+    log.info({ name, path, ...able }, 'runtime handler');
+    return { name, ...able, maker: externalMaker({ name, path, specification, ...able }) };
   });
   return new RuntimeHandlers([
     { name: '', ...native },
@@ -73,19 +81,25 @@ export const openHandlers = async (
 const abilities = async (path: string, run: Ask): Promise<Abilities> => {
   const [told, versionText] = await Promise.all([run([path, 'features']), run([path, '--version'])]);
   const version = versionText.split('\n', 1)[0]?.trim() || 'of unknown version';
-  const { mountOptions, linux } = parse(told);
+  const { ociVersionMax, mountOptions, linux } = parse(told);
   const namespaces = stringsOf(linux?.namespaces);
   return {
     version,
+    specification: versionOf(ociVersionMax),
     recursiveReadOnlyMounts: stringsOf(mountOptions).includes('rro'),
     userNamespaces: namespaces.includes('user') || (told === '' && version.startsWith('crun ')),
   };
 };
 
+const versionOf = (value: unknown): readonly [number, number] => {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(typeof value === 'string' ? value : '1.0') ?? [];
+  return [Number(major), Number(minor)];
+};
+
 const stringsOf = (value: unknown): string[] =>
   Array.isArray(value) ? value.filter((word) => typeof word === 'string') : [];
 
-const parse = (text: string): { mountOptions?: unknown; linux?: { namespaces?: unknown } } => {
+const parse = (text: string): { ociVersionMax?: unknown; mountOptions?: unknown; linux?: { namespaces?: unknown } } => {
   try {
     return (JSON.parse(text) as object | null) ?? {};
   } catch {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { CgroupDriver } from '../cgroup/driver.js';
 import type { CgroupLayout } from '../cgroup/layout.js';
 import type { Config } from '../base/config.js';
+import type { Adjuster } from '../extend/adjust.js';
 import type { Network } from '../network/network.js';
 import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
@@ -11,6 +12,7 @@ import type { SandboxStatsReader } from '../stats/sandbox-stats.js';
 import type { Sandbox } from '../store/sandbox.js';
 import type { Systemd } from '../systemd/systemd.js';
 import type { AttachedInputs } from './attached-inputs.js';
+import type { ContainerCgroups } from './container-cgroups.js';
 import type { ExecPlans } from './exec-plans.js';
 import type { Events } from './events.js';
 import type { Exits } from './exits.js';
@@ -40,8 +42,11 @@ export interface Runtime extends ImageRuntime {
   readonly host: Host;
   readonly userNamespaces: UserNamespaces;
   readonly handlers: RuntimeHandlers;
+  /** Asked in this order before a container is made. */
+  readonly adjusters: readonly Adjuster[];
   readonly cgroups: CgroupLayout;
   readonly cgroupDriver: CgroupDriver;
+  readonly containerCgroups: ContainerCgroups;
   readonly systemd: Systemd;
   readonly filters: SeccompFilters;
   readonly execPlans: ExecPlans;

@@ -5,6 +5,7 @@ import { defaultSeccomp } from './default-seccomp.js';
 import { containerDevices } from './devices.js';
 import { containerMounts, rootfsPropagation } from './mounts.js';
 import { containerNamespaces } from './namespaces.js';
+import { privateMounts, type PrivateMounts, publishedMounts } from './private-mounts.js';
 import { guardedPaths } from './paths.js';
 import { processArgs, processCwd, processEnv } from './process.js';
 import { linuxResources, oomScoreAdj } from './resources.js';
@@ -26,7 +27,7 @@ export function buildSpec(input: SpecInput): OciSpec {
   const privileged = context?.privileged ?? false;
   const labels = selinuxLabels(context, input.selinuxLevel ?? '', input.host.selinux);
   const process = ociProcess(input, privileged, labels);
-  const mounts = containerMounts(input, privileged, labels?.mount);
+  const mounts = publishedMounts(containerMounts(input, privileged, labels?.mount));
   return {
     ociVersion: OCI_VERSION,
     process,
@@ -39,6 +40,13 @@ export function buildSpec(input: SpecInput): OciSpec {
       rootfsPropagation: rootfsPropagation(mounts),
     },
   };
+}
+
+/** What `buildSpec` leaves out of the mounts that the container is to have. */
+export function requestedPrivateMounts(input: SpecInput): PrivateMounts {
+  const context = input.config.linux?.securityContext;
+  const labels = selinuxLabels(context, input.selinuxLevel ?? '', input.host.selinux);
+  return privateMounts(containerMounts(input, context?.privileged ?? false, labels?.mount));
 }
 
 function ociProcess(input: SpecInput, privileged: boolean, labels: SelinuxLabels | undefined): OciProcess {

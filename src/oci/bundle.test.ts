@@ -1,5 +1,5 @@
 import t from 'tap';
-import { buildSpec } from './build-spec.js';
+import { buildSpec, requestedPrivateMounts } from './build-spec.js';
 import { type BundleContext, bundlePlan, bundleSpec, runtimeProcessPlan } from './bundle.js';
 import {
   containerConfig,
@@ -29,7 +29,7 @@ const withResources = (over: Parameters<typeof resources>[0]) =>
 t.test('the same container, with namespaces by path and without what we do ourselves', (t) => {
   const input = specInput({ config: withResources({ memoryLimitInBytes: '1048576', oomScoreAdj: '-5' }) });
   const spec = buildSpec(input);
-  const bundle = bundleSpec(spec, context);
+  const bundle = bundleSpec(spec, { ...context, privateMounts: requestedPrivateMounts(input) });
   t.match(spec, { process: { oomScoreAdj: -5 }, linux: { resources: { memory: { limit: 1048576 } } } });
   t.notOk('oomScoreAdj' in bundle.process);
   t.same(bundle.linux.resources, { devices: spec.linux.resources.devices });
@@ -60,7 +60,7 @@ t.test('the plan has what is left to us', (t) => {
     bundlePlan(spec, context).map(({ op }) => op),
     ['oom-score-adj', 'runtime', 'rootfs', 'terminal'],
   );
-  const [score, , process] = runtimeProcessPlan(spec.process, 7, ['id'], true);
+  const [score, , process] = runtimeProcessPlan(spec.process, ['id'], true);
   t.same(score, { op: 'oom-score-adj', value: 7 });
   const { args, env, terminal } = JSON.parse(process?.op === 'runtime-process' ? process.json : '{}');
   t.match({ args, terminal }, { args: ['id'], terminal: true });
@@ -154,19 +154,21 @@ t.test('an image is a mount like any other to a runtime', (t) => {
       readonly: true,
     }),
   ];
-  const spec = buildSpec(
-    specInput({ config: containerConfig({ mounts }), imageLayers: new Map([['data', ['/layers/b', '/layers/a']]]) }),
-  );
-  const bundle = bundleSpec(spec, context);
-  const [image] = bundlePlan(spec, context).filter((op) => op.op === 'image');
+  const imageLayers = new Map([['data', ['/layers/b', '/layers/a']]]);
+  const input = specInput({ config: containerConfig({ mounts }), imageLayers });
+  const spec = buildSpec(input);
+  const whole = { ...context, privateMounts: requestedPrivateMounts(input) };
+  const [image] = bundlePlan(spec, whole).filter((op) => op.op === 'image');
   t.match(image, { lower: ['/layers/b', '/layers/a'], subPath: 'etc' });
-  const { image: layers, ...bound } = bundle.mounts.find(({ destination }) => destination === '/i') ?? {};
-  t.same(bound, {
-    destination: '/i',
-    type: 'bind',
-    source: image?.destination,
-    options: ['rbind', 'rprivate', 'ro', 'nosuid', 'nodev'],
-  });
-  t.notOk(layers);
+  const bundle = bundleSpec(spec, whole);
+  t.strictSame(
+    bundle.mounts.find(({ destination }) => destination === '/i'),
+    {
+      destination: '/i',
+      type: 'bind',
+      source: image?.destination,
+      options: ['rbind', 'rprivate', 'ro', 'nosuid', 'nodev'],
+    },
+  );
   t.end();
 });

@@ -1,6 +1,7 @@
 import { labelled, mountOp, withTerm } from './compile-plan.js';
 import type { PidNamespace } from './namespaces.js';
 import type { PlanOp } from './plan.js';
+import { NO_PRIVATE_MOUNTS, type PlannedMount, plannedMounts, type PrivateMounts } from './private-mounts.js';
 import type { OciMount, OciNamespace, OciProcess, OciSpec } from './spec.js';
 import { processText } from './spec-text.js';
 import type { IdMap } from './userns.js';
@@ -20,6 +21,7 @@ export interface BundleContext {
   /** Namespaces of the pod, or of the container that is the target, by path. */
   readonly namespaces: Partial<Record<OciNamespace['type'], string>>;
   readonly pid: PidNamespace['pid'];
+  readonly privateMounts?: PrivateMounts;
   /** Of the pod, and the directory that layers, upper and work are in. */
   readonly userns?: { readonly map: IdMap; readonly base: string } | undefined;
   /** Slice, prefix and name of the scope that the runtime has systemd make, as runtimes write it. */
@@ -43,7 +45,7 @@ export function bundleSpec(spec: OciSpec, context: BundleContext): OciSpec {
     // crun would make a cgroup of its own in the scope, without the limits' files.
     annotations: { ...spec.annotations, ...(context.scope !== undefined && { 'run.oci.systemd.subgroup': '' }) },
     process: runtimeProcess(spec.process, spec.process.args, spec.process.terminal),
-    mounts: spec.mounts.map((mount, index) => bundleMount(mount, index, spec, context)),
+    mounts: allMounts(spec, context).map((mount, index) => bundleMount(mount, index, spec, context)),
     linux: {
       ...linux,
       ...(rootfsPropagation === 'private' ? {} : { rootfsPropagation }),
@@ -78,21 +80,20 @@ export function bundlePlan(spec: OciSpec, context: BundleContext): PlanOp[] {
       ...(userns && { base: userns.base }),
       ...labelled(spec.linux.mountLabel),
     },
-    ...spec.mounts.flatMap((mount, index) =>
+    ...allMounts(spec, context).flatMap((mount, index) =>
       isPrepared(mount, context) ? [mountOp(prepared(mount, index, context), userns?.map, spec.linux.mountLabel)] : [],
     ),
     ...terminal(spec.process.terminal),
   ];
 }
 
+/** By their place in this list they are found in the bundle. */
+const allMounts = (spec: OciSpec, { privateMounts = NO_PRIVATE_MOUNTS }: BundleContext): PlannedMount[] =>
+  plannedMounts(spec, privateMounts);
+
 /** The plan of a further process in such a container: everything but its command and terminal is that of pid 1. */
-export const runtimeProcessPlan = (
-  process: OciProcess,
-  score: number | undefined,
-  argv: readonly string[],
-  tty: boolean,
-): PlanOp[] => [
-  ...outOfMemoryScore(score),
+export const runtimeProcessPlan = (process: OciProcess, argv: readonly string[], tty: boolean): PlanOp[] => [
+  ...outOfMemoryScore(process.oomScoreAdj),
   ...terminal(tty),
   { op: 'runtime-process', json: processText(runtimeProcess(process, argv, tty)) },
 ];
@@ -113,11 +114,11 @@ const terminal = (tty: boolean): PlanOp[] => (tty ? [{ op: 'terminal', width: 80
  * because there it works as the pod's root: it may not reach the source, and whether it can map owners depends on its version. Volumes
  * to be labelled for SELinux, too: what is labelled is what is mounted.
  */
-const isPrepared = ({ type, relabel }: OciMount, { userns }: BundleContext): boolean =>
+const isPrepared = ({ type, relabel }: PlannedMount, { userns }: BundleContext): boolean =>
   type === 'image' || (type === 'bind' && (userns !== undefined || relabel !== undefined));
 
 /** The same mount at its place in the bundle. What it may not do there the runtime says when it binds it. */
-const prepared = (mount: OciMount, index: number, { bundle }: BundleContext): OciMount => ({
+const prepared = (mount: PlannedMount, index: number, { bundle }: BundleContext): PlannedMount => ({
   ...mount,
   destination: placeOf(index, bundle),
   options: mount.image ? mount.options : mount.options.filter((word) => !RESTRICTIONS.has(word)),
@@ -127,7 +128,7 @@ const placeOf = (index: number, bundle: string): string => `${bundle}/mounts/${i
 
 const RESTRICTIONS: ReadonlySet<string> = new Set(['ro', 'rro', 'nosuid', 'nodev', 'noexec']);
 
-function bundleMount(mount: OciMount, index: number, spec: OciSpec, context: BundleContext): OciMount {
+function bundleMount(mount: PlannedMount, index: number, spec: OciSpec, context: BundleContext): OciMount {
   const { destination, type, options } = mount;
   const bind = (source: string, more: readonly string[]): OciMount => ({
     destination,
@@ -143,7 +144,10 @@ function bundleMount(mount: OciMount, index: number, spec: OciSpec, context: Bun
   return type === 'cgroup2' ? { ...mount, type: 'cgroup' } : mount;
 }
 
-function existing({ type }: OciNamespace, { namespaces, pid, bundle }: BundleContext): OciNamespace {
+function existing(namespace: OciNamespace, { namespaces, pid, bundle }: BundleContext): OciNamespace {
+  const { type } = namespace;
+  // An adjuster has named another one.
+  if (namespace.path !== undefined) return namespace;
   if (type === 'user') return { type, path: `${bundle}/userns` };
   const path = type === 'pid' && pid === 'container' ? undefined : namespaces[type];
   return path === undefined ? { type } : { type, path };

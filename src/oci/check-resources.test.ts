@@ -1,3 +1,4 @@
+import { status } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import t from 'tap';
 import { RuntimeError } from '../base/errors.js';
@@ -112,7 +113,7 @@ t.test('any numbers of the CRI are taken or refused as the mistake that they are
     try {
       check(limits);
     } catch (error) {
-      return error instanceof RuntimeError && error.code === 3;
+      return error instanceof RuntimeError && error.code === status.INVALID_ARGUMENT;
     }
     const { cpu = {}, memory = {} } = limits;
     return [cpu.quota, cpu.shares, cpu.period, memory.limit, memory.swap].every(

@@ -1,12 +1,14 @@
 import { capabilityMask } from './capabilities.js';
 import { internal } from '../base/errors.js';
 import type { PidNamespace } from './namespaces.js';
-import type { MountFlag, PlanOp, Propagation } from './plan.js';
+import type { PlanOp, Propagation } from './plan.js';
 import { PLAN_ORDER } from './plan.js';
+import { isMountFlag, isMountWord } from './mount-options.js';
 import { RLIMIT_NUMBERS } from './rlimits.js';
 import { DEFAULT_DEVICES } from './devices.js';
 import type { IdMap } from './userns.js';
-import type { OciMount, OciProcess, OciSpec, SeccompFlag } from './spec.js';
+import { NO_PRIVATE_MOUNTS, type PlannedMount, plannedMounts, type PrivateMounts } from './private-mounts.js';
+import type { OciProcess, OciSpec, SeccompFlag } from './spec.js';
 
 /** What a plan needs beyond the specification: where things are on this host. */
 export interface PlanContext {
@@ -16,6 +18,7 @@ export interface PlanContext {
   readonly upper: string;
   readonly work: string;
   readonly pid: PidNamespace;
+  readonly privateMounts?: PrivateMounts;
   /** Of the pod, and the directory that layers, upper and work are in. */
   readonly userns?: { readonly map: IdMap; readonly base: string } | undefined;
   /** Compiled from `spec.linux.seccomp`; required exactly when the specification has a profile. */
@@ -48,6 +51,7 @@ const DEFAULT_SIZE = { width: 80, height: 24 };
 
 /** The plan that makes the container of `spec`, in the order of PLAN_ORDER. */
 export function compilePlan(spec: OciSpec, context: PlanContext): PlanOp[] {
+  const mounts = plannedMounts(spec, context.privateMounts ?? NO_PRIVATE_MOUNTS);
   const ops: PlanOp[] = [
     ...context.cgroupOps,
     ...processLimits(spec.process),
@@ -62,8 +66,8 @@ export function compilePlan(spec: OciSpec, context: PlanContext): PlanOp[] {
       ...(context.userns && { base: context.userns.base }),
       ...labelled(spec.linux.mountLabel),
     },
-    ...spec.mounts.map((mount) => mountOp(mount, context.userns?.map, spec.linux.mountLabel)),
-    ...devOps(spec, context.userns?.map),
+    ...mounts.map((mount) => mountOp(mount, context.userns?.map, spec.linux.mountLabel)),
+    ...devOps(spec, mounts, context.userns?.map),
     ...spec.linux.maskedPaths.map((destination): PlanOp => ({ op: 'mask', destination })),
     ...spec.linux.readonlyPaths.map((destination): PlanOp => ({ op: 'readonly', destination })),
     ...processOps(spec, { argv: spec.process.args, tty: spec.process.terminal, seccompFilter: context.seccompFilter }),
@@ -141,9 +145,9 @@ function seccompOps(spec: OciSpec, filter: Uint8Array | undefined): PlanOp[] {
 }
 
 /** With a host directory over /dev, that directory is used as it is: nothing is made in it. */
-function devOps(spec: OciSpec, userns: IdMap | undefined): PlanOp[] {
-  const ownDev = spec.mounts.some(({ destination, type }) => destination === '/dev' && type === 'tmpfs');
-  const isMounted = new Set(spec.mounts.map(({ destination }) => destination));
+function devOps(spec: OciSpec, mounts: readonly PlannedMount[], userns: IdMap | undefined): PlanOp[] {
+  const ownDev = mounts.some(({ destination, type }) => destination === '/dev' && type === 'tmpfs');
+  const isMounted = new Set(mounts.map(({ destination }) => destination));
   const nodes = spec.linux.devices.filter(({ path }) => (ownDev || !path.startsWith('/dev/')) && !isMounted.has(path));
   const links = ownDev ? DEV_LINKS.filter(([path]) => !isMounted.has(path)) : [];
   return [
@@ -160,30 +164,17 @@ function devOps(spec: OciSpec, userns: IdMap | undefined): PlanOp[] {
   ];
 }
 
-const FLAGS: ReadonlySet<string> = new Set([
-  'ro',
-  'nosuid',
-  'nodev',
-  'noexec',
-  'noatime',
-  'relatime',
-  'strictatime',
-] satisfies MountFlag[]);
-
 /** File systems whose files are the container's own. The kernel labels the others, and shares message queues between mounts. */
 const OWN_FILES: ReadonlySet<string> = new Set(['tmpfs', 'devpts']);
 
 export const labelled = (label: string | undefined): { label?: string } => (label === undefined ? {} : { label });
 
-/** Words of a mount's options that are neither flags nor for the file system. */
-const BIND_WORDS: ReadonlySet<string> = new Set(['rbind', 'bind', 'rw', 'rro', 'rprivate', 'rslave', 'rshared']);
-
 export function mountOp(
-  { destination, type, source, options, uidMappings, image, relabel }: OciMount,
+  { destination, type, source, options, uidMappings, image, relabel }: PlannedMount,
   userns: IdMap | undefined,
   label: string | undefined,
 ): PlanOp {
-  const flags = options.filter((option): option is MountFlag => FLAGS.has(option));
+  const flags = options.filter(isMountFlag);
   if (image) return { op: 'image', lower: image.lower, destination, subPath: image.subPath, flags, ...labelled(label) };
   if (type !== 'bind')
     return {
@@ -192,11 +183,11 @@ export function mountOp(
       destination,
       flags,
       options: options
-        .filter((word) => !FLAGS.has(word) && !BIND_WORDS.has(word))
+        .filter((word) => !isMountWord(word))
         .flatMap((word) => onHost(word, userns))
         .concat(label !== undefined && OWN_FILES.has(type) ? [`context=${label}`] : []),
     };
-  const stranger = options.find((word) => !FLAGS.has(word) && !BIND_WORDS.has(word));
+  const stranger = options.find((word) => !isMountWord(word));
   if (stranger !== undefined) throw internal(`unknown option ${stranger} of the bind mount on ${destination}`);
   const recursiveReadonly = options.includes('rro');
   return {

@@ -3,6 +3,7 @@ import type { Mount__Output } from '../gen/runtime/v1/Mount.js';
 import type { MountPropagation__Output } from '../gen/runtime/v1/MountPropagation.js';
 import { containerPath } from './container-path.js';
 import { namespaceOptions } from './namespaces.js';
+import { inDepth, type PlannedMount } from './private-mounts.js';
 import type { OciLinux, OciMount } from './spec.js';
 import type { SpecInput } from './spec-input.js';
 import { idMappings, isIdMapped } from './userns.js';
@@ -31,14 +32,13 @@ const COVERABLE_PROC: ReadonlySet<string> = new Set([
 ]);
 
 /** All mounts below the root, parents before children; of two at one place the later stays on top, as in the request. */
-export function containerMounts(input: SpecInput, privileged: boolean, label?: string): OciMount[] {
+export function containerMounts(input: SpecInput, privileged: boolean, label?: string): PlannedMount[] {
   const requested = input.config.mounts.map((mount) => requestedMount(mount, input, label));
   const taken = new Set(requested.map(({ destination }) => destination));
   const own = [...fileSystems(input, privileged), ...runtimeFiles(input, label)].filter(
     ({ destination }) => !taken.has(destination),
   );
-  const depth = ({ destination }: OciMount) => destination.split('/').length;
-  return [...own, ...requested].sort((a, b) => depth(a) - depth(b));
+  return inDepth([...own, ...requested]);
 }
 
 /** The strongest propagation that a mount asks for must also hold for the root it is mounted below. */
@@ -93,8 +93,8 @@ function cgroupMount({ host, cgroupWritable }: SpecInput, privileged: boolean, g
 }
 
 /** They live on the host's state tmpfs, so a container that could write them would fill it (CVE-2020-8557). */
-function runtimeFiles({ runtimeFiles: files }: SpecInput, label: string | undefined): OciMount[] {
-  const bind = (destination: string, source: string): OciMount => ({
+function runtimeFiles({ runtimeFiles: files }: SpecInput, label: string | undefined): PlannedMount[] {
+  const bind = (destination: string, source: string): PlannedMount => ({
     destination,
     type: 'bind',
     source,
@@ -108,7 +108,7 @@ function runtimeFiles({ runtimeFiles: files }: SpecInput, label: string | undefi
   ];
 }
 
-function requestedMount(mount: Mount__Output, input: SpecInput, label: string | undefined): OciMount {
+function requestedMount(mount: Mount__Output, input: SpecInput, label: string | undefined): PlannedMount {
   const { userns } = input;
   const destination = containerPath(mount.containerPath, 'container_path');
   checkDestination(destination);
@@ -132,7 +132,7 @@ function requestedMount(mount: Mount__Output, input: SpecInput, label: string | 
   };
 }
 
-const imageVolume = (mount: () => OciMount): OciMount => {
+const imageVolume = (mount: () => PlannedMount): PlannedMount => {
   try {
     return mount();
   } catch (error) {
@@ -141,7 +141,7 @@ const imageVolume = (mount: () => OciMount): OciMount => {
 };
 
 /** "All image mounts are per feature definition readonly" (api.proto, Mount.image). Programs of the image may run; none gains privilege. */
-function imageMount(mount: Mount__Output, image: string, destination: string, input: SpecInput): OciMount {
+function imageMount(mount: Mount__Output, image: string, destination: string, input: SpecInput): PlannedMount {
   const where = `image mount ${destination}`;
   if (mount.hostPath !== '')
     throw invalidArgument(`both host_path and image: mount ${destination}; they exclude each other`);

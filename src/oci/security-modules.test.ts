@@ -1,6 +1,6 @@
 import t from 'tap';
 import { apparmorProfile } from './apparmor.js';
-import { buildSpec } from './build-spec.js';
+import { buildSpec, requestedPrivateMounts } from './build-spec.js';
 import { compilePlan } from './compile-plan.js';
 import { parseContexts, podLevel, selinuxLabels } from './selinux.js';
 import { containerConfig, hostFacts, mount, securityContext, specInput } from './spec-input.fixture.js';
@@ -122,7 +122,15 @@ t.test('SELinux: labels of what the container owns, and of nothing else', async 
   const spec = buildSpec(input);
   const label = 'system_u:object_r:container_file_t:s0:c1,c2';
   t.match(spec, { process: { selinuxLabel: 'system_u:system_r:container_t:s0:c1,c2' }, linux: { mountLabel: label } });
-  const context = { cgroupOps: [], lowerDirs: ['/l'], upper: '/u', work: '/w', pid: { pid: 'pod' as const } };
+  const privateMounts = requestedPrivateMounts(input);
+  const context = {
+    cgroupOps: [],
+    lowerDirs: ['/l'],
+    upper: '/u',
+    work: '/w',
+    pid: { pid: 'pod' as const },
+    privateMounts,
+  };
   const plan = compilePlan(spec, context);
   const relabelled = plan.flatMap((op) =>
     op.op === 'bind' && op.label !== undefined ? [[op.destination, op.label]] : [],
@@ -145,5 +153,6 @@ t.test('SELinux: labels of what the container owns, and of nothing else', async 
   );
   t.same(contexts, ['/dev', '/dev/pts']);
   const without = buildSpec({ ...input, host: plain });
-  t.notOk(without.process.selinuxLabel ?? without.linux.mountLabel ?? without.mounts.find(({ relabel }) => relabel));
+  t.notOk(without.process.selinuxLabel ?? without.linux.mountLabel);
+  t.equal(requestedPrivateMounts({ ...input, host: plain }).relabelled.size, 0);
 });

@@ -8,6 +8,24 @@ export interface OciSpec {
   mounts: OciMount[];
   annotations: Record<string, string>;
   linux: OciLinux;
+  hooks?: OciHooks;
+}
+
+export interface OciHooks {
+  prestart?: OciHook[];
+  createRuntime?: OciHook[];
+  createContainer?: OciHook[];
+  startContainer?: OciHook[];
+  poststart?: OciHook[];
+  poststop?: OciHook[];
+}
+
+export interface OciHook {
+  path: string;
+  args?: string[];
+  env?: string[];
+  /** Seconds. */
+  timeout?: number;
 }
 
 export interface OciProcess {
@@ -22,6 +40,23 @@ export interface OciProcess {
   oomScoreAdj?: number;
   apparmorProfile?: string;
   selinuxLabel?: string;
+  ioPriority?: OciIoPriority;
+  scheduler?: OciScheduler;
+}
+
+export interface OciIoPriority {
+  class: 'IOPRIO_CLASS_RT' | 'IOPRIO_CLASS_BE' | 'IOPRIO_CLASS_IDLE';
+  priority: number;
+}
+
+export interface OciScheduler {
+  policy: string;
+  nice?: number;
+  priority?: number;
+  flags?: string[];
+  runtime?: number;
+  deadline?: number;
+  period?: number;
 }
 
 export interface OciUser {
@@ -50,16 +85,12 @@ export interface OciRlimit {
 
 export interface OciMount {
   destination: string;
-  /** `bind`, a file system type, `shm`: the pod's shared memory, which the supervisor holds, or `image`: see `image`. */
+  /** `bind`, or a type of file system. */
   type: string;
   source: string;
   options: string[];
   uidMappings?: OciIdMapping[];
   gidMappings?: OciIdMapping[];
-  /** SELinux label that the source is to be given. */
-  relabel?: string;
-  /** Layers of an image as a volume, and the path in it. */
-  image?: { lower: string[]; subPath: string };
 }
 
 export interface OciIdMapping {
@@ -80,6 +111,25 @@ export interface OciLinux {
   seccomp?: OciSeccomp;
   maskedPaths: string[];
   readonlyPaths: string[];
+  sysctl?: Record<string, string>;
+  /** By name on the host. */
+  netDevices?: Record<string, { name: string }>;
+  intelRdt?: OciIntelRdt;
+  memoryPolicy?: OciMemoryPolicy;
+}
+
+export interface OciIntelRdt {
+  closID?: string;
+  schemata?: string[];
+  l3CacheSchema?: string;
+  memBwSchema?: string;
+  enableMonitoring?: boolean;
+}
+
+export interface OciMemoryPolicy {
+  mode: string;
+  nodes: string;
+  flags?: string[];
 }
 
 export interface OciNamespace {
