@@ -95,6 +95,52 @@ t.test('an update takes effect and is told', async (t) => {
   await node.daemon.cri.removeContainer({ containerId: id });
 });
 
+t.test('unlimited stays unlimited: a resize of a container without limits sends what it has read', async (t) => {
+  const unlimited = '9223372036854771712';
+  const id = await pod.start(node.busybox);
+  const cpu = await value(id, 'cpu/cpu.shares', 'cpu.weight');
+  await node.daemon.cri.updateContainerResources({
+    containerId: id,
+    linux: { memoryLimitInBytes: unlimited, memorySwapLimitInBytes: unlimited },
+  });
+  t.equal(await value(id, 'memory/memory.limit_in_bytes', 'memory.max'), isUnified ? 'max' : unlimited);
+  t.equal((await pod.status(id)).resources?.linux?.memoryLimitInBytes, unlimited, 'as it was sent');
+  await node.daemon.cri.updateContainerResources({ containerId: id, linux: { memoryLimitInBytes: String(64 * MIB) } });
+  t.equal(await value(id, 'memory/memory.limit_in_bytes', 'memory.max'), String(64 * MIB));
+  await node.daemon.cri.updateContainerResources({ containerId: id, linux: { memoryLimitInBytes: unlimited } });
+  t.equal(await value(id, 'memory/memory.limit_in_bytes', 'memory.max'), isUnified ? 'max' : unlimited, 'and back');
+  t.equal(await value(id, 'cpu/cpu.shares', 'cpu.weight'), cpu);
+  await node.daemon.cri.removeContainer({ containerId: id });
+});
+
+t.test('the specification that is shown has the limits that are in force', async (t) => {
+  const id = await pod.create(node.busybox, { resources: { memoryLimitInBytes: String(64 * MIB), cpuShares: '512' } });
+  const shown = async () => {
+    const { info } = await node.daemon.cri.containerStatus({ containerId: id, verbose: true });
+    return (JSON.parse(info['info'] ?? '{}') as { runtimeSpec: { linux: { resources: object } } }).runtimeSpec.linux
+      .resources;
+  };
+  t.match(await shown(), { memory: { limit: 64 * MIB }, cpu: { shares: 512 }, pids: { limit: 77 } });
+  const change = (memoryLimitInBytes: number) =>
+    node.daemon.cri.updateContainerResources({
+      containerId: id,
+      linux: { memoryLimitInBytes: String(memoryLimitInBytes) },
+    });
+  await change(128 * MIB);
+  t.match(
+    await shown(),
+    { memory: { limit: 128 * MIB }, cpu: { shares: 512 }, pids: { limit: 77 } },
+    'before the start',
+  );
+  await node.daemon.cri.startContainer({ containerId: id });
+  await change(96 * MIB);
+  t.match(await shown(), { memory: { limit: 96 * MIB, swap: 96 * MIB } });
+  await node.daemon.kill();
+  await node.daemon.up();
+  t.match(await shown(), { memory: { limit: 96 * MIB }, pids: { limit: 77 } }, 'and after a restart');
+  await node.daemon.cri.removeContainer({ containerId: id });
+});
+
 t.test('an update that the kernel refuses changes nothing', async (t) => {
   const id = await pod.start(node.busybox, { resources: { memoryLimitInBytes: String(64 * MIB), cpuShares: '512' } });
   await t.rejects(

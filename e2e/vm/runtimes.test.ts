@@ -15,7 +15,7 @@ path = "/usr/bin/crun"
 END
 systemctl restart jangada`);
 
-const scopeOf = (id: string) => `jangada-${id}.scope`;
+const scopeOf = (id: string) => `cri-containerd-${id}.scope`;
 const show = (id: string, name: string) =>
   node.run(`systemctl show --value -p ${name} ${scopeOf(id)}`).then((text) => text.trim());
 const file = async (id: string, name: string) => {
@@ -87,8 +87,8 @@ for (const handler of ['native', 'runc', 'crun']) {
 t.test('nothing is left', async (t) => {
   await until(
     'no scope',
-    async () => (await node.run('systemctl list-units --all --plain --no-legend "jangada-*.scope"')) === '',
+    async () => (await node.run('systemctl list-units --all --plain --no-legend "cri-containerd-*.scope"')) === '',
   );
-  t.equal((await node.run('find /sys/fs/cgroup -type d -name "jangada-*.scope"')).trim(), '');
+  t.equal((await node.run('find /sys/fs/cgroup -type d -name "cri-containerd-*.scope"')).trim(), '');
   t.equal((await node.run('find /run/runc /run/crun -mindepth 1 2>/dev/null || true')).trim(), '');
 });

@@ -13,7 +13,7 @@ const uid = randomBytes(8).toString('hex');
 const slice = `/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod${uid}.slice`;
 const pod = await Pod.run(node, { linux: { cgroupParent: slice, securityContext: HOST_NETWORK } });
 
-const scopeOf = (id: string) => `jangada-${id}.scope`;
+const scopeOf = (id: string) => `cri-containerd-${id}.scope`;
 const directoryOf = (id: string) => `/sys/fs/cgroup${slice}/${scopeOf(id)}`;
 const file = async (id: string, name: string) => (await node.run(`cat ${directoryOf(id)}/${name}`)).trim();
 const property = async (id: string, name: string) =>

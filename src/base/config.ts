@@ -3,6 +3,31 @@ import { join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import * as z from 'zod';
 
+/** RLIMIT_* of setrlimit(2), as docker names them. */
+const ULIMITS = z.enum([
+  'as',
+  'core',
+  'cpu',
+  'data',
+  'fsize',
+  'locks',
+  'memlock',
+  'msgqueue',
+  'nice',
+  'nofile',
+  'nproc',
+  'rss',
+  'rtprio',
+  'rttime',
+  'sigpending',
+  'stack',
+]);
+const ulimit = z.union([z.number().int().min(0), z.literal('unlimited')]);
+type Ulimit = z.infer<typeof ulimit>;
+
+const isOrdered = ({ soft, hard }: { soft: Ulimit; hard: Ulimit }): boolean =>
+  hard === 'unlimited' || (soft !== 'unlimited' && soft <= hard);
+
 const path = z.string().regex(/^\//, 'must be an absolute path');
 
 /** The daemon's configuration, version 1. Every key has a default; an unknown key is an error. */
@@ -85,6 +110,18 @@ export const ConfigSchema = z.strictObject({
       privileged_without_host_devices: z.boolean().default(false),
       /** Who makes cgroups; auto: systemd where it runs the host and cgroup v2 is the only hierarchy. */
       cgroup_driver: z.enum(['auto', 'cgroupfs', 'systemd']).default('auto'),
+      /**
+       * With the systemd driver a container's scope is `<scope_prefix>-<ID>.scope`. Security and network agents know containers by the names
+       * of those runtimes that they know.
+       */
+      scope_prefix: z
+        .string()
+        .regex(/^[A-Za-z0-9]([A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?$/, 'must be 1 to 64 letters, digits, "-", "_" or "."')
+        .default('cri-containerd'),
+      /** Resource limits of every container by their names, for example `nofile = { soft = 1024, hard = 524288 }`. */
+      ulimits: z
+        .partialRecord(ULIMITS, z.strictObject({ soft: ulimit, hard: ulimit }).refine(isOrdered, 'soft is above hard'))
+        .default({}),
       /** cgroup under which pods without a cgroup parent live: by default /jangada, with the systemd driver jangada.slice. */
       default_cgroup_parent: z
         .string()

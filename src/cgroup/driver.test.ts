@@ -16,17 +16,22 @@ t.test('plain directories', async (t) => {
 });
 
 t.test('slices and scopes', async (t) => {
-  const driver = systemdDriver('');
+  const driver = systemdDriver('', 'cri-containerd');
   const pod = '/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1_2.slice';
   t.equal(driver.podCgroup(pod, 's1'), pod, 'as the kubelet writes it');
   t.equal(driver.podCgroup('kubepods-besteffort-pod1_2.slice', 's1'), pod, 'the last part says it all');
   t.equal(driver.podCgroup('/test.slice', 's1'), '/test.slice', 'as critest writes it');
   t.equal(driver.podCgroup('', 's1'), '/jangada.slice/jangada-s1.slice', 'one of its own');
-  t.equal(driver.containerCgroup(pod, ID), `${pod}/jangada-${ID}.scope`);
+  t.equal(driver.containerCgroup(pod, ID), `${pod}/cri-containerd-${ID}.scope`);
   t.equal(driver.containerCgroup('/jangada/s1', ID), `/jangada/s1/${ID}`, 'a pod that is older than the driver');
-  t.equal(runtimeScope(`${pod}/jangada-${ID}.scope`), `kubepods-besteffort-pod1_2.slice:jangada:${ID}`, 'to a runtime');
+  for (const prefix of ['cri-containerd', 'jangada'])
+    t.equal(
+      runtimeScope(`${pod}/${prefix}-${ID}.scope`),
+      `kubepods-besteffort-pod1_2.slice:${prefix}:${ID}`,
+      'to a runtime, also by the name of older versions',
+    );
   t.equal(runtimeScope(`/jangada/s1/${ID}`), undefined);
-  t.equal(systemdDriver('/docker/x', 'a-b.slice').podCgroup('', 's1'), '/docker/x/a.slice/a-b.slice/a-b-s1.slice');
+  t.equal(systemdDriver('/docker/x', 'p', 'a-b.slice').podCgroup('', 's1'), '/docker/x/a.slice/a-b.slice/a-b-s1.slice');
 });
 
 t.test('what is no slice', async (t) => {
@@ -41,9 +46,13 @@ t.test('what is no slice', async (t) => {
     'a b.slice',
     'a.slice/b',
   ])
-    t.throws(() => systemdDriver('').podCgroup(parent, 's'), { code: 3, message: /^not a systemd slice/ }, parent);
-  t.throws(() => systemdDriver('').podCgroup(`${'a'.repeat(256)}.slice`, 's'), { code: 3 });
-  t.throws(() => systemdDriver('', '/jangada'), { code: 3, message: /default_cgroup_parent/ });
+    t.throws(
+      () => systemdDriver('', 'cri-containerd').podCgroup(parent, 's'),
+      { code: 3, message: /^not a systemd slice/ },
+      parent,
+    );
+  t.throws(() => systemdDriver('', 'cri-containerd').podCgroup(`${'a'.repeat(256)}.slice`, 's'), { code: 3 });
+  t.throws(() => systemdDriver('', 'p', '/jangada'), { code: 3, message: /default_cgroup_parent/ });
 });
 
 t.test('which one', async (t) => {

@@ -24,7 +24,7 @@ export const cgroupfsDriver = (defaultParent = '/jangada'): CgroupDriver => {
 };
 
 /** `root` is systemd's own cgroup: not the hierarchy's root when systemd runs in a container. */
-export const systemdDriver = (root: string, defaultParent = 'jangada.slice'): CgroupDriver => {
+export const systemdDriver = (root: string, scopePrefix: string, defaultParent = 'jangada.slice'): CgroupDriver => {
   const parent = checkSlice(defaultParent, 'containers.default_cgroup_parent');
   return {
     name: 'systemd',
@@ -32,7 +32,7 @@ export const systemdDriver = (root: string, defaultParent = 'jangada.slice'): Cg
       root + slicePath(requested === '' ? childSlice(parent, sandboxId) : checkSlice(requested, 'cgroup_parent')),
     // A pod that was made before the driver was changed is not in a slice.
     containerCgroup: (podCgroup, id) =>
-      sliceOf(podCgroup) ? `${podCgroup}/${scopeName(id)}` : plainCgroup(podCgroup, id),
+      sliceOf(podCgroup) ? `${podCgroup}/${scopeName(scopePrefix, id)}` : plainCgroup(podCgroup, id),
   };
 };
 

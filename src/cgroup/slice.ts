@@ -4,12 +4,12 @@ import { invalidArgument } from '../base/errors.js';
 const SLICE = /^[A-Za-z0-9:_.\\-]+\.slice$/;
 const MAX_UNIT_NAME = 255;
 
-/** Names of our units, `jangada-<64 hex digits>.scope`: the kubelet and cAdvisor take what follows the last dash for the ID. */
-const SCOPE = /^jangada-[0-9a-f]{64}\.scope$/;
+/** Names of our units, `<prefix>-<64 hex digits>.scope`: the kubelet and cAdvisor take what follows the last dash for the ID. */
+const SCOPE = /^(.+)-([0-9a-f]{64})\.scope$/;
 
-export const scopeName = (containerId: string): string => `jangada-${containerId}.scope`;
+export const scopeName = (prefix: string, containerId: string): string => `${prefix}-${containerId}.scope`;
 
-/** The scope that a cgroup is, when it is one of ours; undefined for a plain directory. */
+/** The scope that a cgroup is, whatever prefix was configured when it was made; undefined for a plain directory. */
 export const scopeOf = (cgroupPath: string): string | undefined => {
   const name = lastName(cgroupPath);
   return SCOPE.test(name) ? name : undefined;
@@ -23,9 +23,8 @@ export const sliceOf = (cgroupPath: string): string | undefined => {
 
 /** The scope of a container as OCI runtimes take it for `--systemd-cgroup`: slice, prefix and name. */
 export const runtimeScope = (cgroupPath: string): string | undefined => {
-  const scope = scopeOf(cgroupPath);
   const slice = sliceOf(cgroupPath.slice(0, cgroupPath.lastIndexOf('/')));
-  const [, prefix, name] = /^([^-]+)-(.+)\.scope$/.exec(scope ?? '') ?? [];
+  const [, prefix, name] = SCOPE.exec(lastName(cgroupPath)) ?? [];
   return slice && name ? `${slice}:${prefix}:${name}` : undefined;
 };
 

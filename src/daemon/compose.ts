@@ -102,8 +102,8 @@ const openStores = (config: Config, log: Logger, closing: Closing) => {
   const journal = closing.with('journal', Journal.open(journalPath(config), warn), (it) => it.close());
   const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
   const containers = new ObjectStore<Container>('container', journal, (record) =>
-      withLimits(record, config.containers.pids_limit),
-    );
+    withLimits(record, config.containers.pids_limit),
+  );
   return { sandboxes, containers, exits: new Exits(containers, log), events: new Events(sandboxes, containers) };
 };
 

@@ -46,6 +46,7 @@ export const gather = async (
     cgroupsPath: cgroupPath,
     cgroupWritable: containers.cgroup_writable,
     pidsLimit: containers.pids_limit,
+    ulimits: containers.ulimits,
     localhostSeccomp: await localhostSeccomp(config),
     hostDevices: await hostDevices(config, containers.privileged_without_host_devices),
     withoutHostDevices: containers.privileged_without_host_devices,

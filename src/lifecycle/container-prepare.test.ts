@@ -40,7 +40,14 @@ const runtime = (maker: Maker, adjustment?: Adjustment): Runtime =>
     host: hostFacts(),
     images: {
       resolve: () => ({ id: 'sha256:i' }),
-      read: async () => ({ id: 'sha256:i', repoDigests: [], repoTags: [], layers: [], config: {}, identity: { passwd: '', group: '' } }),
+      read: async () => ({
+        id: 'sha256:i',
+        repoDigests: [],
+        repoTags: [],
+        layers: [],
+        config: {},
+        identity: { passwd: '', group: '' },
+      }),
     },
     layers: { lowerDirs: () => ['/layers/a'], readonlyDirs: () => [] },
     handlers: { require: () => ({ maker }) },

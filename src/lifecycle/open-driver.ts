@@ -13,7 +13,12 @@ export const openCgroupDriver = async (
   layout: CgroupLayout,
   systemd: Systemd,
 ): Promise<CgroupDriver> => {
-  const { cgroup_driver: configured, cgroup_writable: writable, default_cgroup_parent: parent } = containers;
+  const {
+    cgroup_driver: configured,
+    cgroup_writable: writable,
+    default_cgroup_parent: parent,
+    scope_prefix: prefix,
+  } = containers;
   if (writable && (layout.mode !== 'v2' || !layout.v2?.nsdelegate))
     throw failedPrecondition(
       'containers could raise their own limits: containers.cgroup_writable needs cgroup v2 alone, mounted with nsdelegate',
@@ -24,5 +29,5 @@ export const openCgroupDriver = async (
     throw failedPrecondition(
       `systemd ${version} is too old for its cgroup driver, which needs ${OLDEST_SYSTEMD}; set containers.cgroup_driver = "cgroupfs"`,
     );
-  return systemdDriver(String(await systemd.property('ControlGroup')).replace(/\/$/, ''), parent);
+  return systemdDriver(String(await systemd.property('ControlGroup')).replace(/\/$/, ''), prefix, parent);
 };

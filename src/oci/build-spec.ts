@@ -68,7 +68,7 @@ function ociProcess(input: SpecInput, privileged: boolean, labels: SelinuxLabels
       privileged,
       available: input.userns ? host.knownCapabilities : host.capabilities,
     }),
-    rlimits: defaultRlimits(host.maxOpenFiles),
+    rlimits: defaultRlimits(host.maxOpenFiles, input.ulimits),
     noNewPrivileges: context?.noNewPrivs ?? false,
     oomScoreAdj: oom,
     ...(apparmor === undefined ? {} : { apparmorProfile: apparmor }),

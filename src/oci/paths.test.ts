@@ -51,7 +51,11 @@ t.test('paths that are none are refused', async (t) => {
 });
 
 t.test('open files: systemd’s pair, less when the daemon cannot give it', async (t) => {
-  t.same(defaultRlimits(), [{ type: 'RLIMIT_NOFILE', soft: 1024, hard: 524288 }]);
-  t.same(defaultRlimits(4096), [{ type: 'RLIMIT_NOFILE', soft: 1024, hard: 4096 }]);
-  t.same(defaultRlimits(256), [{ type: 'RLIMIT_NOFILE', soft: 256, hard: 256 }]);
+  t.same(defaultRlimits(), [{ type: 'RLIMIT_NOFILE', soft: '1024', hard: '524288' }]);
+  t.same(defaultRlimits(4096), [{ type: 'RLIMIT_NOFILE', soft: '1024', hard: '4096' }]);
+  t.same(defaultRlimits(256), [{ type: 'RLIMIT_NOFILE', soft: '256', hard: '256' }]);
+  t.same(defaultRlimits(4096, { nofile: { soft: 1, hard: 'unlimited' }, core: { soft: 0, hard: 0 } }), [
+    { type: 'RLIMIT_NOFILE', soft: '1', hard: '18446744073709551615' },
+    { type: 'RLIMIT_CORE', soft: '0', hard: '0' },
+  ]);
 });

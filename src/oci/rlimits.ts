@@ -22,11 +22,23 @@ export const RLIMIT_NUMBERS: Readonly<Record<string, number>> = {
 
 const OPEN_FILES = { soft: 1024, hard: 524_288 };
 
+const INFINITY = String(2n ** 64n - 1n); // RLIM_INFINITY
+
+/** One limit of the configuration, by the name that it has there: `nofile` is RLIMIT_NOFILE. */
+export type Ulimits = Readonly<
+  Partial<Record<string, { readonly soft: number | 'unlimited'; readonly hard: number | 'unlimited' }>>
+>;
+
 /**
- * Limits of every container. systemd's pair for open files: a soft limit above 1024 breaks programs that use select(2) or close every
- * possible descriptor, and the daemon's own limit is no measure for its containers.
+ * Limits of every container: those of the configuration, and systemd's pair for open files: a soft limit above 1024 breaks programs that use
+ * select(2) or close every possible descriptor, and the daemon's own limit is no measure for its containers.
  */
-export function defaultRlimits(maxOpenFiles: number = OPEN_FILES.hard): OciRlimit[] {
+export function defaultRlimits(maxOpenFiles: number = OPEN_FILES.hard, ulimits: Ulimits = {}): OciRlimit[] {
   const hard = Math.min(OPEN_FILES.hard, maxOpenFiles);
-  return [{ type: 'RLIMIT_NOFILE', soft: String(Math.min(OPEN_FILES.soft, hard)), hard: String(hard) }];
+  const all: Ulimits = { nofile: { soft: Math.min(OPEN_FILES.soft, hard), hard }, ...ulimits };
+  return Object.entries(all).flatMap(([name, limit]) =>
+    limit ? [{ type: `RLIMIT_${name.toUpperCase()}`, soft: amount(limit.soft), hard: amount(limit.hard) }] : [],
+  );
 }
+
+const amount = (value: number | 'unlimited'): string => (value === 'unlimited' ? INFINITY : String(value));

@@ -1,5 +1,6 @@
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
+import type { Ulimits } from './rlimits.js';
 import type { IdMap } from './userns.js';
 
 /** Everything `buildSpec` looks at. It reads nothing else and changes nothing here: inputs may be frozen and shared between containers. */
@@ -29,6 +30,8 @@ export interface SpecInput {
   readonly imageLayers?: ReadonlyMap<string, readonly string[]>;
   /** Daemon-wide limit on processes; 0 or absent: none. The request's `unified["pids.max"]` wins. */
   readonly pidsLimit?: number;
+  /** Resource limits of every container, from the configuration. */
+  readonly ulimits?: Ulimits;
   /** Text of the file that `seccompSource` named. */
   readonly localhostSeccomp?: string;
   /** The nodes at (or, for a directory, below) `config.devices[].hostPath`; of privileged containers also all below the host's /dev. */

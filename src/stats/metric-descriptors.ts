@@ -1,7 +1,10 @@
 import type { MetricDescriptor } from '../gen/runtime/v1/MetricDescriptor.js';
 import type { MetricType } from '../gen/runtime/v1/MetricType.js';
 
-/** The labels that cAdvisor gives to every series of a container, in alphabetical order; of a pod's own series, some are empty. */
+/**
+ * The labels that cAdvisor gives to every series of a container, in alphabetical order; of a pod's own series, some are empty. `name` is the
+ * container's ID, as cAdvisor has it from containerd; containerd and CRI-O have the label in their own series of the CRI, too.
+ */
 const BASE_LABELS = ['container', 'id', 'image', 'name', 'namespace', 'pod'];
 
 interface Description {
