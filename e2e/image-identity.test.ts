@@ -120,26 +120,29 @@ t.test('the user of an image: a number or a name, never both, never the group', 
   }
 });
 
-t.test('a container made by the ID of its image has that ID everywhere, and keeps what it runs', async (t) => {
-  const { cri } = node.daemon;
-  const image = await busyboxImage({ Labels: { of: 'this test' } });
-  const reference = await node.registry.push(image, 'identity/run', '1');
-  const id = await pull(reference);
-  const pod = await Pod.run(node.daemon);
-  const containerId = await pod.start(id);
-  const status = await pod.status(containerId);
-  t.match(status, { imageId: id, image: { image: id } });
-  t.ok(status.imageRef);
-  const { containers } = await cri.listContainers({ filter: { id: containerId } });
-  t.match(containers, [{ imageId: id, image: { image: id } }]);
-  await remove(id);
-  t.equal(await statusOf(id), null);
-  t.match(
-    await pod.exec(containerId, 'cat', '/etc/passwd'),
-    { code: 0, stdout: /^root:/ },
-    'its files are still there',
-  );
-  await pod.remove();
-});
+t.test(
+  'a container made by the ID of its image has that ID everywhere, is called by its name, and keeps what it runs',
+  async (t) => {
+    const { cri } = node.daemon;
+    const image = await busyboxImage({ Labels: { of: 'this test' } });
+    const reference = await node.registry.push(image, 'identity/run', '1');
+    const id = await pull(reference);
+    const pod = await Pod.run(node.daemon);
+    const containerId = await pod.start(id);
+    const status = await pod.status(containerId);
+    t.match(status, { imageId: id, image: { image: reference } });
+    t.ok(status.imageRef);
+    const { containers } = await cri.listContainers({ filter: { id: containerId } });
+    t.match(containers, [{ imageId: id, image: { image: reference } }]);
+    await remove(id);
+    t.equal(await statusOf(id), null);
+    t.match(
+      await pod.exec(containerId, 'cat', '/etc/passwd'),
+      { code: 0, stdout: /^root:/ },
+      'its files are still there',
+    );
+    await pod.remove();
+  },
+);
 
 t.test('nothing is left', (t) => node.daemon.assertNothingLeft(t));
