@@ -19,7 +19,8 @@ t.test('the directories of a container', async (t) => {
   t.match(ops.at(-1), { path: '/cg/unified/jangada/s/c', version: 'v2', role: 'leaf' });
   t.equal(ops.length, 9, 'systemd and v2 too');
   const shared: CgroupLayout = { mode: 'v1', v1: { cpu: '/cg/both', cpuacct: '/cg/both' } };
-  t.equal(cgroupOps(shared, PATH, 'leaf', { devices: [] }).length, 1, 'one mount, one directory');
+  const all = [{ allow: true, access: 'rwm' }];
+  t.equal(cgroupOps(shared, PATH, 'leaf', { devices: all }).length, 1, 'one mount, one directory');
 });
 
 t.test('v1 limits, in the order in which the kernel takes them', async (t) => {
@@ -146,6 +147,14 @@ t.test('cpu.weight goes through the three points that matter', async (t) => {
     [300000, 10000],
   ];
   for (const [shares, weight] of cases) t.equal(cpuWeight(shares), weight, `${shares} shares`);
+});
+
+t.test('where nothing guards devices only those who may have all of them get any', async (t) => {
+  const { devices: _, ...v1 } = v1Layout('/cg').v1;
+  const made = (devices: OciDeviceRule[]) => () => cgroupOps({ mode: 'v1', v1 }, PATH, 'leaf', { devices });
+  t.throws(made([{ allow: false, access: 'rwm' }]), /nothing keeps a container from devices.*mount it or cgroup2/);
+  t.throws(made([]), /nothing keeps/, 'no rule allows nothing');
+  t.doesNotThrow(made([{ allow: true, access: 'rwm' }]), 'privileged');
 });
 
 t.test('device rules of v1', async (t) => {

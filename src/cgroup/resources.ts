@@ -1,3 +1,4 @@
+import { failedPrecondition } from '../base/errors.js';
 import type { PlanOp } from '../oci/plan.js';
 import type { OciLimits, OciResources } from '../oci/spec.js';
 import { deviceProgram } from './device-program.js';
@@ -24,11 +25,16 @@ export const limitWrites = (layout: CgroupLayout, path: string, limits: OciLimit
   ...v2Writes(layout, path, limits),
 ];
 
-/** Where no v1 controller guards devices, a program does. */
+/** Where no v1 controller guards devices, a program does; where neither can, a container that is not to have them all is not made. */
 const deviceOps = (layout: CgroupLayout, path: string, { devices }: OciResources): PlanOp[] => {
   if (v1Mount(layout, 'devices')) return v1DeviceWrites(layout, path, devices);
-  const program = layout.v2 && deviceProgram(devices);
-  return program ? [{ op: 'cgroup-devices', path: `${layout.v2?.mountPoint}${path}`, program }] : [];
+  const program = deviceProgram(devices);
+  if (!program) return [];
+  if (!layout.v2)
+    throw failedPrecondition(
+      'nothing keeps a container from devices here: cgroup v1 without the controller "devices"; mount it or cgroup2',
+    );
+  return [{ op: 'cgroup-devices', path: `${layout.v2.mountPoint}${path}`, program }];
 };
 
 const directories = (layout: CgroupLayout, path: string, role: 'leaf' | 'scope'): PlanOp[] => {

@@ -1,5 +1,6 @@
 import t from 'tap';
-import { exitStatus, type HostProbe, judge, refusal } from './fitness.js';
+import { exitStatus, judge, refusal } from './fitness.js';
+import type { HostProbe } from './host-probe.js';
 
 const fit: HostProbe = {
   kernel: '6.12.0-amd64',
@@ -49,6 +50,16 @@ const LIMITS: Array<[Partial<HostProbe>, string, RegExp]> = [
   [{ inotifyInstances: 128 }, 'inotify', /kubelet/],
   [{ pressure: false }, 'pressure stall', /PSI/],
 ];
+
+t.test('devices are guarded by the v1 controller or by cgroup2', async (t) => {
+  const on = (mode: 'v1' | 'hybrid', ...more: string[]) =>
+    judge({ ...fit, cgroup: { mode, controllers: ['cpu', 'cpuset', 'memory', 'pids', ...more], writable: true } }).find(
+      ({ what }) => what === 'devices',
+    );
+  t.match(on('v1'), { state: 'limited', cost: /not privileged are refused/, remedy: /mount .*devices/ });
+  t.match(on('v1', 'devices'), { state: 'ok' });
+  t.match(on('hybrid'), { state: 'ok' });
+});
 
 t.test('what costs something and what it costs', async (t) => {
   for (const [taken, what, cost] of LIMITS) {

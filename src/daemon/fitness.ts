@@ -1,35 +1,4 @@
-/** What `jangada check` looks at: facts about this machine, as they were found. */
-export interface HostProbe {
-  readonly kernel: string;
-  /** System calls that the native programs use and the kernel does not know. */
-  readonly missingSyscalls: readonly string[];
-  /** Namespaces that the kernel has: the names in /proc/self/ns. */
-  readonly namespaces: readonly string[];
-  /** File systems that the kernel cannot mount, of those that containers are made of. */
-  readonly missingFileSystems: readonly string[];
-  readonly seccomp: boolean;
-  readonly pressure: boolean;
-  /** user.max_user_namespaces. */
-  readonly userNamespaces: number;
-  /** Capabilities that the daemon does not have, by name. */
-  readonly missingCapabilities: readonly string[];
-  readonly cgroup:
-    | { readonly mode: 'v1' | 'hybrid' | 'v2'; readonly controllers: readonly string[]; readonly writable: boolean }
-    | { readonly error: string };
-  readonly lsms: readonly string[];
-  /** Path of apparmor_parser, when there is one. */
-  readonly apparmorParser: string | undefined;
-  /** Problems of the CNI configuration or its plugins; the name of the network when there is none. */
-  readonly cni: { readonly network: string } | { readonly error: string };
-  readonly ipForward: boolean;
-  /** Type of the file system that holds images and writable layers. */
-  readonly rootFileSystem: string;
-  /** Hard limit of open files; undefined for none. */
-  readonly openFiles: number | undefined;
-  readonly inotifyInstances: number;
-  /** Native programs that are not where they belong. */
-  readonly missingPrograms: readonly string[];
-}
+import type { HostProbe } from './host-probe.js';
 
 /** `missing`: the daemon cannot work. `limited`: it works, and `cost` is what it cannot do. */
 export interface Finding {
@@ -154,6 +123,19 @@ const controllers: Judge = ({ cgroup }) => {
     : ok('controllers', [...CONTROLLERS, ...rest].join(' '));
 };
 
+/** A program of version 2 keeps containers from devices, or the controller of version 1 does. */
+const deviceGuard: Judge = ({ cgroup }) => {
+  const guarded = !('error' in cgroup) && (cgroup.mode !== 'v1' || cgroup.controllers.includes('devices'));
+  return guarded
+    ? ok('devices', 'guarded')
+    : limited(
+        'devices',
+        'neither the v1 controller nor cgroup2',
+        'containers that are not privileged are refused',
+        'mount -t cgroup -o devices devices /sys/fs/cgroup/devices, or cgroup2',
+      );
+};
+
 const capabilities: Judge = ({ missingCapabilities: absent }) => {
   const needed = absent.filter((name) => CAPABILITIES.includes(name));
   if (needed.length > 0)
@@ -260,6 +242,7 @@ const JUDGES: readonly Judge[] = [
   storage,
   cgroups,
   controllers,
+  deviceGuard,
   capabilities,
   seccomp,
   securityModule,

@@ -8,7 +8,43 @@ import { loadConfig as loadNetwork } from '../network/config-files.js';
 import { findPlugin } from '../network/plugin.js';
 import type { NativeAddon } from '../native/addon.js';
 import { CAPABILITY_NAMES } from '../oci/capabilities.js';
-import type { HostProbe } from './fitness.js';
+
+/** What `jangada check` looks at: facts about this machine, as they were found. */
+export interface HostProbe {
+  readonly kernel: string;
+  /** System calls that the native programs use and the kernel does not know. */
+  readonly missingSyscalls: readonly string[];
+  /** Namespaces that the kernel has: the names in /proc/self/ns. */
+  readonly namespaces: readonly string[];
+  /** File systems that the kernel cannot mount, of those that containers are made of. */
+  readonly missingFileSystems: readonly string[];
+  readonly seccomp: boolean;
+  readonly pressure: boolean;
+  /** user.max_user_namespaces. */
+  readonly userNamespaces: number;
+  /** Capabilities that the daemon does not have, by name. */
+  readonly missingCapabilities: readonly string[];
+  readonly cgroup:
+    | {
+        readonly mode: 'v1' | 'hybrid' | 'v2';
+        readonly controllers: readonly string[];
+        readonly writable: boolean;
+      }
+    | { readonly error: string };
+  readonly lsms: readonly string[];
+  /** Path of apparmor_parser, when there is one. */
+  readonly apparmorParser: string | undefined;
+  /** Problems of the CNI configuration or its plugins; the name of the network when there is none. */
+  readonly cni: { readonly network: string } | { readonly error: string };
+  readonly ipForward: boolean;
+  /** Type of the file system that holds images and writable layers. */
+  readonly rootFileSystem: string;
+  /** Hard limit of open files; undefined for none. */
+  readonly openFiles: number | undefined;
+  readonly inotifyInstances: number;
+  /** Native programs that are not where they belong. */
+  readonly missingPrograms: readonly string[];
+}
 
 const FILE_SYSTEMS = ['overlay', 'tmpfs', 'proc', 'sysfs', 'devpts', 'mqueue'];
 /** statfs(2) f_type of file systems that are worth a name here. */
