@@ -9,6 +9,7 @@
 #include <sys/statfs.h>
 
 #include "base/error.h"
+#include "base/unshared.h"
 #include "base/kernel.h"
 #include "cgroup/devices.h"
 #include "cgroup/end.h"
@@ -261,9 +262,10 @@ static void restore(const char *path, char *value) {
 
 int cgroup_update(const struct wire_bytes *ops, struct error *err) {
     struct plan plan;
-    static char before[UPDATE_MAX][VALUE_MAX];
+    static char before[UPDATE_MAX][VALUE_MAX] UNSHARED;
     static bool written[UPDATE_MAX];
     if (plan_decode(ops, PLAN_OF_UPDATE, &plan, err) < 0) return -1;
+    UNSHARE_ARRAY(before);
     uint32_t i;
     for (i = 0; i < plan.count; i++) {
         const struct plan_op *op = &plan.ops[i];

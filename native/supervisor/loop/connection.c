@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/harden.h"
 #include "base/member.h"
+#include "base/unshared.h"
 
 #define KEEP (64u << 10) /* buffers up to this size are wiped, larger ones are given back */
 
@@ -17,6 +18,7 @@ static void *reserve(size_t size) {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) return NULL;
     harden_small_pages(p, size);
+    unshare_pages(p, size);
     return p;
 }
 

@@ -5,13 +5,16 @@
 #include <sys/mman.h>
 
 #include "base/error.h"
+#include "base/unshared.h"
 #include "plan/plan.h"
 
 #define FIELD_HEADER 6u
 
 static uint8_t *pages(size_t size) {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return p == MAP_FAILED ? NULL : p;
+    if (p == MAP_FAILED) return NULL;
+    unshare_pages(p, size);
+    return p;
 }
 
 static bool is_kept(uint16_t code) {

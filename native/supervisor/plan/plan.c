@@ -164,6 +164,14 @@ static const char *keep_string(struct arena *a, const struct wire_field *f) {
     return at;
 }
 
+/* A copy as well: a child does not have the frame that the plan came in. */
+static struct wire_bytes keep_bytes(struct arena *a, const struct wire_field *f) {
+    struct wire_bytes kept = {(uint8_t *)a->text, f->value.len};
+    memcpy(a->text, f->value.data, f->value.len);
+    a->text += f->value.len;
+    return kept;
+}
+
 bool plan_good_path(const char *s) { return s && s[0] == '/' && strlen(s) < PATH_LIMIT; }
 
 static bool decode_value(const struct wire_field *f, uint8_t type, void *to, struct arena *a) {
@@ -179,7 +187,7 @@ static bool decode_value(const struct wire_field *f, uint8_t type, void *to, str
     case I32:
         return wire_i32(f, to);
     case BYTES:
-        *(struct wire_bytes *)to = f->value;
+        *(struct wire_bytes *)to = keep_bytes(a, f);
         return true;
     default:
         break;
@@ -273,7 +281,9 @@ static void *take_block(size_t size) {
     return memset(block, 0, size);
 }
 
-static void give_block(void *block) {
+/* Emptied: the next plan may be another container's, and its builder has all of this memory. */
+static void give_block(void *block, size_t size) {
+    explicit_bzero(block, size);
     if ((char *)block < scratch || (char *)block >= scratch + sizeof scratch)
         free(block);
     else if (--scratch_plans == 0)
@@ -290,9 +300,10 @@ int plan_decode(const struct wire_bytes *bytes, enum plan_purpose purpose, struc
     if (bytes->len > WIRE_FRAME_MAX || !measure(bytes, &ops, &fields))
         return error_refuse(err, EINVAL, "truncated or too long", "plan", "plan", "framing");
     size_t lists = ((size_t)fields + 2 * (size_t)ops) * sizeof(char *);
-    char *block = take_block(ops * sizeof(struct plan_op) + lists + bytes->len + 1);
+    size_t size = ops * sizeof(struct plan_op) + lists + bytes->len + 1;
+    char *block = take_block(size);
     if (!block) return error_fail(err, ENOMEM, "plan", "plan", "memory");
-    *out = (struct plan){(struct plan_op *)block, ops, block};
+    *out = (struct plan){(struct plan_op *)block, ops, block, size};
     struct arena a = {(const char **)(block + ops * sizeof(struct plan_op)),
                       block + ops * sizeof(struct plan_op) + lists};
     struct wire_reader r;
@@ -316,7 +327,7 @@ int plan_decode(const struct wire_bytes *bytes, enum plan_purpose purpose, struc
 }
 
 void plan_free(struct plan *plan) {
-    if (plan->block) give_block(plan->block);
+    if (plan->block) give_block(plan->block, plan->size);
     *plan = (struct plan){0};
 }
 

@@ -157,6 +157,7 @@ struct plan {
     struct plan_op *ops;
     uint32_t count;
     void *block; /* what plan_free frees */
+    size_t size; /* of it */
 };
 
 /* Checks and decodes every operation: known, in order, complete, well-formed. 0, or -1 with *err and nothing to free. */

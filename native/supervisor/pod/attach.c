@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/give_back.h"
 #include "base/member.h"
+#include "base/unshared.h"
 #include "loop/offer.h"
 #include "loop/tty.h"
 #include "pod/container_io.h"
@@ -29,15 +30,19 @@ struct attachment {
     struct container *container; /* NULL: free, or only what is left is still sent */
     struct attached_output output[2];
     struct pump input; /* into a terminal */
-};
+} __attribute__((aligned(128)));
 
-static struct attachment attachments[ATTACHMENTS_MAX];
+static struct attachment attachments[ATTACHMENTS_MAX] UNSHARED;
 static unsigned in_use; /* the slots from here on have never been used: their pages are not there */
-static uint8_t rests[ATTACHMENTS_MAX][2][ATTACH_WRITE_MAX] __attribute__((aligned(4096)));
+static uint8_t rests[ATTACHMENTS_MAX][2][ATTACH_WRITE_MAX] UNSHARED;
 static bool rests_used; /* since their memory was last given back */
 static struct connection *connection;
 
-void attach_init(struct connection *the_connection) { connection = the_connection; }
+void attach_init(struct connection *the_connection) {
+    connection = the_connection;
+    UNSHARE_ARRAY(attachments);
+    UNSHARE_ARRAY(rests);
+}
 
 static bool is_used(const struct attachment *a) {
     return a->container || a->output[0].to.fd >= 0 || a->output[1].to.fd >= 0 || pump_is_running(&a->input);

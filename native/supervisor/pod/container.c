@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/kernel.h"
 #include "base/member.h"
+#include "base/unshared.h"
 #include "build/env.h"
 #include "build/verify.h"
 #include "cgroup/end.h"
@@ -32,13 +33,18 @@ enum event { EVENT_READY, EVENT_EXECUTED, EVENT_FAILED, EVENT_ENDED, EVENT_TIMEO
 
 struct container_deadlines container_deadlines = {.create_ms = 30000, .start_ms = 10000};
 
-static struct container containers[CONTAINERS_MAX];
+static struct container containers[CONTAINERS_MAX] UNSHARED;
 static unsigned in_use; /* the slots from here on have never been used */
 static struct container_host *host;
 
 static void dispatch(struct container *c, enum event event);
 
-void container_init(struct container_host *the_host) { host = the_host; }
+void container_init(struct container_host *the_host) {
+    host = the_host;
+    UNSHARE_ARRAY(containers);
+    container_io_unshare();
+    log_init();
+}
 
 struct container *container_next(struct container *after) {
     for (struct container *c = after ? after + 1 : containers; c < containers + in_use; c++)

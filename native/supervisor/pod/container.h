@@ -65,7 +65,7 @@ struct container {
     struct oom oom_kills;
     struct error error;  /* why creation or start failed; error 0: they did not */
     struct log_file log; /* last: the rest of its path is never touched */
-};
+} __attribute__((aligned(16)));
 
 /* What a container needs from its pod, and whom it tells. */
 struct container_host {

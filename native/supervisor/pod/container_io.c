@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/give_back.h"
 #include "base/member.h"
+#include "base/unshared.h"
 #include "build/env.h"
 #include "loop/tty.h"
 #include "pod/attach.h"
@@ -18,7 +19,9 @@
 #define PIPE_MAX LOG_READ_MAX
 #define REST_READS 16 /* more than a pipe holds: whoever goes on writing is not waited for */
 
-static uint8_t tails[CONTAINERS_MAX][2][LOG_LINE_MAX] __attribute__((aligned(4096)));
+static uint8_t tails[CONTAINERS_MAX][2][LOG_LINE_MAX] UNSHARED;
+
+void container_io_unshare(void) { UNSHARE_ARRAY(tails); }
 
 void container_io_init(struct container *c, size_t index) {
     static const char *const names[] = {"stdout", "stderr"};

@@ -2,6 +2,9 @@
 #pragma once
 #include "pod/container.h"
 
+/* Once: what has been read of unfinished lines is kept from children. */
+void container_io_unshare(void);
+
 void container_io_init(struct container *c, size_t index);
 
 /* Makes our ends and theirs, and the sync socket (ours in *sync). */

@@ -7,6 +7,7 @@
 
 #include "base/give_back.h"
 #include "base/member.h"
+#include "base/unshared.h"
 #include "plan/kept_plan.h"
 #include "pod/further.h"
 
@@ -33,13 +34,16 @@ struct exec {
     struct further further;
     struct exec_output output[2];
     struct timer drain;
-};
+} __attribute__((aligned(32)));
 
-static struct exec execs[FURTHER_MAX] __attribute__((aligned(4096)));
+static struct exec execs[FURTHER_MAX] UNSHARED;
 static unsigned in_use; /* the slots from here on have not been touched since their memory was last given back */
 static struct connection *connection;
 
-void exec_init(struct connection *the_connection) { connection = the_connection; }
+void exec_init(struct connection *the_connection) {
+    connection = the_connection;
+    UNSHARE_ARRAY(execs);
+}
 
 void exec_idle(void) {
     for (const struct exec *e = execs; e < execs + in_use; e++)

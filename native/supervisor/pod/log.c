@@ -11,18 +11,26 @@
 #endif
 
 #include "base/give_back.h"
+#include "base/unshared.h"
 #include "loop/loop.h"
 
 #define OUT_MAX (2u << 20) /* what a read becomes goes to the file at once, unless lines are shorter than 50 bytes */
 #define IN_SLACK 16u       /* find_newline() and copy_line() look at so many bytes at once */
-#define IN_SIZE (LOG_LINE_MAX + LOG_READ_MAX + IN_SLACK)
+#define WHOLE_PAGES(size) (((size) + 4095u) & ~4095u)
+#define IN_SIZE WHOLE_PAGES(LOG_LINE_MAX + LOG_READ_MAX + IN_SLACK)
+#define OUT_SIZE WHOLE_PAGES(OUT_MAX + LOG_PREFIX_MAX)
 #define KEEP 4096u
 
 /* Shared by all streams: nothing stays in them between two calls. */
-static uint8_t in[IN_SIZE] __attribute__((aligned(4096)));
-static uint8_t out[OUT_MAX + LOG_PREFIX_MAX] __attribute__((aligned(4096)));
+static uint8_t in[IN_SIZE] UNSHARED;
+static uint8_t out[OUT_SIZE] UNSHARED;
 static size_t out_len;
 static bool buffers_used;
+
+void log_init(void) {
+    UNSHARE_ARRAY(in);
+    UNSHARE_ARRAY(out);
+}
 
 void log_idle(void) {
     if (buffers_used) {

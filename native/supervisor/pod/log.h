@@ -27,6 +27,9 @@ struct log_stream {
     uint32_t tail_len;
 };
 
+/* Keeps what is copied from children of this process. */
+void log_init(void);
+
 /* Opens log->path, making missing directories (0755). An empty path means no log. The file must be a regular file of ours with one
  * name, reached without a symlink: a pod may be able to write to the directory. */
 int log_open(struct log_file *log, struct error *err);

@@ -10,6 +10,7 @@
 #include "base/harden.h"
 #include "base/kernel.h"
 #include "base/member.h"
+#include "base/unshared.h"
 #include "loop/child.h"
 #include "wire/request.h"
 
@@ -18,7 +19,7 @@
 static struct placeholder {
     struct child child; /* pid 0: free */
     char id[CONTAINER_ID_MAX + 1];
-} placeholders[PLACEHOLDERS_MAX];
+} __attribute__((aligned(64))) placeholders[PLACEHOLDERS_MAX] UNSHARED;
 
 _Noreturn static void stand(pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -35,6 +36,7 @@ static void ended(struct child *child, int status) {
 }
 
 pid_t placeholder_begin(const char *id, struct error *err) {
+    UNSHARE_ARRAY(placeholders);
     struct placeholder *p = placeholders, *end = placeholders + PLACEHOLDERS_MAX;
     for (struct placeholder *other = placeholders; other < end; other++)
         if (strcmp(other->id, id) == 0) return error_set(err, EEXIST, "hold", "place of container %s", id);

@@ -7,6 +7,7 @@
 
 #include "base/give_back.h"
 #include "base/member.h"
+#include "base/unshared.h"
 #include "loop/offer.h"
 #include "loop/tty.h"
 #include "plan/kept_plan.h"
@@ -21,13 +22,16 @@ struct session {
     struct further further;
     int offered[OFFER_FDS];
     struct pump output, input; /* of a terminal */
-};
+} __attribute__((aligned(32)));
 
-static struct session sessions[FURTHER_MAX] __attribute__((aligned(4096)));
+static struct session sessions[FURTHER_MAX] UNSHARED;
 static unsigned in_use; /* the slots from here on have not been touched since their memory was last given back */
 static struct connection *connection;
 
-void stream_exec_init(struct connection *the_connection) { connection = the_connection; }
+void stream_exec_init(struct connection *the_connection) {
+    connection = the_connection;
+    UNSHARE_ARRAY(sessions);
+}
 
 void stream_exec_idle(void) {
     for (const struct session *s = sessions; s < sessions + in_use; s++)

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/kernel.h"
 #include "base/member.h"
+#include "base/unshared.h"
 #include "loop/child.h"
 
 #define RUNS_MAX 128u /* src/lifecycle/program-places.ts deals them out */
@@ -255,6 +256,7 @@ static struct run *allocate(const struct request *r) {
         void *data =
             mmap(NULL, run->max_output, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         run->output[i].data = data == MAP_FAILED ? NULL : data;
+        if (data != MAP_FAILED) unshare_pages(data, run->max_output);
     }
     if (run->max_output == 0 || (run->output[0].data && run->output[1].data)) return run;
     release(run);
