@@ -85,8 +85,6 @@ static int prepare(struct builder *b) {
     int flags = 0;
     if (!b->namespaces->namespaces.host_cgroup) flags = K_CLONE_NEWCGROUP;
     if (flags && unshare(flags) < 0) return error_fail(&b->err, errno, "namespaces", "cgroup", "new namespace");
-    if (b->pid_ns >= 0 && (b->own_pid_ns = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC)) < 0)
-        return error_fail(&b->err, errno, "namespaces", "/proc/self/ns/pid", "own namespace");
     return mount_open_sources(b) < 0 || mask_open_null(b, b->env->null_fd) < 0 || rootfs_open(b) < 0 ||
                    cgroup_delegate(b) < 0
                ? -1

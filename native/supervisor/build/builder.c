@@ -53,7 +53,6 @@ struct builder builder_fresh(struct plan *plan, const struct build_env *env, con
                             .io = io,
                             .sync = io->sync,
                             .pid_ns = -1,
-                            .own_pid_ns = -1,
                             .lsm_proc = -1,
                             .rootfs = -1,
                             .root = -1,

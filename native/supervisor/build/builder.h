@@ -10,7 +10,6 @@ struct builder {
     const struct build_io *io;
     int sync;
     int pid_ns;                       /* the PID namespace to join by clone, or -1 */
-    int own_pid_ns;                   /* with pid_ns: the way back */
     pid_t first;                      /* waits to become the container's first process; 0: nobody does */
     int first_socket, own_namespaces; /* with first */
     int layers, upper, descriptors;   /* with a user namespace: what the overlay is made of, detached; /proc/self/fd */

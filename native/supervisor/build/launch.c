@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/kernel.h"
 #include "base/keyring.h"
+#include "base/unshared.h"
 #include "build/credentials.h"
 #include "build/message.h"
 #include "build/seccomp.h"
@@ -106,6 +107,7 @@ static int place_stdio(struct builder *b) {
 void launch_begin(struct builder *b, int keep, int keep2) {
     /* Before anything else: no process of a container may look into this one (CVE-2016-9962, CVE-2026-41163). */
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) _exit(127);
+    unshare_stack();
     sigset_t none;
     sigemptyset(&none);
     for (int signal = 1; ignored_signals >> (signal - 1) && signal < 64; signal++)
@@ -117,8 +119,9 @@ void launch_begin(struct builder *b, int keep, int keep2) {
     close_all_but(kept, 5);
 }
 
-/* A second process, cloned into the namespace that the first one may not be seen in. It waits until its pid has been told, so that the
- * supervisor hears in one order only. Returns in the new process. */
+/* A second process, cloned into the namespace that the first one may not be seen in: it is born with identity and filter, because others
+ * may trace it from its first instruction on. It waits until its pid has been told, so that the supervisor hears in one order only. Returns
+ * in the new process. */
 static void clone_into_pid_ns(struct builder *b) {
     int gate[2];
     char byte;
@@ -128,6 +131,10 @@ static void clone_into_pid_ns(struct builder *b) {
     }
     /* clone(2): a filter that is already in force answers clone3 with ENOSYS. */
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_PARENT, 0, 0, 0, 0);
+    if (pid < 0 && (errno == EPERM || errno == ENOSYS)) {
+        error_refuse(&b->err, EPERM, "refused by the seccomp profile", "namespaces", "clone", "PID namespace");
+        launch_fail(b);
+    }
     if (pid < 0 && errno == ENOMEM) { /* what clone answers when the namespace's init has ended, pid_namespaces(7) */
         error_refuse(&b->err, ESRCH, "its first process has ended", "namespaces", "pid", "PID namespace");
         launch_fail(b);
@@ -186,13 +193,18 @@ _Noreturn void launch_finish(struct builder *b, const struct plan_credentials *c
     int kept[] = {b->sync, b->console};
     close_all_but(kept, 2);
     k_close_range(3, UINT_MAX, K_CLOSE_RANGE_CLOEXEC);
-    if (second) clone_into_pid_ns(b);
+    bool unfiltered = filter && c->no_new_privileges;
+    if (second) {
+        if (unfiltered && seccomp_load(filter, &b->err) < 0) launch_fail(b);
+        unfiltered = false;
+        clone_into_pid_ns(b);
+    }
     setsid();
     if (b->io->terminal) {
         if (terminal_control(&b->err) < 0) launch_fail(b);
         launch_hand_over_console(b);
     }
-    if (filter && c->no_new_privileges && seccomp_load(filter, &b->err) < 0) launch_fail(b);
+    if (unfiltered && seccomp_load(filter, &b->err) < 0) launch_fail(b);
     if (wait) launch_wait(b);
     exec_program(b);
     launch_fail(b);

@@ -116,7 +116,7 @@ int mount_open_proc(struct builder *b) {
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *op = &b->plan->ops[i];
         if (op->code != PLAN_MOUNT || op->kind != PLAN_KIND_MOUNT || strcmp(op->mount.type, "proc") != 0) continue;
-        op->fd = proc_mount_for(b->pid_ns, b->own_pid_ns, &op->mount.options, op->mount.flags);
+        op->fd = proc_mount_for(b->pid_ns, &op->mount.options, op->mount.flags);
         if (op->fd < 0)
             return error_fail(&b->err, errno, "mount", op->mount.destination, "procfs of a shared PID namespace");
     }

@@ -2,5 +2,5 @@
 #pragma once
 #include "plan/plan.h"
 
-/* pid_ns < 0: the caller's own, else own_pid_ns leads back to it. A detached mount, or -1 with errno. */
-int proc_mount_for(int pid_ns, int own_pid_ns, const struct plan_strings *options, unsigned flags);
+/* pid_ns < 0: the caller's own. A detached mount, or -1 with errno. */
+int proc_mount_for(int pid_ns, const struct plan_strings *options, unsigned flags);
