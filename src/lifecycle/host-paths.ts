@@ -11,7 +11,7 @@ export const missingHostPaths = async (mounts: readonly Mount__Output[]): Promis
   return sources.filter((_, index) => missing[index]);
 };
 
-/** Makes them, 0755 and root's, as peers and Docker do: manifests rely on it (docs/decisions/0018). */
+/** Makes them, 0755 and root's, as peers and Docker do: manifests rely on it (docs/decisions/0021). */
 export const makeHostPaths = async (missing: readonly HostMount[]): Promise<void> => {
   for (const mount of missing) await make(mount);
 };
