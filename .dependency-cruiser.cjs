@@ -22,17 +22,17 @@ const upwards = layers.slice(1).map((names, index) => ({
   comment: 'Calls only go down; exits and events come up through callbacks that daemon/compose.ts wires.',
   severity: 'error',
   from: { path: under(names), pathNot: '\\.(test|fixture)\\.ts$' },
-  to: { path: under(layers.slice(0, index + 1).flat()), pathNot: '^src/oci/(plan|spec)\\.ts$' },
+  to: { path: under(layers.slice(0, index + 1).flat()), pathNot: '^src/oci/spec\\.ts$' },
 }));
 
 const apart = parts.map((part) => ({
   name: `${part}-knows-no-other-part`,
-  comment: 'A part may know the types of the plan and the spec, nothing else of another part.',
+  comment: 'A part may know the types of the spec, nothing else of another part.',
   severity: 'error',
   from: { path: `^src/${part}/`, pathNot: '\\.(test|fixture)\\.ts$' },
   to: {
     path: under(parts.filter((other) => other !== part).map((name) => `${name}/`)),
-    pathNot: '^src/oci/(plan|spec)\\.ts$',
+    pathNot: '^src/oci/spec\\.ts$',
   },
 }));
 
@@ -41,14 +41,14 @@ module.exports = {
     ...upwards,
     ...apart,
     {
-      name: 'plan-and-spec-are-types-to-others',
-      comment: 'src/oci/plan.ts and spec.ts are shared vocabulary: import their types only.',
+      name: 'spec-is-types-to-others',
+      comment: 'src/oci/spec.ts is shared vocabulary: import its types only.',
       severity: 'error',
       from: {
         path: under([...parts.filter((part) => part !== 'oci').map((name) => `${name}/`), 'native/']),
         pathNot: '\\.(test|fixture)\\.ts$',
       },
-      to: { path: '^src/oci/(plan|spec)\\.ts$', dependencyTypesNot: ['type-only'] },
+      to: { path: '^src/oci/spec\\.ts$', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'base-stands-on-nothing-of-ours',
@@ -108,7 +108,7 @@ module.exports = {
         'End-to-end tests speak to the daemon through its socket. Generated types and the supervisor protocol are contracts too.',
       severity: 'error',
       from: { path: '^e2e/', pathNot: '^e2e/(supervisor|unpack|bench)/|^e2e/(image|network)-' },
-      to: { path: '^src/', pathNot: '^src/(gen|supervisor|oci/plan|streaming/spdy/dictionary)' },
+      to: { path: '^src/', pathNot: '^src/(gen|supervisor|streaming/spdy/dictionary)' },
     },
     {
       name: 'no-cycles',

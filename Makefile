@@ -29,8 +29,11 @@ src/gen/api.ts: proto/cri/v1/api.proto
 src/gen/descriptor.ts: src/gen/api.ts proto/describe.mjs
 	@node proto/describe.mjs proto/cri/v1/api.proto $@
 
+src/gen/messages.ts: src/gen/api.ts $(wildcard proto/*.json proto/*.mjs)
+	@node proto/generate.mjs typescript src/gen
+
 .PHONY: gen
-gen: src/gen/api.ts src/gen/descriptor.ts ## Generate the TypeScript types of the CRI
+gen: src/gen/api.ts src/gen/descriptor.ts src/gen/messages.ts ## Generate the TypeScript of the CRI and of the supervisor protocol
 
 .PHONY: native
 native: ## Build the native programs and the addon into build/native
@@ -55,6 +58,7 @@ build: deps native bundle ## Build everything into build/
 .PHONY: format
 format: ## Rewrite sources in the project's format
 	@$(BIN)/biome format --write .
+	@node proto/generate.mjs document proto/supervisor.md
 	@clang-format-19 -i $$(find native e2e -name '*.[ch]' -o -name '*.cc' -o -name '*.cpp' -o -name '*.hpp')
 
 .PHONY: lint

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, copyFileSync, rmSync, symlinkSync, readFileSync
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadAddon } from '../../src/native/addon.js';
-import type { PlanOp } from '../../src/oci/plan.js';
+import type { PlanOp } from '../../src/gen/plan.js';
 import { encodePlan, ExecPlanTemplate } from '../../src/supervisor/plan-encoding.js';
 import { startSpawner, type Spawner } from '../../src/supervisor/spawner.js';
 import { connectSupervisor, type Supervisor, type SupervisorExit } from '../../src/supervisor/supervisor.js';
@@ -77,11 +77,13 @@ export class TestPod {
   async sandbox(change: Partial<Parameters<Supervisor['sandbox']>[0]> = {}): Promise<{ podInitPid: number }> {
     return this.supervisor.sandbox({
       hostname: 'pod-host',
-      network: 'pod',
-      ipc: 'pod',
+      ownNetwork: true,
+      ownIpc: true,
       sharedPid: false,
       netnsPath: '',
       sysctls: [],
+      userns: undefined,
+      mountLabel: '',
       ...change,
     });
   }

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
-import type { PlanOp } from '../../src/oci/plan.js';
+import type { PlanOp } from '../../src/gen/plan.js';
 import { isUnified } from '../harness/cgroup.js';
 import { until } from '../harness/wait.js';
 import { TestPod } from './pod.js';

@@ -12,7 +12,7 @@ import {
 import { createConnection } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { PlanOp } from '../../src/oci/plan.js';
+import type { PlanOp } from '../../src/gen/plan.js';
 import t, { type Test } from 'tap';
 import { readExitRecords } from '../../src/supervisor/exit-record.js';
 import { PATIENCE, until } from '../harness/wait.js';
@@ -188,9 +188,10 @@ t.test('the log follows a rotation and never a symlink', async (t) => {
 t.test('CVE-2022-0532, CVE-2022-0811: sysctls are written in the namespaces of the pod or not at all', async (t) => {
   const p = await pod(t);
   const host = readFileSync('/proc/sys/kernel/msgmax', 'utf8');
-  const set = (key: string, value: string, change = {}) => p.sandbox({ sysctls: [{ key, value }], ...change });
-  await t.rejects(set('net.ipv4.ip_forward', '1', { network: 'node' }), { code: 'EPERM', step: 'sysctl' });
-  await t.rejects(set('kernel.msgmax', '9999', { ipc: 'node' }), { code: 'EPERM', step: 'sysctl' });
+  const set = (key: string, value: string, change: Parameters<typeof p.sandbox>[0] = {}) =>
+    p.sandbox({ sysctls: [`${key}=${value}`], ...change });
+  await t.rejects(set('net.ipv4.ip_forward', '1', { ownNetwork: false }), { code: 'EPERM', step: 'sysctl' });
+  await t.rejects(set('kernel.msgmax', '9999', { ownIpc: false }), { code: 'EPERM', step: 'sysctl' });
   await t.rejects(set('kernel.shm_rmid_forced', '1\nkernel.core_pattern=|/x'), { code: 'EINVAL' });
   await t.rejects(set('kernel.core_pattern', '|/x'), { code: 'EPERM' });
   await set('kernel.msgmax', '9999');

@@ -1,4 +1,4 @@
-import type { PlanOp } from '../oci/plan.js';
+import type { PlanOp } from '../gen/plan.js';
 
 export type CgroupWrite = Extract<PlanOp, { op: 'cgroup-write' }>;
 

@@ -1,5 +1,5 @@
 import { failedPrecondition } from '../base/errors.js';
-import type { PlanOp } from '../oci/plan.js';
+import type { PlanOp } from '../gen/plan.js';
 import type { OciLimits, OciResources } from '../oci/spec.js';
 import { deviceProgram } from './device-program.js';
 import { type CgroupLayout, v1Mount } from './layout.js';

@@ -1,5 +1,5 @@
 import type { LimitsChange } from '../cgroup/update.js';
-import type { PlanOp } from '../oci/plan.js';
+import type { PlanOp } from '../gen/plan.js';
 import type { OciLimits, OciResources } from '../oci/spec.js';
 import type { Supervisor } from '../supervisor/supervisor.js';
 

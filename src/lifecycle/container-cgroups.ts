@@ -2,7 +2,7 @@ import { killCgroup } from '../cgroup/kill.js';
 import type { CgroupLayout } from '../cgroup/layout.js';
 import { cgroupOps } from '../cgroup/resources.js';
 import { scopeOf } from '../cgroup/slice.js';
-import type { PlanOp } from '../oci/plan.js';
+import type { PlanOp } from '../gen/plan.js';
 import type { OciResources } from '../oci/spec.js';
 import type { Systemd } from '../systemd/systemd.js';
 import type { ContainerCgroup } from './container-cgroup.js';

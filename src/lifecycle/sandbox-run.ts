@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { alreadyExists, failedPrecondition } from '../base/errors.js';
+import type { SandboxRequest } from '../gen/messages.js';
 import type { NamespaceMode__Output } from '../gen/runtime/v1/NamespaceMode.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
-import type { SandboxPlan } from '../oci/plan.js';
 import { podLevel, selinuxLabels } from '../oci/selinux.js';
-import { isOfInterface, sandboxSysctls } from '../oci/sysctls.js';
+import { isOfInterface, sandboxSysctls, sysctlText } from '../oci/sysctls.js';
 import { podUserNamespace } from '../oci/userns.js';
 import { type Sandbox, sandboxKey } from '../store/sandbox.js';
 import { SupervisorError } from '../supervisor/supervisor.js';
@@ -148,22 +148,24 @@ const sandboxPlan = (
   { config: node, host }: Parts,
   sandbox: Sandbox,
   config: PodSandboxConfig__Output,
-): SandboxPlan => ({
+): SandboxRequest => ({
   hostname: podHostname(config, sandbox.netnsPath === ''),
-  network: sandbox.netnsPath === '' ? 'node' : 'pod',
-  ipc: mode(config, 'ipc') === 'NODE' ? 'node' : 'pod',
+  ownNetwork: sandbox.netnsPath !== '',
+  ownIpc: mode(config, 'ipc') !== 'NODE',
   sharedPid: mode(config, 'pid') === 'POD',
   netnsPath: sandbox.netnsPath,
-  sysctls: sandboxSysctls(config, node.containers).filter((sysctl) => !isOfInterface(sysctl)),
+  sysctls: sandboxSysctls(config, node.containers)
+    .filter((sysctl) => !isOfInterface(sysctl))
+    .map(sysctlText),
   userns: podUserNamespace(config.linux?.securityContext?.namespaceOptions),
-  mountLabel: selinuxLabels(config.linux?.securityContext, sandbox.selinuxLevel ?? '', host.selinux)?.mount,
+  mountLabel: selinuxLabels(config.linux?.securityContext, sandbox.selinuxLevel ?? '', host.selinux)?.mount ?? '',
 });
 
 const attachNetwork = async (parts: Parts, sandbox: Sandbox): Promise<string[]> => {
   if (sandbox.netnsPath === '') return [];
   const result = await parts.network.add(attachment(sandbox));
   const sysctls = sandboxSysctls(sandbox.config, parts.config.containers).filter(isOfInterface);
-  if (sysctls.length > 0) await parts.supervisors.require(sandbox.id).sysctls(sysctls);
+  if (sysctls.length > 0) await parts.supervisors.require(sandbox.id).sysctls(sysctls.map(sysctlText));
   return [result.ip, ...result.additionalIps];
 };
 

@@ -5,7 +5,7 @@ import { cgroupOps, limitWrites } from '../cgroup/resources.js';
 import { runtimeScope, sliceOf } from '../cgroup/slice.js';
 import { limitProperties, scopeProperties } from '../cgroup/unit-properties.js';
 import { changedLimits, type LimitsChange } from '../cgroup/update.js';
-import type { PlanOp } from '../oci/plan.js';
+import type { PlanOp } from '../gen/plan.js';
 import type { OciLimits, OciResources } from '../oci/spec.js';
 import { encodeUpdatePlan } from '../supervisor/plan-encoding.js';
 import type { Supervisor } from '../supervisor/supervisor.js';

@@ -1,6 +1,7 @@
+import type { PlanOp } from '../gen/plan.js';
 import { labelled, mountOp, withTerm } from './compile-plan.js';
+import { restricts } from './mount-options.js';
 import type { PidNamespace } from './namespaces.js';
-import type { PlanOp } from './plan.js';
 import { NO_PRIVATE_MOUNTS, type PlannedMount, plannedMounts, type PrivateMounts } from './private-mounts.js';
 import type { OciMount, OciNamespace, OciProcess, OciSpec } from './spec.js';
 import { processText } from './spec-text.js';
@@ -121,12 +122,10 @@ const isPrepared = ({ type, relabel }: PlannedMount, { userns }: BundleContext):
 const prepared = (mount: PlannedMount, index: number, { bundle }: BundleContext): PlannedMount => ({
   ...mount,
   destination: placeOf(index, bundle),
-  options: mount.image ? mount.options : mount.options.filter((word) => !RESTRICTIONS.has(word)),
+  options: mount.image ? mount.options : mount.options.filter((word) => !restricts(word)),
 });
 
 const placeOf = (index: number, bundle: string): string => `${bundle}/mounts/${index}`;
-
-const RESTRICTIONS: ReadonlySet<string> = new Set(['ro', 'rro', 'nosuid', 'nodev', 'noexec']);
 
 function bundleMount(mount: PlannedMount, index: number, spec: OciSpec, context: BundleContext): OciMount {
   const { destination, type, options } = mount;

@@ -1,14 +1,13 @@
 import { capabilityMask } from './capabilities.js';
 import { internal } from '../base/errors.js';
-import type { PidNamespace } from './namespaces.js';
-import type { PlanOp, Propagation } from './plan.js';
-import { PLAN_ORDER } from './plan.js';
+import { PLAN_CODES, type PlanOp, type Propagation } from '../gen/plan.js';
 import { isMountFlag, isMountWord } from './mount-options.js';
+import type { PidNamespace } from './namespaces.js';
 import { RLIMIT_NUMBERS } from './rlimits.js';
 import { DEFAULT_DEVICES } from './devices.js';
 import type { IdMap } from './userns.js';
 import { NO_PRIVATE_MOUNTS, type PlannedMount, plannedMounts, type PrivateMounts } from './private-mounts.js';
-import type { OciProcess, OciSpec, SeccompFlag } from './spec.js';
+import type { OciProcess, OciSpec } from './spec.js';
 
 /** What a plan needs beyond the specification: where things are on this host. */
 export interface PlanContext {
@@ -40,16 +39,9 @@ const DEV_LINKS: ReadonlyArray<readonly [string, string]> = [
   ['/dev/ptmx', 'pts/ptmx'],
 ];
 
-/** seccomp(2) SECCOMP_FILTER_FLAG_*. TSYNC is without effect: the filter is loaded before the process has a second thread. */
-const SECCOMP_FLAGS: Readonly<Record<SeccompFlag, number>> = {
-  SECCOMP_FILTER_FLAG_TSYNC: 0,
-  SECCOMP_FILTER_FLAG_LOG: 2,
-  SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
-};
-
 const DEFAULT_SIZE = { width: 80, height: 24 };
 
-/** The plan that makes the container of `spec`, in the order of PLAN_ORDER. */
+/** The plan that makes the container of `spec`, in the order of PLAN_CODES. */
 export function compilePlan(spec: OciSpec, context: PlanContext): PlanOp[] {
   const mounts = plannedMounts(spec, context.privateMounts ?? NO_PRIVATE_MOUNTS);
   const ops: PlanOp[] = [
@@ -80,7 +72,7 @@ export function compileExecPlan(spec: OciSpec, context: ExecContext): PlanOp[] {
   return inOrder([...processLimits(spec.process), ...processOps(spec, context)]);
 }
 
-const inOrder = (ops: PlanOp[]): PlanOp[] => ops.sort((a, b) => PLAN_ORDER[a.op] - PLAN_ORDER[b.op]);
+const inOrder = (ops: PlanOp[]): PlanOp[] => ops.sort((a, b) => PLAN_CODES[a.op] - PLAN_CODES[b.op]);
 
 const ROOT_PROPAGATION: Readonly<Record<OciSpec['linux']['rootfsPropagation'], Propagation>> = {
   private: 'private',
@@ -140,7 +132,8 @@ function seccompOps(spec: OciSpec, filter: Uint8Array | undefined): PlanOp[] {
   if ((profile === undefined) !== (filter === undefined))
     throw internal(`seccomp ${profile ? 'profile without its compiled filter' : 'filter without a profile'}`);
   if (!profile || !filter) return [];
-  const flags = profile.flags.reduce((bits, flag) => bits | SECCOMP_FLAGS[flag], 0);
+  // TSYNC is without effect: the filter is loaded before the process has a second thread.
+  const flags = profile.flags.filter((flag) => flag !== 'SECCOMP_FILTER_FLAG_TSYNC');
   return [{ op: 'seccomp', filter, flags }];
 }
 
@@ -175,7 +168,10 @@ export function mountOp(
   label: string | undefined,
 ): PlanOp {
   const flags = options.filter(isMountFlag);
-  if (image) return { op: 'image', lower: image.lower, destination, subPath: image.subPath, flags, ...labelled(label) };
+  if (image) {
+    const subPath = image.subPath === '' ? undefined : image.subPath;
+    return { op: 'image', lower: image.lower, destination, subPath, flags, ...labelled(label) };
+  }
   if (type !== 'bind')
     return {
       op: 'mount',

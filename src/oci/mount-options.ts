@@ -1,20 +1,15 @@
-import type { MountFlag } from './plan.js';
+import { MOUNT_FLAG, MOUNT_OPTIONS, type MountFlag } from '../gen/plan.js';
 
-const FLAGS: ReadonlySet<string> = new Set([
-  'ro',
-  'nosuid',
-  'nodev',
-  'noexec',
-  'noatime',
-  'relatime',
-  'strictatime',
-] satisfies MountFlag[]);
-
-/** Words of a mount's options that are neither flags nor for the file system. */
-const OTHERS: ReadonlySet<string> = new Set(['rbind', 'bind', 'rw', 'rro', 'rprivate', 'rslave', 'rshared']);
+/** Words a CRI request may add to a mount (api.proto, Mount.mount_options). A closed set: option strings never travel further. */
+export const REQUESTABLE: ReadonlySet<string> = new Set(
+  Object.keys(MOUNT_OPTIONS).filter((word) => MOUNT_OPTIONS[word]?.requested),
+);
 
 /** A word of ours; any other is for the file system that is mounted. */
-export const isMountWord = (word: string): boolean => FLAGS.has(word) || OTHERS.has(word);
+export const isMountWord = (word: string): boolean => Object.hasOwn(MOUNT_OPTIONS, word);
 
 /** A word that is a bit of mount_setattr(2). */
-export const isMountFlag = (word: string): word is MountFlag => FLAGS.has(word);
+export const isMountFlag = (word: string): word is MountFlag => Object.hasOwn(MOUNT_FLAG, word);
+
+/** A word that takes something away from who uses the mount. */
+export const restricts = (word: string): boolean => isMountWord(word) && MOUNT_OPTIONS[word]?.restricts === true;

@@ -1,7 +1,9 @@
 import { imageVolumeMountFailed, internal, invalidArgument, RuntimeError } from '../base/errors.js';
 import type { Mount__Output } from '../gen/runtime/v1/Mount.js';
 import type { MountPropagation__Output } from '../gen/runtime/v1/MountPropagation.js';
+import { MOUNTABLE_PROC } from '../gen/plan.js';
 import { containerPath } from './container-path.js';
+import { REQUESTABLE } from './mount-options.js';
 import { namespaceOptions } from './namespaces.js';
 import { inDepth, type PlannedMount } from './private-mounts.js';
 import type { OciLinux, OciMount } from './spec.js';
@@ -13,23 +15,6 @@ const PROPAGATION: Readonly<Record<MountPropagation__Output, 'rprivate' | 'rslav
   PROPAGATION_HOST_TO_CONTAINER: 'rslave',
   PROPAGATION_BIDIRECTIONAL: 'rshared',
 };
-
-/** Restrictions a request may add to a mount (api.proto, Mount.mount_options). A closed set: option strings never travel further. */
-const RESTRICTIONS: ReadonlySet<string> = new Set(['nosuid', 'nodev', 'noexec']);
-
-/** Files of /proc over which lxcfs and its like mount their own; everything else at or under /proc is the kernel's (CVE-2019-16884). */
-const COVERABLE_PROC: ReadonlySet<string> = new Set([
-  '/proc/cpuinfo',
-  '/proc/diskstats',
-  '/proc/loadavg',
-  '/proc/meminfo',
-  '/proc/net/dev',
-  '/proc/slabinfo',
-  '/proc/stat',
-  '/proc/swaps',
-  '/proc/sys/kernel/ns_last_pid',
-  '/proc/uptime',
-]);
 
 /** All mounts below the root, parents before children; of two at one place the later stays on top, as in the request. */
 export function containerMounts(input: SpecInput, privileged: boolean, label?: string): PlannedMount[] {
@@ -156,7 +141,7 @@ function imageMount(mount: Mount__Output, image: string, destination: string, in
   isIdMapped(mount, input.userns, destination);
   const lower = input.imageLayers?.get(image);
   if (!lower) throw internal(`not looked up: image ${image} of ${where}`);
-  const restrictions = bindOptions(mount, destination).filter((option) => RESTRICTIONS.has(option));
+  const restrictions = bindOptions(mount, destination).filter((option) => REQUESTABLE.has(option));
   return {
     destination,
     type: 'image',
@@ -168,7 +153,7 @@ function imageMount(mount: Mount__Output, image: string, destination: string, in
 
 function checkDestination(destination: string): void {
   if (destination === '/') throw invalidArgument('container_path is the root: "/"; the root comes from the image');
-  if ((destination === '/proc' || destination.startsWith('/proc/')) && !COVERABLE_PROC.has(destination))
+  if ((destination === '/proc' || destination.startsWith('/proc/')) && !MOUNTABLE_PROC.has(destination))
     throw invalidArgument(
       `the kernel's: container_path ${destination}; mount below another directory, e.g. /host/proc`,
     );
@@ -184,10 +169,10 @@ function bindOptions(mount: Mount__Output, destination: string): string[] {
     throw invalidArgument(
       `recursive_read_only with propagation ${mount.propagation}: mount ${destination}; use PRIVATE`,
     );
-  const unknown = mount.mountOptions.find((option) => !RESTRICTIONS.has(option));
+  const unknown = mount.mountOptions.find((option) => !REQUESTABLE.has(option));
   if (unknown !== undefined)
     throw invalidArgument(
-      `unknown mount option: ${JSON.stringify(unknown)} of mount ${destination}; known: nosuid, nodev, noexec`,
+      `unknown mount option: ${JSON.stringify(unknown)} of mount ${destination}; known: ${[...REQUESTABLE].join(', ')}`,
     );
   const access = mount.recursiveReadOnly ? 'rro' : mount.readonly ? 'ro' : 'rw';
   return ['rbind', propagation, access, ...new Set(mount.mountOptions)];

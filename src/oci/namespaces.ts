@@ -1,8 +1,8 @@
 import { invalidArgument } from '../base/errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
+import type { PlanOp } from '../gen/plan.js';
 import type { NamespaceOption__Output } from '../gen/runtime/v1/NamespaceOption.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
-import type { PlanOp } from './plan.js';
 import type { OciNamespace } from './spec.js';
 import { checkSameUserNamespace, type IdMap } from './userns.js';
 

@@ -1,8 +1,9 @@
 import { constants } from 'node:os';
+import { LIMITS } from '../gen/plan.js';
 import type { Signal } from '../gen/runtime/v1/Signal.js';
 
 const RTMIN = 34; // first real-time signal that the C library leaves to programs (signal(7), glibc and musl)
-const RTMAX = 64;
+const RTMAX = LIMITS.signal;
 
 /** Number of a signal written as an image writes it: `SIGTERM`, `TERM`, `15`, `SIGRTMIN+3`; undefined when it is none. */
 export const signalNumber = (name: string): number | undefined => {

@@ -75,3 +75,6 @@ const INTERFACE = /^net\.(ipv[46]\.(conf|neigh)|mpls\.conf)\.(?!(all|default|lo)
 
 /** Whether CNI plugins must have made what a setting is of before it can be set. */
 export const isOfInterface = ({ key }: Sysctl): boolean => INTERFACE.test(key);
+
+/** As the supervisor takes it. */
+export const sysctlText = ({ key, value }: Sysctl): string => `${key}=${value}`;

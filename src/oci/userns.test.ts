@@ -2,7 +2,7 @@ import t from 'tap';
 import type { UserNamespace__Output } from '../gen/runtime/v1/UserNamespace.js';
 import { buildSpec } from './build-spec.js';
 import { compilePlan } from './compile-plan.js';
-import type { PlanOp } from './plan.js';
+import type { PlanOp } from '../gen/plan.js';
 import {
   containerConfig,
   hostFacts,

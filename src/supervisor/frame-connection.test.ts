@@ -5,9 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { FrameConnection } from './frame-connection.js';
-import { bytesField, encodeFrame, type Fields, FrameReader, Message, replyTo } from './frames.js';
-import { integer } from './plan-field.js';
+import { ERROR, EXEC, EXEC_OUTPUT, EXITED, LIST, START } from '../gen/messages.js';
+import { encodeFrame, FrameReader, replyTo } from './frame.js';
 import { SupervisorError } from './supervisor-error.js';
+import type { Fields, FieldWriter } from './wire.js';
 
 /** A connection whose peer the test plays. */
 async function connected(t: Test) {
@@ -37,62 +38,75 @@ async function connected(t: Test) {
   return { connection, peer, next, events, closed };
 }
 
-const options = { name: 'list', deadlineMs: 10_000 };
+const options = { deadlineMs: 10_000 };
+const command = { id: 'box', plan: Buffer.alloc(0), timeoutMs: 0, captureLimit: 10 };
+const nothing = () => undefined;
+const emptyList = (podInitPid: number) => (w: FieldWriter) => {
+  w.bool(2, true);
+  w.integer(3, podInitPid, 4, 'pid');
+};
 
 t.test('answers find their requests in any order; output goes to the one it belongs to', async (t) => {
   const { connection, peer, next, events } = await connected(t);
   const output: string[] = [];
-  const first = connection.request(Message.EXEC, [], {
+  const first = connection.request(EXEC, command, {
     ...options,
-    onOutput: (fields) => output.push(fields.string(2)),
+    onOutput: ({ stream, data }) => output.push(`${stream} ${data}`),
   });
   const [one] = await next();
-  const second = connection.request(Message.LIST, [], options);
+  const second = connection.request(LIST, {}, options);
   const [two] = await next();
   if (!one || !two) throw new Error('no requests');
-  peer.write(encodeFrame(Message.EXEC_OUTPUT, one.tag, [integer(1, 1, 1, 'n'), bytesField(2, 'text')]));
-  peer.write(encodeFrame(Message.EXITED, 0, [bytesField(1, 'box')]));
-  peer.write(encodeFrame(replyTo(Message.LIST), two.tag, [integer(1, 2, 4, 'n')]));
-  peer.write(
-    encodeFrame(Message.ERROR, one.tag, [integer(1, 2, 4, 'n'), bytesField(2, 'exec'), bytesField(3, 'no such file')]),
-  );
-  t.equal((await second).u32(1), 2);
+  const send = (type: number, tag: number, write: (w: FieldWriter) => void) =>
+    peer.write(encodeFrame(type, tag, write));
+  send(EXEC_OUTPUT.type, one.tag, (w) => {
+    w.integer(1, 1, 1, 'stream');
+    w.text(2, 'text');
+  });
+  send(EXITED.type, 0, (w) => w.text(1, 'box'));
+  send(replyTo(LIST.type), two.tag, emptyList(2));
+  send(ERROR.type, one.tag, (w) => {
+    w.integer(1, 2, 4, 'errno');
+    w.text(2, 'exec');
+    w.text(3, 'no such file');
+  });
+  t.equal((await second).podInitPid, 2);
   await t.rejects(first, { code: 'ENOENT', errno: 2, step: 'exec', message: 'no such file' });
-  t.same(output, ['text']);
+  t.same(output, ['stdout text']);
   t.equal(events[0]?.string(1), 'box');
 });
 
 t.test('a request that is not answered ends at its deadline; the late answer harms nobody', async (t) => {
   const { connection, peer, next } = await connected(t);
-  const late = connection.request(Message.LIST, [], { name: 'list', deadlineMs: 1 });
+  const late = connection.request(LIST, {}, { deadlineMs: 1 });
   const rejected = t.rejects(late, { code: 'ETIMEDOUT', step: 'list' });
   const [request] = await next();
   await rejected;
-  peer.write(encodeFrame(replyTo(Message.LIST), request?.tag ?? 0, []));
-  const after = connection.request(Message.LIST, [], options);
+  peer.write(encodeFrame(replyTo(LIST.type), request?.tag ?? 0, emptyList(0)));
+  const after = connection.request(LIST, {}, options);
   const [second] = await next();
-  peer.write(encodeFrame(replyTo(Message.LIST), second?.tag ?? 0, []));
+  peer.write(encodeFrame(replyTo(LIST.type), second?.tag ?? 0, emptyList(0)));
   await t.resolves(after);
 });
 
 t.test('when the peer goes, every request learns it', async (t) => {
   const { connection, peer, next, closed } = await connected(t);
-  const request = connection.request(Message.LIST, [], options);
+  const request = connection.request(LIST, {}, options);
   await next();
   peer.destroy();
   await t.rejects(request, { code: 'ECONNRESET' });
   await closed;
-  await t.rejects(connection.request(Message.LIST, [], options), { code: 'ECONNRESET' });
+  await t.rejects(connection.request(LIST, {}, options), { code: 'ECONNRESET' });
 });
 
 for (const [what, frame] of [
-  ['an answer to no request', encodeFrame(replyTo(Message.LIST), 99, [])],
-  ['an answer to another request', encodeFrame(replyTo(Message.START), 1, [])],
+  ['an answer to no request', encodeFrame(replyTo(LIST.type), 99, nothing)],
+  ['an answer to another request', encodeFrame(replyTo(START.type), 1, nothing)],
   ['garbage', Buffer.alloc(64)],
 ] as const)
   t.test(`${what} ends the connection`, async (t) => {
     const { connection, peer, next, closed } = await connected(t);
-    const request = connection.request(Message.LIST, [], options);
+    const request = connection.request(LIST, {}, options);
     await next();
     peer.write(frame);
     await t.rejects(request, { code: 'ECONNRESET' });

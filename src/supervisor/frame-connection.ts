@@ -1,27 +1,24 @@
 import type { Socket } from 'node:net';
-import { encodeFrame, Message, PROTOCOL_VERSION, ProtocolError, FrameReader, replyTo } from './frames.js';
-import type { Fields, Frame } from './frames.js';
-import { integer } from './plan-field.js';
+import { type Call, ERROR, EXEC_OUTPUT, type ExecOutputMessage, HELLO, PROTOCOL_VERSION } from '../gen/messages.js';
+import { encodeFrame, type Frame, FrameReader, replyTo } from './frame.js';
 import { SupervisorError } from './supervisor-error.js';
+import { type Fields, ProtocolError } from './wire.js';
 
 const HELLO_MS = 5_000;
 const TAG_MAX = 0xffff_fffe;
 
 interface Pending {
-  type: number;
-  name: string;
+  call: Call<never, unknown>;
   resolve: (fields: Fields) => void;
   reject: (error: unknown) => void;
   timer: NodeJS.Timeout | undefined;
-  onOutput: ((fields: Fields) => void) | undefined;
+  onOutput: ((output: ExecOutputMessage) => void) | undefined;
 }
 
 export interface RequestOptions {
-  /** What the request is called in an error. */
-  name: string;
   /** After this many milliseconds the request rejects; Infinity when only the peer knows how long it takes. */
   deadlineMs: number;
-  onOutput?: (fields: Fields) => void;
+  onOutput?: (output: ExecOutputMessage) => void;
 }
 
 /** One framed connection: every request gets exactly one answer, an error, or the end of the connection. */
@@ -44,25 +41,32 @@ export class FrameConnection {
   }
 
   async hello(): Promise<{ pid: number }> {
-    const options = { name: 'hello', deadlineMs: HELLO_MS };
-    const reply = await this.request(Message.HELLO, [integer(1, PROTOCOL_VERSION, 4, 'version')], options);
-    if (reply.u32(1) !== PROTOCOL_VERSION) throw new ProtocolError(`peer speaks protocol version ${reply.u32(1)}`);
-    return { pid: reply.u32(2) };
+    const { version, pid } = await this.request(HELLO, { version: PROTOCOL_VERSION }, { deadlineMs: HELLO_MS });
+    if (version !== PROTOCOL_VERSION) throw new ProtocolError(`peer speaks protocol version ${version}`);
+    return { pid };
   }
 
-  request(type: number, fields: Uint8Array[], options: RequestOptions): Promise<Fields> {
-    if (this.#closed) return Promise.reject(SupervisorError.closed(options.name));
+  async request<Question, Answer>(
+    call: Call<Question, Answer>,
+    question: Question,
+    options: RequestOptions,
+  ): Promise<Answer> {
+    if (this.#closed) throw SupervisorError.closed(call.step);
     const tag = this.#nextTag();
-    const frame = encodeFrame(type, tag, fields);
+    const frame = encodeFrame(call.type, tag, (writer) => call.write(writer, question));
+    return call.read(await this.#send(call, tag, frame, options));
+  }
+
+  #send(call: Call<never, unknown>, tag: number, frame: Buffer, options: RequestOptions): Promise<Fields> {
     return new Promise((resolve, reject) => {
-      const { name, deadlineMs, onOutput } = options;
+      const { deadlineMs, onOutput } = options;
       const expire = () => {
         this.#pending.delete(tag);
         this.#expired.add(tag);
-        reject(SupervisorError.timedOut(name, deadlineMs));
+        reject(SupervisorError.timedOut(call.step, deadlineMs));
       };
       const timer = Number.isFinite(deadlineMs) ? setTimeout(expire, Math.min(deadlineMs, 0x7fffffff)) : undefined;
-      this.#pending.set(tag, { type, name, resolve, reject, timer, onOutput });
+      this.#pending.set(tag, { call, resolve, reject, timer, onOutput });
       this.socket.write(frame);
     });
   }
@@ -89,21 +93,23 @@ export class FrameConnection {
   }
 
   #handle({ type, tag, fields }: Frame): void {
-    if (tag === 0 && type !== Message.ERROR) return this.onEvent(type, fields);
+    if (tag === 0 && type !== ERROR.type) return this.onEvent(type, fields);
     const pending = this.#pending.get(tag);
-    if (type === Message.EXEC_OUTPUT) {
-      pending?.onOutput?.(fields);
+    if (type === EXEC_OUTPUT.type) {
+      pending?.onOutput?.(EXEC_OUTPUT.read(fields));
       return;
     }
     if (!pending) {
       if (this.#expired.delete(tag)) return;
-      throw type === Message.ERROR ? SupervisorError.of(fields) : new ProtocolError(`answer to no request: tag ${tag}`);
+      throw type === ERROR.type
+        ? SupervisorError.of(ERROR.read(fields))
+        : new ProtocolError(`answer to no request: tag ${tag}`);
     }
-    if (type !== Message.ERROR && type !== replyTo(pending.type))
-      throw new ProtocolError(`answer of type ${type} to ${pending.name}`);
+    if (type !== ERROR.type && type !== replyTo(pending.call.type))
+      throw new ProtocolError(`answer of type ${type} to ${pending.call.step}`);
     this.#pending.delete(tag);
     clearTimeout(pending.timer);
-    if (type === Message.ERROR) pending.reject(SupervisorError.of(fields));
+    if (type === ERROR.type) pending.reject(SupervisorError.of(ERROR.read(fields)));
     else pending.resolve(fields);
   }
 
@@ -115,7 +121,7 @@ export class FrameConnection {
     this.#pending.clear();
     for (const pending of left) {
       clearTimeout(pending.timer);
-      pending.reject(SupervisorError.closed(pending.name, cause));
+      pending.reject(SupervisorError.closed(pending.call.step, cause));
     }
     this.onClose(cause);
   }

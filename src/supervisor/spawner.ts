@@ -5,9 +5,8 @@ import { createConnection, createServer, type Socket } from 'node:net';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { RUN, SPAWN } from '../gen/messages.js';
 import { FrameConnection } from './frame-connection.js';
-import { bytesField, Message } from './frames.js';
-import { integer, path, string } from './plan-field.js';
 import { SupervisorError } from './supervisor-error.js';
 
 const SPAWN_MS = 10_000;
@@ -47,31 +46,24 @@ export class Spawner {
 
   /** Starts a supervisor that listens on `<directory>/supervisor.sock`; its pid. */
   async spawn(directory: string): Promise<number> {
-    const options = { name: 'spawn', deadlineMs: SPAWN_MS };
-    const reply = await this.connection.request(Message.SPAWN, [path(1, directory, 'directory of the pod')], options);
-    return reply.u32(1);
+    const { pid } = await this.connection.request(SPAWN, { directory }, { deadlineMs: SPAWN_MS });
+    return pid;
   }
 
   async run(command: HostCommand): Promise<HostCommandResult> {
-    const fields = [
-      ...command.argv.map((one) => string(1, one, 'argument of a host program')),
-      ...Object.entries(command.env).map(([name, value]) =>
-        string(2, `${name}=${value}`, 'environment of a host program'),
-      ),
-      bytesField(3, command.stdin),
-      integer(4, command.timeoutMs, 4, 'timeout of a host program', 1),
-      integer(5, command.maxOutput, 4, 'output limit of a host program'),
-    ];
-    const options = { name: 'run', deadlineMs: command.timeoutMs + RUN_MARGIN_MS };
-    const reply = await this.connection.request(Message.RUN, fields, options);
-    const status = reply.u32(1);
+    const { argv, timeoutMs, maxOutput } = command;
+    const env = Object.entries(command.env).map(([name, value]) => `${name}=${value}`);
+    const stdin = typeof command.stdin === 'string' ? Buffer.from(command.stdin) : command.stdin;
+    const request = { argv, env, stdin, timeoutMs, maxOutput };
+    const options = { deadlineMs: timeoutMs + RUN_MARGIN_MS };
+    const { status, stdout, stderr, timedOut } = await this.connection.request(RUN, request, options);
     const signal = status & 0x7f;
     return {
       code: signal === 0 ? (status >> 8) & 0xff : null,
       signal: signal === 0 ? null : signal,
-      stdout: reply.bytes(2),
-      stderr: reply.bytes(3),
-      timedOut: reply.bool(4),
+      stdout,
+      stderr,
+      timedOut,
     };
   }
 

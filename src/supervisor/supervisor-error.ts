@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import type { Fields } from './frames.js';
+import type { ErrorMessage } from '../gen/messages.js';
 
 const NAMES = new Map<number, string>();
 // The first name of a number is the usual one: EAGAIN, not EWOULDBLOCK.
@@ -25,8 +25,8 @@ export class SupervisorError extends Error {
     this.code = NAMES.get(errno) ?? `E${errno}`;
   }
 
-  static of(fields: Fields): SupervisorError {
-    return new SupervisorError(fields.i32(1), fields.string(2), fields.string(3), { isAnswer: true });
+  static of({ errno, step, message }: ErrorMessage): SupervisorError {
+    return new SupervisorError(errno, step, message, { isAnswer: true });
   }
 
   static timedOut(step: string, ms: number): SupervisorError {

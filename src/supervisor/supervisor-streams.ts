@@ -1,10 +1,9 @@
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
+import { ATTACH, type Call, CLOSE_STDIN, CONNECT, OPEN_EXEC, RESIZE, WAIT_EXEC } from '../gen/messages.js';
 import { BulkSocket } from './bulk-socket.js';
 import type { FrameConnection } from './frame-connection.js';
-import { bytesField, type Fields, Message } from './frames.js';
-import { bool, integer, string } from './plan-field.js';
 
 const REQUEST_MS = 10_000;
 /** Building the process; the supervisor gives up after 10 s. */
@@ -39,60 +38,46 @@ export class SupervisorStreams {
   ) {}
 
   /** Starts a further process in a running container. With a terminal in its plan there is always a stdout and never a stderr. */
-  async exec(containerId: string, plan: Uint8Array, wanted: WantedStreams): Promise<OpenStreams> {
-    const fields = [string(1, containerId, 'container id'), bytesField(2, plan), ...flags(3, wanted)];
-    return this.#open(await this.#request(Message.OPEN_EXEC, fields, 'exec', OPEN_MS));
+  async exec(id: string, plan: Uint8Array, wanted: WantedStreams): Promise<OpenStreams> {
+    return this.#open(await this.#request(OPEN_EXEC, { id, plan, ...wanted }, OPEN_MS));
   }
 
   /** The exit code of such a process, whenever it ends. To be asked once. */
   async wait(session: number): Promise<number> {
-    const fields = [integer(1, session, 4, 'session')];
-    return (await this.#request(Message.WAIT_EXEC, fields, 'wait', Number.POSITIVE_INFINITY)).i32(1);
+    return (await this.#request(WAIT_EXEC, { session }, Number.POSITIVE_INFINITY)).exitCode;
   }
 
   /** The streams of a container's first process from now on; one that it does not have is undefined. */
-  async attach(containerId: string, wanted: WantedStreams): Promise<OpenStreams> {
-    const fields = [string(1, containerId, 'container id'), ...flags(2, wanted)];
-    return this.#open(await this.#request(Message.ATTACH, fields, 'attach', REQUEST_MS));
+  async attach(id: string, wanted: WantedStreams): Promise<OpenStreams> {
+    return this.#open(await this.#request(ATTACH, { id, ...wanted }, REQUEST_MS));
   }
 
   /** Sets the size of a terminal: that of a process, or with `session` 0 that of the container's first one. */
-  async resize(containerId: string, session: number, width: number, height: number): Promise<void> {
-    const fields = [
-      string(1, containerId, 'container id'),
-      integer(2, session, 4, 'session'),
-      integer(3, width, 4, 'terminal width', 0, 0xffff),
-      integer(4, height, 4, 'terminal height', 0, 0xffff),
-    ];
-    await this.#request(Message.RESIZE, fields, 'resize', REQUEST_MS);
+  async resize(id: string, session: number, width: number, height: number): Promise<void> {
+    await this.#request(RESIZE, { id, session, width, height }, REQUEST_MS);
   }
 
   /** Ends the standard input of a container's first process, as far as nobody attached holds it. */
-  async closeStdin(containerId: string): Promise<void> {
-    await this.#request(Message.CLOSE_STDIN, [string(1, containerId, 'container id')], 'close stdin', REQUEST_MS);
+  async closeStdin(id: string): Promise<void> {
+    await this.#request(CLOSE_STDIN, { id }, REQUEST_MS);
   }
 
   /** A connection to a port of the pod on its loopback interface. */
   async connect(port: number): Promise<BulkSocket> {
-    const fields = [integer(1, port, 4, 'port', 1, 0xffff)];
-    const reply = await this.#request(Message.CONNECT, fields, 'connect', CONNECT_MS);
-    const [fd = -1] = await this.fetch(join(this.directory, 'streams.sock'), reply.u32(1));
+    const { session } = await this.#request(CONNECT, { port }, CONNECT_MS);
+    const [fd = -1] = await this.fetch(join(this.directory, 'streams.sock'), session);
     return new BulkSocket(fd, { writable: true });
   }
 
-  async #open(reply: Fields): Promise<OpenStreams> {
-    const session = reply.u32(1);
+  async #open({ session }: { session: number }): Promise<OpenStreams> {
     const [stdin = -1, stdout = -1, stderr = -1] = await this.fetch(join(this.directory, 'streams.sock'), session);
     return { session, ...wrapAll({ stdin, stdout, stderr }) };
   }
 
-  #request(type: number, fields: Uint8Array[], name: string, deadlineMs: number): Promise<Fields> {
-    return this.connection.request(type, fields, { name, deadlineMs });
+  #request<Q, A>(call: Call<Q, A>, question: Q, deadlineMs: number): Promise<A> {
+    return this.connection.request(call, question, { deadlineMs });
   }
 }
-
-const flags = (first: number, { stdin, stdout, stderr }: WantedStreams): Buffer[] =>
-  [stdin, stdout, stderr].map((flag, index) => bool(first + index, flag));
 
 /** One end of a pipe each. When one cannot be taken over, none is left open. */
 const wrapAll = (fds: Record<'stdin' | 'stdout' | 'stderr', number>): Omit<OpenStreams, 'session'> => {

@@ -55,7 +55,7 @@ static int enter_as(struct builder *b, const char *path, uint32_t uid, uint32_t 
 /* cwd is made when missing (an image's WORKDIR needs no directory), entered, and proven to lie below the root: a working directory that
  * is reached through somebody's descriptor lies outside, and getcwd(2) says "(unreachable)" (CVE-2024-21626). */
 static int enter_cwd(struct builder *b, enum path_make make, uint32_t uid, uint32_t gid) {
-    const char *path = plan_find(b->plan, PLAN_CWD)->path.destination;
+    const char *path = plan_find(b->plan, PLAN_CWD)->cwd.path;
     char at[4096];
     int done = enter(b, path, make);
     if (done < 0 && (errno == EACCES || errno == EPERM)) done = enter_as(b, path, uid, gid);
@@ -151,7 +151,7 @@ static _Noreturn void settle(struct builder *b, const struct plan_credentials *c
  *  - identity comes after everything that needs privilege, the filter last.                                                        */
 static _Noreturn void build_container_child(struct builder *b) {
     const struct plan_credentials *c = &plan_find(b->plan, PLAN_CREDENTIALS)->credentials;
-    bool born_inside = b->env->userns >= 0 && b->namespaces->namespaces.pid == PLAN_PID_CONTAINER;
+    bool born_inside = b->env->userns >= 0 && b->namespaces->namespaces.pid == PLAN_PID_MODE_CONTAINER;
     launch_begin(b, b->env->empty_mntns, b->env->null_fd);
     int first = join(b, b->plan) < 0 ? -1 : born_inside ? first_process_start(b) : 0;
     if (first < 0 || (first == 0 && (prepare(b) < 0 || leave_host(b) < 0 || apply(b, c) < 0 || own_stdio(b, c) < 0 ||
@@ -189,7 +189,8 @@ int build_container(const struct wire_bytes *bytes, const struct build_env *env,
     b.namespaces = plan_find(&plan, PLAN_NAMESPACES);
     uint8_t mode = b.namespaces->namespaces.pid;
     int result = builder_check_terminal(&plan, io, err);
-    if (result == 0 && ((mode == PLAN_PID_POD && env->pod_pidns < 0) || (mode == PLAN_PID_TARGET && target_pidfd < 0)))
+    if (result == 0 &&
+        ((mode == PLAN_PID_MODE_POD && env->pod_pidns < 0) || (mode == PLAN_PID_MODE_TARGET && target_pidfd < 0)))
         result = error_refuse(err, EINVAL, "there is none to join", "namespaces", "pid", "PID namespace");
     if (result == 0 && env->userns >= 0 && b.namespaces->namespaces.host_cgroup)
         result = error_refuse(err, EINVAL, "not to be had in a user namespace", "namespaces", "cgroup",
@@ -198,11 +199,11 @@ int build_container(const struct wire_bytes *bytes, const struct build_env *env,
     launch_probe();
     if (result == 0) result = cgroup_make(&plan, err);
     if (result == 0) {
-        if (mode == PLAN_PID_POD)
+        if (mode == PLAN_PID_MODE_POD)
             b.pid_ns = fcntl(env->pod_pidns, F_DUPFD_CLOEXEC, 3);
-        else if (mode == PLAN_PID_TARGET)
+        else if (mode == PLAN_PID_MODE_TARGET)
             b.pid_ns = target_pid_ns(target_pidfd);
-        result = builder_start(&plan, -1, mode == PLAN_PID_CONTAINER && env->userns < 0, out, err);
+        result = builder_start(&plan, -1, mode == PLAN_PID_MODE_CONTAINER && env->userns < 0, out, err);
         if (result == 0) build_container_child(&b);
         if (result < 0) cgroup_unmake(&plan);
         if (b.pid_ns >= 0) close(b.pid_ns);
@@ -226,7 +227,7 @@ int build_exec(const struct wire_bytes *container_bytes, const struct wire_bytes
     launch_probe();
     int result = builder_check_terminal(&plan, io, err);
     if (result == 0) {
-        if (b.namespaces->namespaces.pid != PLAN_PID_NODE) b.pid_ns = init_pidfd;
+        if (b.namespaces->namespaces.pid != PLAN_PID_MODE_NODE) b.pid_ns = init_pidfd;
         result = builder_start(&container, init_pidfd, false, out, err);
         if (result == 0) build_exec_child(&b, &container, init_pidfd);
     }

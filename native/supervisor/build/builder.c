@@ -13,7 +13,7 @@ int builder_oom_score(struct builder *b) {
     const struct plan_op *op = plan_find(b->plan, PLAN_OOM_SCORE_ADJ);
     char value[16];
     if (!op) return 0;
-    int len = snprintf(value, sizeof value, "%d", op->oom.value);
+    int len = snprintf(value, sizeof value, "%d", op->oom_score_adj.value);
     int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
     /* EACCES: lower than the supervisor may go without CAP_SYS_RESOURCE; the process keeps the supervisor's value. */
     if (fd < 0 || (write(fd, value, (size_t)len) < 0 && errno != EACCES))

@@ -39,7 +39,7 @@ int cgroup_delegate(struct builder *b) {
     if (b->env->userns < 0 || !is_writable(b->plan)) return 0;
     for (uint32_t i = 0; i < b->plan->count; i++) {
         const struct plan_op *op = &b->plan->ops[i];
-        if (!plan_is_own_cgroup(op) || op->cgroup_dir.version != PLAN_CGROUP_V2) continue;
+        if (!plan_is_own_cgroup(op) || op->cgroup_dir.version != PLAN_CGROUP_VERSION_V2) continue;
         int dir = open(op->cgroup_dir.path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (dir < 0 || fchown(dir, b->env->map.uid, b->env->map.gid) < 0 || give_files(dir, &b->env->map) < 0)
             return error_fail(&b->err, errno, "cgroup-dir", op->cgroup_dir.path, "owner of the cgroup");

@@ -15,8 +15,8 @@
 static const char hierarchies[] = "/sys/fs/cgroup/";
 
 static bool is_v1_leaf(const struct plan_op *op) {
-    return op->code == PLAN_CGROUP_DIR && op->cgroup_dir.role == PLAN_CGROUP_LEAF &&
-           op->cgroup_dir.version != PLAN_CGROUP_V2;
+    return op->code == PLAN_CGROUP_DIR && op->cgroup_dir.role == PLAN_CGROUP_ROLE_LEAF &&
+           op->cgroup_dir.version != PLAN_CGROUP_VERSION_V2;
 }
 
 int cgroup_mount_open(struct builder *b, unsigned flags) {

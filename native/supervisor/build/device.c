@@ -41,7 +41,7 @@ static int bind_elsewhere(struct builder *b, const struct plan_op *op) {
 }
 
 static int apply_one(struct builder *b, const struct plan_op *op) {
-    bool node = op->kind == PLAN_KIND_NODE;
+    bool node = op->kind == PLAN_KIND_DEVICE;
     const char *inside = below_dev(node ? op->device.destination : op->symlink.destination), *name;
     if (!inside && node) return bind_elsewhere(b, op);
     if (!inside) {
@@ -63,7 +63,7 @@ static int apply_each(struct builder *b) {
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *op = &b->plan->ops[i];
         if (op->code != PLAN_DEVICE) continue;
-        const char *path = op->kind == PLAN_KIND_NODE ? op->device.destination : op->symlink.destination;
+        const char *path = op->kind == PLAN_KIND_DEVICE ? op->device.destination : op->symlink.destination;
         if (b->dev < 0) return error_refuse(&b->err, EINVAL, "the plan mounts no /dev", plan_step(op), path, "device");
         if (apply_one(b, op) < 0) return error_fail(&b->err, errno, plan_step(op), path, "device");
     }

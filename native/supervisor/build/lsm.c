@@ -33,21 +33,21 @@ static int write_attribute(int proc, const char *name, const char *value, const 
 
 static int apply(struct builder *b, int proc, const struct plan_op *op, bool apparmor) {
     char value[512];
+    const char *label = apparmor ? op->apparmor.profile : op->selinux.label;
     const char *step = plan_step(op),
                *absent = apparmor ? "AppArmor is not enabled on this host" : "SELinux is not enabled on this host";
-    int len = snprintf(value, sizeof value, "%s%s", apparmor ? "exec " : "", op->label.value);
-    if (len >= (int)sizeof value) return error_fail(&b->err, ENAMETOOLONG, step, op->label.value, "label");
+    int len = snprintf(value, sizeof value, "%s%s", apparmor ? "exec " : "", label);
+    if (len >= (int)sizeof value) return error_fail(&b->err, ENAMETOOLONG, step, label, "label");
     const char *name = apparmor ? "self/attr/apparmor/exec" : "self/attr/exec";
-    if (write_attribute(proc, name, value, op->label.value) == 0) return 0;
+    if (write_attribute(proc, name, value, label) == 0) return 0;
     /* EINVAL is a label that the policy does not know, and a kernel without the module; ENOENT from the open one without the file. */
     if (errno == ENOENT && apparmor && access("/sys/module/apparmor", F_OK) < 0)
-        return error_refuse(&b->err, ENOTSUP, absent, step, op->label.value, "profile");
+        return error_refuse(&b->err, ENOTSUP, absent, step, label, "profile");
     if (errno == EINVAL && !apparmor)
-        return error_refuse(&b->err, EINVAL, "no label that this host's policy knows", step, op->label.value,
-                            "SELinux label");
+        return error_refuse(&b->err, EINVAL, "no label that this host's policy knows", step, label, "SELinux label");
     if (errno == EINVAL || (errno == ENOENT && !apparmor))
-        return error_refuse(&b->err, ENOTSUP, absent, step, op->label.value, "label");
-    return error_fail(&b->err, errno, step, op->label.value, apparmor ? "AppArmor profile" : "SELinux label");
+        return error_refuse(&b->err, ENOTSUP, absent, step, label, "label");
+    return error_fail(&b->err, errno, step, label, apparmor ? "AppArmor profile" : "SELinux label");
 }
 
 int lsm_open(struct builder *b) {

@@ -21,7 +21,7 @@ static bool is_null(int fd) {
 
 static bool plan_makes_null(const struct plan *plan) {
     for (uint32_t i = 0; i < plan->count; i++)
-        if (plan->ops[i].code == PLAN_DEVICE && plan->ops[i].kind == PLAN_KIND_NODE &&
+        if (plan->ops[i].code == PLAN_DEVICE && plan->ops[i].kind == PLAN_KIND_DEVICE &&
             strcmp(plan->ops[i].device.destination, "/dev/null") == 0)
             return true;
     return false;
@@ -75,10 +75,10 @@ int mask_apply_all(struct builder *b) {
         struct stat st;
         int fd;
         if (op->code != PLAN_MASK) continue;
-        if (open_object(b, op->path.destination, &fd) < 0 || (fd >= 0 && fstat(fd, &st) < 0))
-            return error_fail(&b->err, errno, "mask", op->path.destination, "masked path");
+        if (open_object(b, op->mask.destination, &fd) < 0 || (fd >= 0 && fstat(fd, &st) < 0))
+            return error_fail(&b->err, errno, "mask", op->mask.destination, "masked path");
         if (fd >= 0 && (S_ISDIR(st.st_mode) ? cover_directory(b, fd) : cover_file(b, fd)) < 0)
-            return error_fail(&b->err, errno, "mask", op->path.destination, "masked path");
+            return error_fail(&b->err, errno, "mask", op->mask.destination, "masked path");
     }
     return 0;
 }
@@ -88,9 +88,9 @@ int readonly_apply_all(struct builder *b) {
         const struct plan_op *op = &b->plan->ops[i];
         int fd;
         if (op->code != PLAN_READONLY) continue;
-        if (open_object(b, op->path.destination, &fd) < 0 ||
+        if (open_object(b, op->readonly.destination, &fd) < 0 ||
             (fd >= 0 && mount_over(fd, fd, K_MOUNT_ATTR_RDONLY, AT_RECURSIVE) < 0))
-            return error_fail(&b->err, errno, "readonly", op->path.destination, "read-only path");
+            return error_fail(&b->err, errno, "readonly", op->readonly.destination, "read-only path");
     }
     return 0;
 }

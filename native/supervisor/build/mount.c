@@ -16,8 +16,9 @@
 #include "build/propagation.h"
 #include "build/relabel.h"
 
-static const uint64_t propagation_bits[] = {
-    [PLAN_PRIVATE] = MS_PRIVATE, [PLAN_SLAVE] = MS_SLAVE, [PLAN_SHARED] = MS_SHARED};
+static const uint64_t propagation_bits[] = {[PLAN_PROPAGATION_PRIVATE] = MS_PRIVATE,
+                                            [PLAN_PROPAGATION_SLAVE] = MS_SLAVE,
+                                            [PLAN_PROPAGATION_SHARED] = MS_SHARED};
 
 int mount_options(int fs, const struct plan_strings *options) {
     for (uint32_t i = 0; options && i < options->count; i++) {
@@ -62,7 +63,7 @@ static int set_attributes(int fd, const struct plan_op *op) {
 
 /* What was checked is what is cloned: one descriptor. */
 static int open_source(struct builder *b, struct plan_op *op) {
-    if (op->bind.propagation == PLAN_PRIVATE) {
+    if (op->bind.propagation == PLAN_PROPAGATION_PRIVATE) {
         op->fd = k_open_tree(AT_FDCWD, op->bind.source, K_OPEN_TREE_CLONE | AT_RECURSIVE);
     } else {
         int source = openat(AT_FDCWD, op->bind.source, O_PATH | O_CLOEXEC);
@@ -112,7 +113,7 @@ int mount_open_sources(struct builder *b) {
 }
 
 int mount_open_proc(struct builder *b) {
-    if (b->pid_ns < 0 && b->namespaces->namespaces.pid == PLAN_PID_CONTAINER) return 0;
+    if (b->pid_ns < 0 && b->namespaces->namespaces.pid == PLAN_PID_MODE_CONTAINER) return 0;
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *op = &b->plan->ops[i];
         if (op->code != PLAN_MOUNT || op->kind != PLAN_KIND_MOUNT || strcmp(op->mount.type, "proc") != 0) continue;
@@ -142,30 +143,12 @@ static bool at_or_below(const char *path, const char *base) {
     return strncmp(path, base, len) == 0 && (path[len] == 0 || path[len] == '/');
 }
 
-/* Files of procfs that a container may be shown another version of; the list runc allows (CVE-2019-16884). */
-static bool proc_file_allowed(const char *path) {
-    static const char *const files[] = {"/proc/cpuinfo",
-                                        "/proc/diskstats",
-                                        "/proc/meminfo",
-                                        "/proc/stat",
-                                        "/proc/swaps",
-                                        "/proc/uptime",
-                                        "/proc/loadavg",
-                                        "/proc/slabinfo",
-                                        "/proc/net/dev",
-                                        "/proc/sys/kernel/ns_last_pid",
-                                        "/proc/sys/crypto/fips_enabled"};
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        if (strcmp(path, files[i]) == 0) return true;
-    return false;
-}
-
 /* The place of a detached mount, made when missing as what the mount's root is. */
 static int open_target(struct builder *b, const struct plan_op *op, const char *path) {
     const char *step = plan_step(op);
     struct stat source, target;
     struct statfs fs;
-    if (at_or_below(path, "/proc") && !proc_file_allowed(path))
+    if (at_or_below(path, "/proc") && !plan_mountable_proc(path))
         return error_refuse(&b->err, EPERM, "not allowed at or below /proc", step, path, "mount destination");
     if (fstat(op->fd, &source) < 0) return error_fail(&b->err, errno, step, path, "mount source");
     int fd = path_in_root(b->root, path, S_ISDIR(source.st_mode) ? PATH_MAKE_DIRECTORY : PATH_MAKE_FILE);
@@ -174,7 +157,7 @@ static int open_target(struct builder *b, const struct plan_op *op, const char *
     if (S_ISDIR(source.st_mode) != S_ISDIR(target.st_mode))
         return error_fail(&b->err, S_ISDIR(source.st_mode) ? ENOTDIR : EISDIR, step, path, "mount destination");
     /* A name elsewhere that leads into procfs is the same destination (CVE-2019-16884, CVE-2025-52881). */
-    if (fs.f_type == K_PROC_SUPER_MAGIC && !proc_file_allowed(path))
+    if (fs.f_type == K_PROC_SUPER_MAGIC && !plan_mountable_proc(path))
         return error_refuse(&b->err, EPERM, "not allowed at or below /proc", step, path, "mount destination");
     return fd;
 }

@@ -61,8 +61,8 @@ int propagation_end(const char *path) {
 
 int propagation_check(struct builder *b, const struct plan_op *op, int fd) {
     uint64_t id;
-    if (op->bind.propagation == PLAN_PRIVATE) return 0;
-    bool slave = op->bind.propagation == PLAN_SLAVE;
+    if (op->bind.propagation == PLAN_PROPAGATION_PRIVATE) return 0;
+    bool slave = op->bind.propagation == PLAN_PROPAGATION_SLAVE;
     if (mount_id(fd, &id) && look_up(id, slave) == 1) return 0;
     /* Carried out it would be a private mount, and nobody would be told: containerd and CRI-O refuse it too. */
     return error_refuse(&b->err, EINVAL,

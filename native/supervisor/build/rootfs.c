@@ -105,7 +105,7 @@ int rootfs_pivot(struct builder *b) {
 int rootfs_seal(struct builder *b) {
     const struct plan_op *op = plan_find(b->plan, PLAN_ROOTFS);
     struct k_mount_attr attr = {.attr_set = op->rootfs.readonly ? K_MOUNT_ATTR_RDONLY : 0};
-    if (op->rootfs.propagation == PLAN_SHARED) attr.propagation = MS_SHARED;
+    if (op->rootfs.propagation == PLAN_PROPAGATION_SHARED) attr.propagation = MS_SHARED;
     if ((attr.attr_set || attr.propagation) && k_mount_setattr(b->root, 0, &attr) < 0)
         return error_fail(&b->err, errno, "rootfs", "/", "read-only root");
     return 0;

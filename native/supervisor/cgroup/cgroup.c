@@ -50,7 +50,7 @@ static int write_file(const char *path, const char *value) {
 static bool is_cgroup(const char *path, uint8_t version) {
     struct statfs fs;
     return statfs(path, &fs) == 0 &&
-           fs.f_type == (version == PLAN_CGROUP_V2 ? K_CGROUP2_SUPER_MAGIC : K_CGROUP_SUPER_MAGIC);
+           fs.f_type == (version == PLAN_CGROUP_VERSION_V2 ? K_CGROUP2_SUPER_MAGIC : K_CGROUP_SUPER_MAGIC);
 }
 
 static bool is_blank(const char *value) { return value[0] == '\n' || value[0] == 0; }
@@ -96,7 +96,7 @@ static int make_path(char *path, uint8_t version) {
             errno = ENOTSUP;
             return -1;
         }
-        if (version == PLAN_CGROUP_V1_CPUSET && inherit_cpuset(path, fresh) < 0) return -1;
+        if (version == PLAN_CGROUP_VERSION_V1_CPUSET && inherit_cpuset(path, fresh) < 0) return -1;
         size_t end = strlen(path);
         if (end == len) return 0;
         path[end] = '/';
@@ -126,7 +126,7 @@ static void enable_controllers(const char *path, const char *wanted) {
         p += len;
     }
     snprintf(parent, sizeof parent, "%.*s", (int)(slash - path), path);
-    if (!missing[0] || !is_cgroup(parent, PLAN_CGROUP_V2)) return;
+    if (!missing[0] || !is_cgroup(parent, PLAN_CGROUP_VERSION_V2)) return;
     enable_controllers(parent, missing);
     snprintf(file, sizeof file, "%s/cgroup.subtree_control", parent);
     for (const char *p = missing; *p; p += strspn(p, " ")) {
@@ -150,12 +150,12 @@ static int make_dir(const struct plan_op *op, struct error *err) {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s", op->cgroup_dir.path);
     for (size_t len = strlen(path); len > 1 && path[len - 1] == '/'; len--) path[len - 1] = 0;
-    bool scope = op->cgroup_dir.role == PLAN_CGROUP_SCOPE;
+    bool scope = op->cgroup_dir.role == PLAN_CGROUP_ROLE_SCOPE;
     if (scope && !is_cgroup(path, op->cgroup_dir.version))
         return error_refuse(err, ENOENT, "no such scope, systemd has removed it", "cgroup-dir", path, "cgroup");
     if (scope || make_path(path, op->cgroup_dir.version) == 0) {
         if (op->cgroup_dir.controllers) enable_controllers(path, op->cgroup_dir.controllers);
-        return op->cgroup_dir.version == PLAN_CGROUP_V2 ? check_domain(path, err) : 0;
+        return op->cgroup_dir.version == PLAN_CGROUP_VERSION_V2 ? check_domain(path, err) : 0;
     }
     if (errno == ENOTSUP)
         return error_refuse(err, ENOTSUP, "not a cgroup hierarchy of this version", "cgroup-dir", op->cgroup_dir.path,
@@ -206,7 +206,7 @@ int cgroup_make(const struct plan *plan, struct error *err) {
 }
 
 static bool is_own(const struct plan_op *op, bool v2) {
-    return plan_is_own_cgroup(op) && (op->cgroup_dir.version == PLAN_CGROUP_V2) == v2;
+    return plan_is_own_cgroup(op) && (op->cgroup_dir.version == PLAN_CGROUP_VERSION_V2) == v2;
 }
 
 int cgroup_join_v1(const struct plan *plan, struct error *err) {

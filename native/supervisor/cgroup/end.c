@@ -114,7 +114,7 @@ static void each_own(const struct wire_bytes *bytes, void (*each)(int dir, bool 
     for (uint32_t i = 0; i < plan.count; i++) {
         const struct plan_op *op = &plan.ops[i];
         int dir = plan_is_own_cgroup(op) ? open_dir(AT_FDCWD, op->cgroup_dir.path) : -1;
-        if (dir >= 0) each(dir, op->cgroup_dir.version == PLAN_CGROUP_V2, context);
+        if (dir >= 0) each(dir, op->cgroup_dir.version == PLAN_CGROUP_VERSION_V2, context);
     }
     plan_free(&plan);
 }
@@ -168,7 +168,7 @@ int cgroup_unmake(const struct plan *plan) {
         const struct plan_op *op = &plan->ops[i];
         if (!plan_is_own_cgroup(op)) continue;
         /* systemd looks at an empty scope itself: one that vanished under it would stay in its books. */
-        bool scope = op->cgroup_dir.role == PLAN_CGROUP_SCOPE;
+        bool scope = op->cgroup_dir.role == PLAN_CGROUP_ROLE_SCOPE;
         if (scope ? cgroup_is_populated(op->cgroup_dir.path) : remove_leaf(op->cgroup_dir.path) < 0) result = -1;
     }
     return result;

@@ -37,9 +37,9 @@ bool cgroup_is_populated(const char *directory) {
 
 static bool read_kills(const struct plan_op *op, struct cgroup_report *out) {
     const char *directory = op->cgroup_dir.path, *slash = strrchr(directory, '/');
-    bool v2 = op->cgroup_dir.version == PLAN_CGROUP_V2;
+    bool v2 = op->cgroup_dir.version == PLAN_CGROUP_VERSION_V2;
     char path[PATH_SIZE + 32];
-    if (op->cgroup_dir.role == PLAN_CGROUP_SCOPE && slash) {
+    if (op->cgroup_dir.role == PLAN_CGROUP_ROLE_SCOPE && slash) {
         out->scope = true;
         snprintf(path, sizeof path, "%.*s/memory.events", (int)(slash - directory), directory);
         read_key(path, "oom_kill", &out->parent_kills);

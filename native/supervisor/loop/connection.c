@@ -189,9 +189,9 @@ void reply_empty(struct connection *c, uint16_t request_type, uint32_t tag) {
 void reply_error(struct connection *c, uint32_t tag, const struct error *err) {
     struct wire_writer w;
     message_begin(c, &w, MESSAGE_ERROR, tag);
-    wire_put_i32(&w, 1, err->error);
-    wire_put_string(&w, 2, err->step);
-    wire_put_string(&w, 3, err->detail);
+    wire_put_i32(&w, FIELD_ERROR_ERRNO, err->error);
+    wire_put_string(&w, FIELD_ERROR_STEP, err->step);
+    wire_put_string(&w, FIELD_ERROR_MESSAGE, err->detail);
     message_send(c, &w);
 }
 

@@ -56,7 +56,7 @@ static bool read_namespaces(const struct wire_bytes *op, struct plan_facts *out)
         if (field.id == 1 && !wire_u8(&field, &mode)) return false;
         if (field.id == 2 && !wire_string(&field, out->target_id, sizeof out->target_id)) return false;
     }
-    out->target = mode == PLAN_PID_TARGET;
+    out->target = mode == PLAN_PID_MODE_TARGET;
     return more == 0;
 }
 

@@ -9,141 +9,60 @@
 #include "base/error.h"
 #include "plan/plan_check.h"
 
-#define PATH_LIMIT 4096u
-#define STRING_LIMIT (128u * 1024) /* MAX_ARG_STRLEN: what execve takes as one string */
+enum field_type {
+    U8,
+    U16,
+    U32,
+    U64,
+    I32,
+    FLAGS,
+    STRING,
+    STRINGS,
+    FILE_SYSTEM,
+    PATH,
+    PATHS,
+    PLAIN_PATH,
+    PLAIN_PATHS,
+    BYTES
+};
 
-enum field_type { U8, U16, U32, U64, I32, STRING, PATH, STRINGS, BYTES };
-
-/* One field of an operation and where it goes. */
+/* One field of an operation and where it goes. `min` and `max` bound a number, the pieces of `unit` bytes, the length of a string from
+ * below, how often one may repeat from below; `max` of flags is all of them. */
 struct field_shape {
-    uint8_t id, type, optional;
+    uint8_t id, type, optional, unit;
     uint16_t offset;
+    int64_t min, max;
 };
 
 struct op_shape {
     uint16_t code;
     uint8_t kind; /* 0: the operation has no kind */
     const char *step;
-    struct field_shape fields[11];
+    uint8_t first, count; /* of field_shapes */
+    struct {
+        uint16_t min, max;
+    } times[PLAN_OF_KEPT];
 };
 
-#define AT(member) offsetof(struct plan_op, member)
-
-static const struct op_shape shapes[] = {
-    {PLAN_CGROUP_DIR,
-     0,
-     "cgroup-dir",
-     {{1, PATH, 0, AT(cgroup_dir.path)},
-      {2, U8, 0, AT(cgroup_dir.version)},
-      {3, U8, 0, AT(cgroup_dir.role)},
-      {4, STRING, 1, AT(cgroup_dir.controllers)}}},
-    {PLAN_CGROUP_WRITE,
-     0,
-     "cgroup-write",
-     {{1, PATH, 0, AT(cgroup_write.path)},
-      {2, STRING, 0, AT(cgroup_write.value)},
-      {3, U8, 0, AT(cgroup_write.optional)}}},
-    {PLAN_CGROUP_DEVICES,
-     0,
-     "cgroup-devices",
-     {{1, PATH, 0, AT(cgroup_devices.path)}, {2, BYTES, 0, AT(cgroup_devices.program)}}},
-    {PLAN_OOM_SCORE_ADJ, 0, "oom-score-adj", {{1, I32, 0, AT(oom.value)}}},
-    {PLAN_NAMESPACES,
-     0,
-     "namespaces",
-     {{1, U8, 0, AT(namespaces.pid)}, {2, STRING, 1, AT(namespaces.target)}, {3, U8, 0, AT(namespaces.host_cgroup)}}},
-    {PLAN_RLIMIT,
-     0,
-     "rlimit",
-     {{1, U32, 0, AT(rlimit.resource)}, {2, U64, 0, AT(rlimit.soft)}, {3, U64, 0, AT(rlimit.hard)}}},
-    {PLAN_RUNTIME,
-     0,
-     "runtime",
-     {{1, PATH, 0, AT(runtime.path)},
-      {2, PATH, 0, AT(runtime.bundle)},
-      {3, PATH, 0, AT(runtime.root)},
-      {4, PATH, 1, AT(runtime.hidden)},
-      {5, U8, 1, AT(runtime.systemd)}}},
-    {PLAN_ROOTFS,
-     0,
-     "rootfs",
-     {{1, STRINGS, 0, AT(rootfs.lower)},
-      {2, PATH, 0, AT(rootfs.upper)},
-      {3, PATH, 0, AT(rootfs.work)},
-      {4, U8, 0, AT(rootfs.readonly)},
-      {5, U8, 0, AT(rootfs.propagation)},
-      {10, PATH, 1, AT(rootfs.base)},
-      {11, STRING, 1, AT(rootfs.label)}}},
-    {PLAN_MOUNT,
-     PLAN_KIND_MOUNT,
-     "mount",
-     {{2, STRING, 0, AT(mount.type)},
-      {3, PATH, 0, AT(mount.destination)},
-      {4, STRINGS, 0, AT(mount.options)},
-      {5, U32, 0, AT(mount.flags)}}},
-    {PLAN_MOUNT,
-     PLAN_KIND_BIND,
-     "bind",
-     {{2, PATH, 0, AT(bind.source)},
-      {3, PATH, 0, AT(bind.destination)},
-      {5, U32, 0, AT(bind.flags)},
-      {6, U8, 0, AT(bind.recursive_readonly)},
-      {7, U8, 0, AT(bind.propagation)},
-      {10, U8, 1, AT(bind.idmap)},
-      {11, STRING, 1, AT(bind.label)}}},
-    {PLAN_MOUNT,
-     PLAN_KIND_IMAGE,
-     "image",
-     {{2, STRINGS, 0, AT(image.lower)},
-      {3, PATH, 0, AT(image.destination)},
-      {4, STRING, 1, AT(image.sub_path)},
-      {5, U32, 0, AT(image.flags)},
-      {11, STRING, 1, AT(image.label)}}},
-    {PLAN_DEVICE,
-     PLAN_KIND_NODE,
-     "device",
-     {{2, PATH, 0, AT(device.destination)},
-      {3, U8, 0, AT(device.type)},
-      {4, U32, 0, AT(device.major)},
-      {5, U32, 0, AT(device.minor)},
-      {6, U32, 0, AT(device.mode)},
-      {7, U32, 0, AT(device.uid)},
-      {8, U32, 0, AT(device.gid)}}},
-    {PLAN_DEVICE,
-     PLAN_KIND_SYMLINK,
-     "symlink",
-     {{2, PATH, 0, AT(symlink.destination)}, {3, STRING, 0, AT(symlink.target)}}},
-    {PLAN_MASK, 0, "mask", {{1, PATH, 0, AT(path.destination)}}},
-    {PLAN_READONLY, 0, "readonly", {{1, PATH, 0, AT(path.destination)}}},
-    {PLAN_TERMINAL, 0, "terminal", {{1, U16, 0, AT(terminal.width)}, {2, U16, 0, AT(terminal.height)}}},
-    {PLAN_CWD, 0, "cwd", {{1, PATH, 0, AT(path.destination)}}},
-    {PLAN_APPARMOR, 0, "apparmor", {{1, STRING, 0, AT(label.value)}}},
-    {PLAN_SELINUX, 0, "selinux", {{1, STRING, 0, AT(label.value)}}},
-    {PLAN_CREDENTIALS,
-     0,
-     "credentials",
-     {{1, U32, 0, AT(credentials.uid)},
-      {2, U32, 0, AT(credentials.gid)},
-      {3, BYTES, 0, AT(credentials.groups)},
-      {4, U64, 0, AT(credentials.bounding)},
-      {5, U64, 0, AT(credentials.effective)},
-      {6, U64, 0, AT(credentials.permitted)},
-      {7, U64, 0, AT(credentials.inheritable)},
-      {8, U64, 0, AT(credentials.ambient)},
-      {9, U8, 0, AT(credentials.no_new_privileges)},
-      {10, U32, 0, AT(credentials.umask)}}},
-    {PLAN_SECCOMP, 0, "seccomp", {{1, BYTES, 0, AT(seccomp.filter)}, {2, U32, 0, AT(seccomp.flags)}}},
-    {PLAN_RUNTIME_PROCESS, 0, "runtime", {{1, BYTES, 0, AT(runtime_process.json)}}},
-    {PLAN_EXEC, 0, "exec", {{1, STRINGS, 0, AT(exec.argv)}, {2, STRINGS, 0, AT(exec.env)}}},
-};
+#include <gen/plan_shapes.h>
 
 static const struct op_shape *shape_of(uint16_t code, uint8_t kind) {
-    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++)
-        if (shapes[i].code == code && shapes[i].kind == kind) return &shapes[i];
+    for (size_t i = 0; i < sizeof op_shapes / sizeof op_shapes[0]; i++)
+        if (op_shapes[i].code == code && op_shapes[i].kind == kind) return &op_shapes[i];
     return NULL;
 }
 
-bool plan_has_kind(uint16_t code) { return code == PLAN_MOUNT || code == PLAN_DEVICE; }
+static bool has_kind(uint16_t code) { return code == PLAN_MOUNT || code == PLAN_DEVICE; }
+
+static bool listed(const char *word, const char *const *list, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(word, list[i]) == 0) return true;
+    return false;
+}
+
+bool plan_mountable_proc(const char *path) {
+    return listed(path, mountable_proc, sizeof mountable_proc / sizeof mountable_proc[0]);
+}
 
 const char *plan_step(const struct plan_op *op) {
     const struct op_shape *shape = shape_of(op->code, op->kind);
@@ -172,29 +91,64 @@ static struct wire_bytes keep_bytes(struct arena *a, const struct wire_field *f)
     return kept;
 }
 
-bool plan_good_path(const char *s) { return s && s[0] == '/' && strlen(s) < PATH_LIMIT; }
+static bool good_path(const char *s) { return s[0] == '/' && strlen(s) <= LIMIT_PATH; }
 
-static bool decode_value(const struct wire_field *f, uint8_t type, void *to, struct arena *a) {
-    switch (type) {
+static bool decode_number(const struct wire_field *f, const struct field_shape *shape, void *to) {
+    int64_t value;
+    switch (shape->type) {
     case U8:
-        return wire_u8(f, to);
+        if (!wire_u8(f, to)) return false;
+        value = *(uint8_t *)to;
+        break;
     case U16:
-        return wire_u16(f, to);
-    case U32:
-        return wire_u32(f, to);
+        if (!wire_u16(f, to)) return false;
+        value = *(uint16_t *)to;
+        break;
+    case I32:
+        if (!wire_i32(f, to)) return false;
+        value = *(int32_t *)to;
+        break;
     case U64:
         return wire_u64(f, to);
-    case I32:
-        return wire_i32(f, to);
-    case BYTES:
-        *(struct wire_bytes *)to = keep_bytes(a, f);
-        return true;
     default:
-        break;
+        if (!wire_u32(f, to)) return false;
+        value = *(uint32_t *)to;
+        if (shape->type == FLAGS) return (value & ~shape->max) == 0;
     }
-    const char *s = f->value.len < STRING_LIMIT ? keep_string(a, f) : NULL;
-    if (!s || (type == PATH && !plan_good_path(s))) return false;
-    if (type == STRINGS) {
+    return value >= shape->min && value <= shape->max;
+}
+
+static bool good_text(const char *s, const struct field_shape *shape) {
+    switch (shape->type) {
+    case FILE_SYSTEM:
+        return listed(s, file_systems, sizeof file_systems / sizeof file_systems[0]);
+    case PATH:
+    case PATHS:
+        return good_path(s);
+    case PLAIN_PATH:
+    case PLAIN_PATHS:
+        return good_path(s) && !plan_has_dotdot(s);
+    case STRING:
+        return (int64_t)strlen(s) >= shape->min;
+    default:
+        return true;
+    }
+}
+
+static bool is_list(const struct field_shape *shape) {
+    return shape->type == STRINGS || shape->type == PATHS || shape->type == PLAIN_PATHS;
+}
+
+static bool decode_value(const struct wire_field *f, const struct field_shape *shape, void *to, struct arena *a) {
+    if (shape->type == BYTES) {
+        *(struct wire_bytes *)to = keep_bytes(a, f);
+        uint32_t count = shape->unit ? f->value.len / shape->unit : 0;
+        return !shape->unit || (f->value.len % shape->unit == 0 && count >= shape->min && count <= shape->max);
+    }
+    if (shape->type < STRING) return decode_number(f, shape, to);
+    const char *s = f->value.len <= LIMIT_STRING ? keep_string(a, f) : NULL;
+    if (!s || !good_text(s, shape)) return false;
+    if (is_list(shape)) {
         ((struct plan_strings *)to)->at[((struct plan_strings *)to)->count++] = s;
         return true;
     }
@@ -203,25 +157,39 @@ static bool decode_value(const struct wire_field *f, uint8_t type, void *to, str
 }
 
 static const struct field_shape *field_of(const struct op_shape *shape, uint16_t id) {
-    for (size_t i = 0; i < sizeof shape->fields / sizeof shape->fields[0] && shape->fields[i].id; i++)
-        if (shape->fields[i].id == id) return &shape->fields[i];
+    for (const struct field_shape *f = field_shapes + shape->first; f < field_shapes + shape->first + shape->count; f++)
+        if (f->id == id) return f;
     return NULL;
 }
 
 /* Lists are contiguous: room for each is taken by counting its fields first. */
 static void take_lists(const struct op_shape *shape, const struct wire_bytes *bytes, struct plan_op *op,
                        struct arena *a) {
-    for (size_t i = 0; i < sizeof shape->fields / sizeof shape->fields[0] && shape->fields[i].id; i++) {
-        if (shape->fields[i].type != STRINGS) continue;
-        struct plan_strings *list = (void *)((char *)op + shape->fields[i].offset);
+    for (unsigned i = shape->first; i < shape->first + shape->count; i++) {
+        if (!is_list(&field_shapes[i])) continue;
+        struct plan_strings *list = (void *)((char *)op + field_shapes[i].offset);
         struct wire_reader r;
         struct wire_field f;
         list->at = a->list;
         wire_reader_init(&r, bytes->data, bytes->len);
         while (wire_next(&r, &f) == 1)
-            if (f.id == shape->fields[i].id) a->list++;
+            if (f.id == field_shapes[i].id) a->list++;
         a->list++; /* the NULL that ends it */
     }
+}
+
+/* Everything that must be there is, and as often as it must. */
+static bool is_complete(const struct op_shape *shape, const struct plan_op *op, uint32_t seen) {
+    for (unsigned i = shape->first; i < shape->first + shape->count; i++) {
+        const struct field_shape *field = &field_shapes[i];
+        if (is_list(field)) {
+            if (((const struct plan_strings *)(const void *)((const char *)op + field->offset))->count < field->min)
+                return false;
+        } else if (!field->optional && !(seen >> field->id & 1)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool decode_op(const struct wire_field *op_field, struct plan_op *op, struct arena *a) {
@@ -230,7 +198,7 @@ static bool decode_op(const struct wire_field *op_field, struct plan_op *op, str
     uint32_t seen = 0;
     *op = (struct plan_op){.code = op_field->id, .fd = -1};
     wire_reader_init(&r, op_field->value.data, op_field->value.len);
-    if (plan_has_kind(op->code) && (wire_next(&r, &f) != 1 || f.id != 1 || !wire_u8(&f, &op->kind) || op->kind == 0))
+    if (has_kind(op->code) && (wire_next(&r, &f) != 1 || f.id != 1 || !wire_u8(&f, &op->kind) || op->kind == 0))
         return false;
     const struct op_shape *shape = shape_of(op->code, op->kind);
     if (!shape) return false;
@@ -238,14 +206,11 @@ static bool decode_op(const struct wire_field *op_field, struct plan_op *op, str
     int more;
     while ((more = wire_next(&r, &f)) == 1) {
         const struct field_shape *field = field_of(shape, f.id);
-        if (!field || (field->type != STRINGS && seen >> field->id & 1)) return false;
+        if (!field || (!is_list(field) && seen >> field->id & 1)) return false;
         seen |= 1u << field->id;
-        if (!decode_value(&f, field->type, (char *)op + field->offset, a)) return false;
+        if (!decode_value(&f, field, (char *)op + field->offset, a)) return false;
     }
-    for (size_t i = 0; i < sizeof shape->fields / sizeof shape->fields[0] && shape->fields[i].id; i++)
-        if (!shape->fields[i].optional && shape->fields[i].type != STRINGS && !(seen >> shape->fields[i].id & 1))
-            return false;
-    return more == 0;
+    return more == 0 && is_complete(shape, op, seen);
 }
 
 /* Operations and fields of a plan, and whether it is framed at all. */
@@ -294,6 +259,20 @@ void plan_idle(void) {
     if (scratch_plans == 0) madvise(scratch, sizeof scratch, MADV_DONTNEED);
 }
 
+/* How often an operation is there. */
+static int check_times(const struct plan *plan, enum plan_purpose purpose, struct error *err) {
+    for (size_t i = 0; purpose != PLAN_OF_KEPT && i < sizeof op_shapes / sizeof op_shapes[0]; i++) {
+        const struct op_shape *shape = &op_shapes[i];
+        uint32_t found = 0;
+        for (uint32_t n = 0; n < plan->count; n++)
+            found += plan->ops[n].code == shape->code && plan->ops[n].kind == shape->kind;
+        if (found < shape->times[purpose].min || found > shape->times[purpose].max)
+            return error_refuse(err, EINVAL, found ? "too many, or not allowed here" : "missing", "plan", shape->step,
+                                "operation");
+    }
+    return 0;
+}
+
 int plan_decode(const struct wire_bytes *bytes, enum plan_purpose purpose, struct plan *out, struct error *err) {
     uint32_t ops, fields;
     *out = (struct plan){0};
@@ -319,7 +298,7 @@ int plan_decode(const struct wire_bytes *bytes, enum plan_purpose purpose, struc
         }
         last = f.id;
     }
-    if (plan_check_counts(out, purpose, err) < 0) {
+    if (check_times(out, purpose, err) < 0) {
         plan_free(out);
         return -1;
     }

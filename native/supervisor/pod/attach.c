@@ -219,9 +219,9 @@ int attach_open(const struct request *r, struct container *c, struct error *err)
     if (c->state != CONTAINER_RUNNING) return error_set(err, EBUSY, "attach", "container is not running: %s", c->id);
     struct attachment *a = allocate();
     if (!a) return error_set(err, EAGAIN, "attach", "a pod has at most %u attached clients", ATTACHMENTS_MAX);
-    bool done = !request_u8(r, 2) || add_input(a, c, &offered[0]) == 0;
+    bool done = !request_u8(r, FIELD_ATTACH_STDIN) || add_input(a, c, &offered[0]) == 0;
     for (int i = 0; i < 2 && done; i++)
-        done = !request_u8(r, 3 + (unsigned)i) || c->output[i].source.fd < 0 ||
+        done = !request_u8(r, FIELD_ATTACH_STDOUT + (unsigned)i) || c->output[i].source.fd < 0 ||
                add_output(&a->output[i], &offered[1 + i]) == 0;
     if (!done) error_set(err, errno, "attach", "streams of container %s", c->id);
     if (done) a->container = c;
@@ -237,7 +237,7 @@ int attach_open(const struct request *r, struct container *c, struct error *err)
     }
     release_if_over(a); /* the pipe of an input alone is all the daemon's */
     message_begin(connection, &w, REQUEST_ATTACH | MESSAGE_REPLY, r->tag);
-    wire_put_u32(&w, 1, number);
+    wire_put_u32(&w, FIELD_ATTACH_REPLY_SESSION, number);
     message_send(connection, &w);
     return 1;
 }

@@ -319,14 +319,14 @@ static int build(struct container *c, const struct wire_bytes *plan, const struc
 int container_create(const struct request *r, const char *id, struct error *err) {
     struct plan_facts facts;
     if (container_find(id)) return error_set(err, EEXIST, "create", "container %s", id);
-    if (plan_facts_read(&r->field[4], &facts, err) < 0) return -1;
+    if (plan_facts_read(&r->field[FIELD_CREATE_PLAN], &facts, err) < 0) return -1;
     struct container *c = allocate();
     if (!c) return error_set(err, ENFILE, "create", "a pod holds at most %u containers", CONTAINERS_MAX);
     memset(c, 0, offsetof(struct container, log));
     snprintf(c->id, sizeof c->id, "%s", id);
     c->state = CONTAINER_CREATING;
     c->create_tag = r->tag;
-    c->stdin_once = request_u8(r, 5);
+    c->stdin_once = request_u8(r, FIELD_CREATE_STDIN_ONCE);
     c->terminal = facts.terminal;
     c->filtered = facts.filtered;
     process_init(&c->process);
@@ -336,11 +336,11 @@ int container_create(const struct request *r, const char *id, struct error *err)
     c->process.on_ended = on_ended;
     container_io_init(c, (size_t)(c - containers));
     int done = 0;
-    if (!request_string(r, 2, c->log.path, sizeof c->log.path))
+    if (!request_string(r, FIELD_CREATE_LOG_PATH, c->log.path, sizeof c->log.path))
         done = error_set(err, ENAMETOOLONG, "log", "log path of container %s", id);
-    if (done == 0 && kept_plan_live(&r->field[4], &c->kept) < 0)
+    if (done == 0 && kept_plan_live(&r->field[FIELD_CREATE_PLAN], &c->kept) < 0)
         done = error_set(err, ENOMEM, "create", "plan of container %s", id);
-    if (done == 0) done = build(c, &r->field[4], &facts, request_u8(r, 3), err);
+    if (done == 0) done = build(c, &r->field[FIELD_CREATE_PLAN], &facts, request_u8(r, FIELD_CREATE_STDIN), err);
     placeholder_end(id); /* the container is in its cgroup now, or never will be */
     if (done < 0) {
         discard(c);

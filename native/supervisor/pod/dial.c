@@ -57,7 +57,7 @@ static void succeed(struct dial *d) {
         reply_errno(connection, d->tag, EAGAIN, "connect", "too many streams wait to be fetched");
     else {
         message_begin(connection, &w, REQUEST_CONNECT | MESSAGE_REPLY, d->tag);
-        wire_put_u32(&w, 1, number);
+        wire_put_u32(&w, FIELD_CONNECT_REPLY_SESSION, number);
         message_send(connection, &w);
     }
     release(d);
@@ -113,7 +113,7 @@ static void try_next(struct dial *d) {
 
 void dial_start(const struct request *r) {
     struct dial *d = dials;
-    uint32_t port = request_u32(r, 1);
+    uint32_t port = request_u32(r, FIELD_CONNECT_PORT);
     if (!*ready) {
         reply_errno(connection, r->tag, ENXIO, "connect", "the pod has no namespaces yet: SANDBOX comes first");
         return;

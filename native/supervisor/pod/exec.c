@@ -60,8 +60,8 @@ static void reply(struct exec *e) {
         return;
     }
     message_begin(connection, &w, REQUEST_EXEC | MESSAGE_REPLY, e->tag);
-    wire_put_i32(&w, 1, child_exit_code(e->further.process.status));
-    wire_put_u8(&w, 2, e->further.timed_out);
+    wire_put_i32(&w, FIELD_EXEC_REPLY_EXIT_CODE, child_exit_code(e->further.process.status));
+    wire_put_u8(&w, FIELD_EXEC_REPLY_TIMED_OUT, e->further.timed_out);
     message_send(connection, &w);
 }
 
@@ -98,8 +98,8 @@ static bool forward(struct exec_output *o) {
         return false;
     }
     message_begin(connection, &w, MESSAGE_EXEC_OUTPUT, o->exec->tag);
-    wire_put_u8(&w, 1, o->stream);
-    wire_put_bytes(&w, 2, NULL, 0);
+    wire_put_u8(&w, FIELD_EXEC_OUTPUT_STREAM, o->stream);
+    wire_put_bytes(&w, FIELD_EXEC_OUTPUT_DATA, NULL, 0);
     if (o->exec->drained && ++o->rest > REST_READS) {
         close_output(o);
         return false;
@@ -182,20 +182,23 @@ static struct exec *allocate(void) {
 int exec_start(const struct request *r, struct container *c, struct error *err) {
     struct plan_facts facts;
     struct exec *e = allocate();
-    if (further_check(&r->field[2], c, e != NULL, &facts, err) < 0) return -1;
+    if (further_check(&r->field[FIELD_EXEC_PLAN], c, e != NULL, &facts, err) < 0) return -1;
     if (facts.terminal)
         return error_set(err, EINVAL, "exec", "a terminal needs a stream, not EXEC: container %s", c->id);
     memset(e, 0, sizeof *e);
     e->tag = r->tag;
     e->further.on_executed = on_executed;
     e->further.on_changed = on_changed;
-    if (request_u32(r, 3)) e->further.deadline = loop_now_ms() + request_u32(r, 3);
+    uint32_t timeout_ms = request_u32(r, FIELD_EXEC_TIMEOUT_MS);
+    if (timeout_ms) e->further.deadline = loop_now_ms() + timeout_ms;
     for (uint8_t i = 0; i < 2; i++)
-        e->output[i] = (struct exec_output){
-            .source = {.fd = -1}, .stream = (uint8_t)(i + 1), .left = request_u32(r, 4), .exec = e};
+        e->output[i] = (struct exec_output){.source = {.fd = -1},
+                                            .stream = (uint8_t)(i + 1),
+                                            .left = request_u32(r, FIELD_EXEC_CAPTURE_LIMIT),
+                                            .exec = e};
     struct build_io io = further_io();
     int done = open_pipes(e, &io);
-    if (further_begin(&e->further, &r->field[2], c, &io, done, err) < 0) {
+    if (further_begin(&e->further, &r->field[FIELD_EXEC_PLAN], c, &io, done, err) < 0) {
         for (int i = 0; i < 2; i++) loop_close(&e->output[i].source);
         return -1;
     }

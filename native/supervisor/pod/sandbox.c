@@ -69,7 +69,7 @@ static int set_sysctls(const struct request *r, unsigned field, struct error *er
     return 0;
 }
 
-static bool has_user_namespace(const struct request *r) { return r->field[20].len > 0; }
+static bool has_user_namespace(const struct request *r) { return r->field[FIELD_SANDBOX_USERNS].len > 0; }
 
 struct inside {
     const struct request *r;
@@ -80,7 +80,7 @@ struct inside {
 static int set_up_inside(void *arg, struct error *err) {
     const struct inside *inside = arg;
     if (inside->own->network && set_ipv6_defaults(err) < 0) return -1;
-    return set_sysctls(inside->r, 6, err);
+    return set_sysctls(inside->r, FIELD_SANDBOX_SYSCTLS, err);
 }
 
 /* New namespaces, proven by their inodes to be others than the host's. */
@@ -140,7 +140,7 @@ static void unpin_network(struct sandbox *s) {
 
 /* The host's root is nobody in a pod, and the last ID means "none" to the kernel. */
 static bool read_map(const struct request *r, struct id_map *map) {
-    const struct wire_bytes *f = &r->field[20];
+    const struct wire_bytes *f = &r->field[FIELD_SANDBOX_USERNS];
     if (f->len != 12) return false;
     *map = (struct id_map){wire_load32(f->data), wire_load32(f->data + 4), wire_load32(f->data + 8)};
     return map->uid > 0 && map->gid > 0 && map->length > 0 && map->uid <= UINT32_MAX - map->length &&
@@ -153,16 +153,16 @@ static int check(struct sandbox *s, const struct request *r, const struct own_na
     if (s->ready) return error_set(err, EEXIST, "sandbox", "the pod's namespaces are made once");
     if (has_user_namespace(r) && !read_map(r, &s->env.map))
         return error_set(err, EINVAL, "namespaces", "ID mapping of the pod's user namespace");
-    if (!request_string(r, 1, hostname, 65))
+    if (!request_string(r, FIELD_SANDBOX_HOSTNAME, hostname, 65))
         return error_set(err, EINVAL, "hostname", "hostname is longer than 64 bytes");
-    if (!request_string(r, 5, s->netns_path, sizeof s->netns_path))
+    if (!request_string(r, FIELD_SANDBOX_NETNS_PATH, s->netns_path, sizeof s->netns_path))
         return error_set(err, ENAMETOOLONG, "network", "path of the network namespace");
     if (s->netns_path[0] && (s->netns_path[0] != '/' || !own->network)) {
         s->netns_path[0] = 0;
         return error_set(err, EINVAL, "network",
                          "only a network namespace of the pod's own is pinned, on an absolute path");
     }
-    if (check_sysctls(r, 6, own, err) < 0) {
+    if (check_sysctls(r, FIELD_SANDBOX_SYSCTLS, own, err) < 0) {
         s->netns_path[0] = 0;
         return -1;
     }
@@ -184,7 +184,7 @@ static int start_init(struct sandbox *s, struct error *err) {
 
 int sandbox_sysctls(struct sandbox *s, const struct request *r, struct error *err) {
     if (!s->ready) return error_set(err, ENXIO, "sysctl", "the pod has no namespaces yet: SANDBOX comes first");
-    return check_sysctls(r, 1, &s->own, err) < 0 ? -1 : set_sysctls(r, 1, err);
+    return check_sysctls(r, FIELD_SYSCTLS_SYSCTLS, &s->own, err) < 0 ? -1 : set_sysctls(r, FIELD_SYSCTLS_SYSCTLS, err);
 }
 
 int sandbox_share_pid(struct sandbox *s, struct error *err) {
@@ -194,9 +194,11 @@ int sandbox_share_pid(struct sandbox *s, struct error *err) {
 
 int sandbox_make(struct sandbox *s, const struct request *r, struct error *err) {
     char hostname[65];
-    const struct own_namespaces own = {.network = request_u8(r, 2), .ipc = request_u8(r, 3)};
+    const struct own_namespaces own = {.network = request_u8(r, FIELD_SANDBOX_OWN_NETWORK),
+                                       .ipc = request_u8(r, FIELD_SANDBOX_OWN_IPC)};
     char label[LABEL_MAX + 1];
-    if (!request_string(r, 21, label, sizeof label)) return error_set(err, ENAMETOOLONG, "selinux", "label");
+    if (!request_string(r, FIELD_SANDBOX_MOUNT_LABEL, label, sizeof label))
+        return error_set(err, ENAMETOOLONG, "selinux", "label");
     if (check(s, r, &own, hostname, err) < 0) return -1;
     if (make_namespaces(s, r, &own, err) < 0 || (s->netns_path[0] && pin_network(s, err) < 0)) {
         s->netns_path[0] = 0;
@@ -208,7 +210,7 @@ int sandbox_make(struct sandbox *s, const struct request *r, struct error *err) 
     done = done && (!own.network || loopback_up(err) == 0);
     if (done) {
         s->env.empty_mntns = build_pod_mntns(SHM_BYTES, s->env.userns < 0 ? NULL : &s->env.map, label, err);
-        done = s->env.empty_mntns >= 0 && (!request_u8(r, 4) || start_init(s, err) == 0);
+        done = s->env.empty_mntns >= 0 && (!request_u8(r, FIELD_SANDBOX_SHARED_PID) || start_init(s, err) == 0);
     }
     s->ready = done;
     s->own = own;

@@ -66,7 +66,7 @@ static void step(struct session *s) {
     }
     if (s->wait_tag) {
         message_begin(connection, &w, REQUEST_WAIT_EXEC | MESSAGE_REPLY, s->wait_tag);
-        wire_put_i32(&w, 1, child_exit_code(s->further.process.status));
+        wire_put_i32(&w, FIELD_WAIT_EXEC_REPLY_EXIT_CODE, child_exit_code(s->further.process.status));
         s->wait_tag = 0;
         s->forgotten = true;
         message_send(connection, &w);
@@ -124,7 +124,7 @@ static void on_executed(struct further *f) {
         process_kill_group(&f->process);
     } else {
         message_begin(connection, &w, REQUEST_OPEN_EXEC | MESSAGE_REPLY, s->open_tag);
-        wire_put_u32(&w, 1, s->number);
+        wire_put_u32(&w, FIELD_OPEN_EXEC_REPLY_SESSION, s->number);
         s->open_tag = 0;
         message_send(connection, &w);
     }
@@ -141,7 +141,7 @@ static void on_changed(struct further *f) {
 
 static int open_pipes(struct session *s, const struct request *r, struct build_io *io) {
     for (int i = 0; i < (int)OFFER_FDS && !s->terminal; i++)
-        if (request_u8(r, 3 + (unsigned)i) && (s->offered[i] = further_pipe(io, i)) < 0) return -1;
+        if (request_u8(r, FIELD_OPEN_EXEC_STDIN + (unsigned)i) && (s->offered[i] = further_pipe(io, i)) < 0) return -1;
     return 0;
 }
 
@@ -154,20 +154,20 @@ static struct session *allocate(void) {
 int stream_exec_open(const struct request *r, struct container *c, struct error *err) {
     struct plan_facts facts;
     struct session *s = allocate();
-    if (further_check(&r->field[2], c, s != NULL, &facts, err) < 0) return -1;
+    if (further_check(&r->field[FIELD_OPEN_EXEC_PLAN], c, s != NULL, &facts, err) < 0) return -1;
     memset(s, 0, offsetof(struct session, output));
     pump_init(&s->output);
     pump_init(&s->input);
     s->open_tag = r->tag;
     s->terminal = facts.terminal;
-    s->with_input = request_u8(r, 3);
+    s->with_input = request_u8(r, FIELD_OPEN_EXEC_STDIN);
     for (unsigned i = 0; i < OFFER_FDS; i++) s->offered[i] = -1;
     s->further.on_executed = on_executed;
     s->further.on_changed = on_changed;
     struct build_io io = further_io();
     io.terminal = s->terminal;
     int done = open_pipes(s, r, &io);
-    if (further_begin(&s->further, &r->field[2], c, &io, done, err) < 0) {
+    if (further_begin(&s->further, &r->field[FIELD_OPEN_EXEC_PLAN], c, &io, done, err) < 0) {
         close_offered(s);
         return -1;
     }
@@ -182,9 +182,10 @@ static struct session *find(uint32_t number) {
 }
 
 void stream_exec_wait(const struct request *r) {
-    struct session *s = find(request_u32(r, 1));
+    struct session *s = find(request_u32(r, FIELD_WAIT_EXEC_SESSION));
     if (!s || s->wait_tag || s->forgotten) {
-        reply_errno(connection, r->tag, ESRCH, "wait", "no process with a stream %u", request_u32(r, 1));
+        reply_errno(connection, r->tag, ESRCH, "wait", "no process with a stream %u",
+                    request_u32(r, FIELD_WAIT_EXEC_SESSION));
         return;
     }
     s->wait_tag = r->tag;
@@ -192,7 +193,8 @@ void stream_exec_wait(const struct request *r) {
 }
 
 int stream_exec_resize(const struct request *r, struct container *c, struct error *err) {
-    uint32_t number = request_u32(r, 2), width = request_u32(r, 3), height = request_u32(r, 4);
+    uint32_t number = request_u32(r, FIELD_RESIZE_SESSION), width = request_u32(r, FIELD_RESIZE_WIDTH),
+             height = request_u32(r, FIELD_RESIZE_HEIGHT);
     if (number == 0) return container_resize(c, width, height, err);
     struct session *s = find(number);
     /* Of a process that has ended meanwhile there is nothing to resize. */

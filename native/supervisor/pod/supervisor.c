@@ -76,15 +76,15 @@ static void on_gone(void) {
 
 static void hello(const struct request *r) {
     struct wire_writer w;
-    if (request_u32(r, 1) != WIRE_VERSION) {
+    if (request_u32(r, FIELD_HELLO_VERSION) != WIRE_VERSION) {
         reply_errno(&connection, r->tag, EPROTONOSUPPORT, "hello", "protocol version %u, this supervisor speaks %u",
-                    request_u32(r, 1), WIRE_VERSION);
+                    request_u32(r, FIELD_HELLO_VERSION), WIRE_VERSION);
         connection_end(&connection);
         return;
     }
     message_begin(&connection, &w, REQUEST_HELLO | MESSAGE_REPLY, r->tag);
-    wire_put_u32(&w, 1, WIRE_VERSION);
-    wire_put_u32(&w, 2, (uint32_t)getpid());
+    wire_put_u32(&w, FIELD_HELLO_REPLY_VERSION, WIRE_VERSION);
+    wire_put_u32(&w, FIELD_HELLO_REPLY_PID, (uint32_t)getpid());
     message_send(&connection, &w);
 }
 
@@ -153,8 +153,8 @@ static int start(const struct request *r, struct container *c, struct error *err
 }
 
 static int send_signal(const struct request *r, struct container *c, struct error *err) {
-    int signal = request_u8(r, 2);
-    if (signal < 1 || signal > 64) return error_set(err, EINVAL, "signal", "signal %d", signal);
+    int signal = request_u8(r, FIELD_SIGNAL_SIGNAL);
+    if (signal < 1 || signal > (int)LIMIT_SIGNAL) return error_set(err, EINVAL, "signal", "signal %d", signal);
     return container_signal(c, signal, err);
 }
 
@@ -173,7 +173,7 @@ static int reopen_log(const struct request *r, struct container *c, struct error
 
 static int update(const struct request *r, struct container *c, struct error *err) {
     if (!container_is_live(c)) return error_set(err, EBUSY, "update", "container is not running: %s", c->id);
-    return cgroup_update(&r->field[2], err);
+    return cgroup_update(&r->field[FIELD_UPDATE_PLAN], err);
 }
 
 static int remove_container(const struct request *r, struct container *c, struct error *err) {

@@ -73,10 +73,10 @@ static void step(struct run *r) {
     bool open = r->output[0].source.fd >= 0 || r->output[1].source.fd >= 0;
     if (!r->ended || (open && !r->drained) || !connection_has_room(connection)) return;
     message_begin(connection, &w, REQUEST_RUN | MESSAGE_REPLY, r->tag);
-    wire_put_u32(&w, 1, (uint32_t)r->status);
-    wire_put_bytes(&w, 2, r->output[0].data, r->output[0].len);
-    wire_put_bytes(&w, 3, r->output[1].data, r->output[1].len);
-    wire_put_u8(&w, 4, r->timed_out);
+    wire_put_u32(&w, FIELD_RUN_REPLY_STATUS, (uint32_t)r->status);
+    wire_put_bytes(&w, FIELD_RUN_REPLY_STDOUT, r->output[0].data, r->output[0].len);
+    wire_put_bytes(&w, FIELD_RUN_REPLY_STDERR, r->output[1].data, r->output[1].len);
+    wire_put_u8(&w, FIELD_RUN_REPLY_TIMED_OUT, r->timed_out);
     release(r);
     message_send(connection, &w);
 }
@@ -183,7 +183,7 @@ _Noreturn static void become(const struct strings *s, const int fds[3], int repo
 
 /* The bytes for stdin as a file: nobody has to feed a pipe. */
 static int stdin_of(const struct request *r) {
-    const struct wire_bytes *bytes = &r->field[3];
+    const struct wire_bytes *bytes = &r->field[FIELD_RUN_STDIN];
     if (bytes->len == 0) return fcntl(null_fd, F_DUPFD_CLOEXEC, 3);
     int fd = memfd_create("stdin", MFD_CLOEXEC);
     for (uint32_t at = 0; fd >= 0 && at < bytes->len;) {
@@ -249,7 +249,7 @@ static struct run *allocate(const struct request *r) {
     struct run *run = runs;
     while (run < runs + RUNS_MAX && run->used) run++;
     if (run == runs + RUNS_MAX) return NULL;
-    *run = (struct run){.used = true, .tag = r->tag, .max_output = request_u32(r, 5)};
+    *run = (struct run){.used = true, .tag = r->tag, .max_output = request_u32(r, FIELD_RUN_MAX_OUTPUT)};
     for (int i = 0; i < 2; i++) {
         run->output[i] = (struct run_output){.source = {.fd = -1}, .run = run};
         if (run->max_output == 0) continue;
@@ -264,7 +264,7 @@ static struct run *allocate(const struct request *r) {
 }
 
 int run_start(const struct request *r, struct error *err) {
-    if (request_u32(r, 5) > OUTPUT_MAX)
+    if (request_u32(r, FIELD_RUN_MAX_OUTPUT) > OUTPUT_MAX)
         return error_set(err, EINVAL, "run", "more than %u bytes of output cannot be kept", OUTPUT_MAX);
     size_t size = sizeof(struct strings) + r->payload.len + 2 * STRINGS_MAX;
     struct strings *s = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -272,7 +272,7 @@ int run_start(const struct request *r, struct error *err) {
     char *text = s->text;
     int done = -1;
     struct run *run = NULL;
-    if (!put_strings(r, 1, s->argv, &text) || !put_strings(r, 2, s->env, &text))
+    if (!put_strings(r, FIELD_RUN_ARGV, s->argv, &text) || !put_strings(r, FIELD_RUN_ENV, s->env, &text))
         error_set(err, E2BIG, "run", "more than %u strings", STRINGS_MAX);
     else if (!s->argv[0] || s->argv[0][0] != '/')
         error_set(err, EINVAL, "run", "program is not an absolute path: %s", s->argv[0] ? s->argv[0] : "none");
@@ -281,7 +281,10 @@ int run_start(const struct request *r, struct error *err) {
     else
         done = start(run, r, s, err);
     if (done == 0)
-        timer_set(&run->timer, request_u32(r, 4) ? (int64_t)request_u32(r, 4) : TIMEOUT_DEFAULT_MS, on_timeout);
+        timer_set(&run->timer,
+                  request_u32(r, FIELD_RUN_TIMEOUT_MS) ? (int64_t)request_u32(r, FIELD_RUN_TIMEOUT_MS)
+                                                       : TIMEOUT_DEFAULT_MS,
+                  on_timeout);
     else if (run)
         release(run);
     munmap(s, size);

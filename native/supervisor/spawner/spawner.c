@@ -78,7 +78,7 @@ static void spawn(struct connection *c, const struct request *r) {
     char directory[PATH_MAX];
     int listener = -1, streams = -1;
     pid_t pid = -1;
-    if (!request_string(r, 1, directory, sizeof directory) || directory[0] != '/')
+    if (!request_string(r, FIELD_SPAWN_DIRECTORY, directory, sizeof directory) || directory[0] != '/')
         error_set(&err, EINVAL, "spawn", "directory of the pod is not an absolute path");
     else if ((streams = listen_in(directory, STREAMS, SOCK_SEQPACKET, &err)) >= 0 &&
              (listener = listen_in(directory, SOCKET, SOCK_STREAM, &err)) >= 0 && (pid = fork()) < 0)
@@ -92,21 +92,21 @@ static void spawn(struct connection *c, const struct request *r) {
         return;
     }
     message_begin(c, &w, REQUEST_SPAWN | MESSAGE_REPLY, r->tag);
-    wire_put_u32(&w, 1, (uint32_t)pid);
+    wire_put_u32(&w, FIELD_SPAWN_REPLY_PID, (uint32_t)pid);
     message_send(c, &w);
 }
 
 static void hello(struct connection *c, const struct request *r) {
     struct wire_writer w;
-    if (request_u32(r, 1) != WIRE_VERSION) {
+    if (request_u32(r, FIELD_HELLO_VERSION) != WIRE_VERSION) {
         reply_errno(c, r->tag, EPROTONOSUPPORT, "hello", "protocol version %u, this spawner speaks %u",
-                    request_u32(r, 1), WIRE_VERSION);
+                    request_u32(r, FIELD_HELLO_VERSION), WIRE_VERSION);
         connection_end(c);
         return;
     }
     message_begin(c, &w, REQUEST_HELLO | MESSAGE_REPLY, r->tag);
-    wire_put_u32(&w, 1, WIRE_VERSION);
-    wire_put_u32(&w, 2, (uint32_t)getpid());
+    wire_put_u32(&w, FIELD_HELLO_REPLY_VERSION, WIRE_VERSION);
+    wire_put_u32(&w, FIELD_HELLO_REPLY_PID, (uint32_t)getpid());
     message_send(c, &w);
 }
 

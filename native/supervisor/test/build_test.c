@@ -234,7 +234,7 @@ static void test_propagation(void) {
     mkdir(at("vol"), 0755);
     mount(at("vol"), at("vol"), NULL, MS_BIND, NULL);
     mount(NULL, at("vol"), NULL, MS_PRIVATE, NULL);
-    static const uint8_t kinds[] = {PLAN_SHARED, PLAN_SLAVE};
+    static const uint8_t kinds[] = {PLAN_PROPAGATION_SHARED, PLAN_PROPAGATION_SLAVE};
     for (int i = 0; i < 2; i++) {
         w.bind_propagation = kinds[i];
         ok(!run(&r, layer, at("private%d", i) + strlen(fixture_dir) + 1, &w), "a private mount does not propagate");

@@ -53,12 +53,12 @@ void put_bind_as(struct draft *d, const char *source, const char *destination, u
 }
 
 void put_bind(struct draft *d, const char *source, const char *destination, uint32_t flags, bool recursive) {
-    put_bind_as(d, source, destination, flags, recursive, PLAN_PRIVATE);
+    put_bind_as(d, source, destination, flags, recursive, PLAN_PROPAGATION_PRIVATE);
 }
 
 void put_device(struct draft *d, const char *path, uint32_t major, uint32_t minor) {
     op_begin(d, PLAN_DEVICE);
-    wire_put_u8(&d->w, 1, PLAN_KIND_NODE);
+    wire_put_u8(&d->w, 1, PLAN_KIND_DEVICE);
     wire_put_string(&d->w, 2, path);
     wire_put_u8(&d->w, 3, 'c');
     wire_put_u32(&d->w, 4, major);
@@ -130,7 +130,7 @@ void draft_container(struct draft *d, const char *layer, const char *name, const
         op_begin(d, PLAN_CGROUP_DIR);
         wire_put_string(&d->w, 1, w->cgroup[i]);
         wire_put_u8(&d->w, 2, strstr(w->cgroup[i], "unified") ? 3 : strstr(w->cgroup[i], "cpuset") ? 2 : 1);
-        wire_put_u8(&d->w, 3, PLAN_CGROUP_LEAF);
+        wire_put_u8(&d->w, 3, PLAN_CGROUP_ROLE_LEAF);
         if (w->controllers && strstr(w->cgroup[i], "unified")) wire_put_string(&d->w, 4, w->controllers);
         op_end(d);
     }
@@ -147,13 +147,13 @@ void draft_container(struct draft *d, const char *layer, const char *name, const
         wire_put_bytes(&d->w, 2, w->devices.data, w->devices.len);
         op_end(d);
     }
-    put_namespaces(d, w->pid ? w->pid : PLAN_PID_CONTAINER);
+    put_namespaces(d, w->pid ? w->pid : PLAN_PID_MODE_CONTAINER);
     op_begin(d, PLAN_ROOTFS);
     wire_put_string(&d->w, 1, layer);
     wire_put_string(&d->w, 2, at("%s.upper", name));
     wire_put_string(&d->w, 3, at("%s.work", name));
     wire_put_u8(&d->w, 4, w->readonly_root);
-    wire_put_u8(&d->w, 5, PLAN_PRIVATE);
+    wire_put_u8(&d->w, 5, PLAN_PROPAGATION_PRIVATE);
     if (fixture_env.userns >= 0) wire_put_string(&d->w, 10, fixture_dir);
     op_end(d);
     mkdir(at("%s.upper", name), 0755);
@@ -172,7 +172,7 @@ void draft_container(struct draft *d, const char *layer, const char *name, const
         put_mount(d, w->extra_mount[0], w->extra_mount[1], w->extra_mount_flags, w->extra_mount[2], NULL);
     for (int i = 0; i < 4 && w->binds[i][0]; i++)
         put_bind_as(d, w->binds[i][0], w->binds[i][1], w->bind_flags, w->bind_recursive_readonly,
-                    w->bind_propagation ? w->bind_propagation : PLAN_PRIVATE);
+                    w->bind_propagation ? w->bind_propagation : PLAN_PROPAGATION_PRIVATE);
     for (int i = 0; i < 4 && w->images[i][0]; i++) {
         op_begin(d, PLAN_MOUNT);
         wire_put_u8(&d->w, 1, PLAN_KIND_IMAGE);

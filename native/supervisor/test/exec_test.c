@@ -144,8 +144,9 @@ static void test_shared_pid(void) {
     struct run one, two;
     static struct draft first, second;
     pid_t init = pod_init(&fixture_env.pod_pidns);
-    struct wish wait = {.script = "echo $$; sleep 101", .pid = PLAN_PID_POD};
-    struct wish look = {.script = "ps; ls -d /proc/1; readlink /proc/self/ns/pid; ls /proc/$$/fd", .pid = PLAN_PID_POD};
+    struct wish wait = {.script = "echo $$; sleep 101", .pid = PLAN_PID_MODE_POD};
+    struct wish look = {.script = "ps; ls -d /proc/1; readlink /proc/self/ns/pid; ls /proc/$$/fd",
+                        .pid = PLAN_PID_MODE_POD};
     ok(start_waiting(&one, &first, "pod1", &wait, -1), "a container in the pod's PID namespace");
     ok(one.pid != one.process.builder, "its pid is told by the builder");
     int status;
@@ -159,7 +160,7 @@ static void test_shared_pid(void) {
     ok(execs(&first, &one, &exec), "a further process");
     has(r.text, "sleep 101", "is in the same namespace");
     int pidfd = (int)syscall(434, one.pid, 0);
-    struct wish target = {.script = "ps", .pid = PLAN_PID_TARGET};
+    struct wish target = {.script = "ps", .pid = PLAN_PID_MODE_TARGET};
     draft_container(&second, layer, "target", &target);
     ok(create(&two, &second, pidfd) && release(&two), "a container in the PID namespace of another (TARGET)");
     finish(&two);
@@ -173,13 +174,13 @@ static void test_shared_pid(void) {
     close(fixture_env.pod_pidns);
     fixture_env.pod_pidns = -1;
     ok(!run(&r, layer, "pod4", &look) && strstr(r.err.detail, "there is none to join"), "so is a pod that shares none");
-    struct wish node = {.script = "readlink /proc/self/ns/pid; ls -d /proc/$PPID", .pid = PLAN_PID_NODE};
+    struct wish node = {.script = "readlink /proc/self/ns/pid; ls -d /proc/$PPID", .pid = PLAN_PID_MODE_NODE};
     char host[64] = "";
     (void)!readlink("/proc/self/ns/pid", host, sizeof host - 1);
     ok(run(&r, layer, "node", &node), "a container in the host's PID namespace");
     has(r.text, host, "is in it");
     has(r.text, "\n/proc/", "and its procfs shows it");
-    struct wish node_wait = {.script = "sleep 102", .pid = PLAN_PID_NODE};
+    struct wish node_wait = {.script = "sleep 102", .pid = PLAN_PID_MODE_NODE};
     ok(start_waiting(&one, &first, "node2", &node_wait, -1), "a waiting one");
     ok(execs(&first, &one, &node), "and a further process there");
     has(r.text, host, "is in it too");
@@ -209,7 +210,7 @@ static void forget_pidns_option(void) {
 }
 
 static void test_older_procfs(void) {
-    struct wish look = {.script = "ls -d /proc/1; ls /proc/$$/fd; mount | grep ' /proc '", .pid = PLAN_PID_POD};
+    struct wish look = {.script = "ls -d /proc/1; ls /proc/$$/fd; mount | grep ' /proc '", .pid = PLAN_PID_MODE_POD};
     pid_t init = pod_init(&fixture_env.pod_pidns);
     int pid = fork(), status;
     if (pid == 0) {

@@ -157,6 +157,12 @@ static void test_no_byte_is_ignored(void) {
     ok(true, "flipped bits do no harm");
 }
 
+static void test_mountable_proc(void) {
+    ok(plan_mountable_proc("/proc/sys/crypto/fips_enabled"), "runc lets it be mounted over, and so do we");
+    ok(!plan_mountable_proc("/proc/net/dev"), "what it no longer does we do not");
+    ok(!plan_mountable_proc("/proc/meminfo/x") && !plan_mountable_proc("/proc"), "nor what is above or below");
+}
+
 int main(void) {
     strcpy(fixture_dir, "/tmp/jangada-test-plan");
     test_values();
@@ -166,5 +172,6 @@ int main(void) {
     test_paths();
     test_counts();
     test_no_byte_is_ignored();
+    test_mountable_proc();
     return done();
 }

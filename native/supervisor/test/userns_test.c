@@ -172,7 +172,7 @@ static void test_shared_pid(void) {
     struct stat st;
     snprintf(path, sizeof path, "/proc/%d", init);
     struct wish w = {.script = "cat /proc/1/stat | wc -l; ls /proc/1/root/ 2>&1; id -u; ls /proc/1/fd",
-                     .pid = PLAN_PID_POD};
+                     .pid = PLAN_PID_MODE_POD};
     ok(runs("shared", &w), "a container in its PID namespace");
     has(r.text, "1\n", "sees it");
     has(r.text, "Permission denied\n0\n", "and cannot look into it");

@@ -5,39 +5,11 @@
 /* Kinds of a field: string, bytes, integers, flag (0 or 1), repeated string. */
 enum kind { NONE, STRING, BYTES, U8, U32, FLAG, STRINGS };
 
-static const struct {
-    uint16_t type;
-    uint8_t kind[REQUEST_FIELDS - 1]; /* of the fields 1, 2, … */
-} table[] = {
-    {REQUEST_HELLO, {U32}},
-    {REQUEST_SPAWN, {STRING}},
-    {REQUEST_RUN, {STRINGS, STRINGS, BYTES, U32, U32}},
-    {REQUEST_SANDBOX, {STRING, FLAG, FLAG, FLAG, STRING, STRINGS, [19] = BYTES, STRING}},
-    {REQUEST_CREATE, {STRING, STRING, FLAG, BYTES, FLAG}},
-    {REQUEST_START, {STRING}},
-    {REQUEST_SIGNAL, {STRING, U8}},
-    {REQUEST_KILL, {STRING}},
-    {REQUEST_EXEC, {STRING, BYTES, U32, U32}},
-    {REQUEST_REOPEN_LOG, {STRING}},
-    {REQUEST_UPDATE, {STRING, BYTES}},
-    {REQUEST_REMOVE, {STRING}},
-    {REQUEST_LIST, {NONE}},
-    {REQUEST_SHUTDOWN, {NONE}},
-    {REQUEST_SHARE_PID, {NONE}},
-    {REQUEST_SYSCTLS, {STRINGS}},
-    {REQUEST_HOLD, {STRING}},
-    {REQUEST_RELEASE, {STRING}},
-    {REQUEST_OPEN_EXEC, {STRING, BYTES, FLAG, FLAG, FLAG}},
-    {REQUEST_WAIT_EXEC, {U32}},
-    {REQUEST_ATTACH, {STRING, FLAG, FLAG, FLAG}},
-    {REQUEST_RESIZE, {STRING, U32, U32, U32}},
-    {REQUEST_CLOSE_STDIN, {STRING}},
-    {REQUEST_CONNECT, {U32}},
-};
+#include <gen/message_shapes.h>
 
 static const uint8_t *kinds_of(uint16_t type) {
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].type == type) return table[i].kind;
+    for (size_t i = 0; i < sizeof request_shapes / sizeof *request_shapes; i++)
+        if (request_shapes[i].type == type) return request_shapes[i].kind;
     return NULL;
 }
 
@@ -66,15 +38,15 @@ static const char *decode_fields(const uint8_t *kinds, struct request *out) {
     int more;
     wire_reader_init(&reader, out->payload.data, out->payload.len);
     while ((more = wire_next(&reader, &field)) > 0) {
-        if (field.id == 0 || field.id >= REQUEST_FIELDS || kinds[field.id - 1] == NONE) return "unknown field";
-        enum kind kind = kinds[field.id - 1];
+        if (field.id == 0 || field.id >= REQUEST_FIELDS || kinds[field.id] == NONE) return "unknown field";
+        enum kind kind = kinds[field.id];
         if (!well_formed(kind, &field.value)) return "malformed field";
         if (out->field[field.id].data && kind != STRINGS) return "duplicate field";
         if (!out->field[field.id].data) out->field[field.id] = field.value;
     }
     if (more < 0) return "truncated field";
     for (unsigned id = 1; id < REQUEST_FIELDS; id++)
-        if (kinds[id - 1] != NONE && kinds[id - 1] != STRINGS && !out->field[id].data) return "missing field";
+        if (kinds[id] != NONE && kinds[id] != STRINGS && !out->field[id].data) return "missing field";
     return NULL;
 }
 

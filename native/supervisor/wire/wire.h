@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 1u
+#include <gen/messages.h>
+
 #define WIRE_FRAME_HEADER 12u
-#define WIRE_FRAME_MAX (8u << 20) /* largest accepted frame, header included */
 
 struct wire_bytes {
     const uint8_t *data;
