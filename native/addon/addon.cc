@@ -7,7 +7,6 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
     exports.Set("missingSyscalls", Napi::Function::New(env, MissingSyscalls));
     exports.Set("knowsFileSystem", Napi::Function::New(env, KnowsFileSystem));
     exports.Set("notify", Napi::Function::New(env, Notify));
-    exports.Set("peerCredentials", Napi::Function::New(env, PeerCredentials));
     exports.Set("tryLock", Napi::Function::New(env, TryLock));
     exports.Set("fetchDescriptors", Napi::Function::New(env, FetchDescriptors));
     return exports;

@@ -20,9 +20,6 @@ Napi::Value KnowsFileSystem(const Napi::CallbackInfo &info);
 // notify(socket: string, message: string): undefined - one datagram to a service manager, without waiting.
 Napi::Value Notify(const Napi::CallbackInfo &info);
 
-// peerCredentials(fd: number): { pid, uid, gid } - SO_PEERCRED of a connected unix socket.
-Napi::Value PeerCredentials(const Napi::CallbackInfo &info);
-
 // tryLock(fd: number): boolean - an exclusive flock(2) for as long as the descriptor is open; false when another holds it.
 Napi::Value TryLock(const Napi::CallbackInfo &info);
 

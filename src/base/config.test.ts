@@ -1,8 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parse } from 'smol-toml';
 import t from 'tap';
-import { defaultConfig, loadConfig } from './config.js';
+import type * as z from 'zod';
+import { ConfigSchema, defaultConfig, loadConfig } from './config.js';
 
 const write = (
   test: { teardown: (f: () => void) => void },
@@ -52,4 +54,28 @@ t.test('mistakes name the file, the line and the way out', async (t) => {
   });
   t.throws(() => loadConfig(write(t, '[runtimes.native]\npath = "/r"\n')), { message: /"native" is built in/ });
   t.throws(() => loadConfig(write(t, 'root = \n')), { message: /^not TOML: .*config\.toml:1/ });
+});
+
+/** `log.level`, …: the keys that the schema knows, but for the names that people give to handlers. */
+const keysOf = (schema: z.ZodType, at: string[] = []): string[] => {
+  const { unwrap, shape } = schema as z.ZodType & { unwrap?: () => z.ZodType; shape?: Record<string, z.ZodType> };
+  if (unwrap) return keysOf(unwrap(), at);
+  if (!shape) return [at.join('.')];
+  return Object.entries(shape).flatMap(([name, one]) => keysOf(one, [...at, name]));
+};
+
+const leavesOf = (value: unknown, at: string[] = []): string[] =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.entries(value).flatMap(([name, one]) => leavesOf(one, [...at, name]))
+    : [at.join('.')];
+
+t.test('deploy/config.toml has every key, with its default', async (t) => {
+  const text = readFileSync('deploy/config.toml', 'utf8');
+  const { runtimes: none, ...defaults } = defaultConfig();
+  t.same(none, {});
+  t.same(parse(text), defaults, 'what is set is the default');
+  const all = parse(text.replace(/^# (?=[a-z_]+ = |\[)/gm, ''));
+  t.doesNotThrow(() => ConfigSchema.parse(all), 'what stands in comments could be set');
+  const shown = leavesOf(all).map((key) => key.replace(/^runtimes\..*/, 'runtimes'));
+  t.same(shown.sort(), keysOf(ConfigSchema).sort());
 });

@@ -66,12 +66,3 @@ export const canonical = (reference: Reference): string =>
   reference.digest
     ? `${repositoryName(reference)}@${reference.digest}`
     : `${repositoryName(reference)}:${reference.tag}`;
-
-/** `busybox:latest`: what people write. */
-export const familiar = (reference: Reference): string => {
-  const full = canonical(reference);
-  if (reference.domain !== DEFAULT_DOMAIN) return full;
-  const short = full.slice(DEFAULT_DOMAIN.length + 1);
-  const rest = short.slice(OFFICIAL.length);
-  return short.startsWith(OFFICIAL) && !rest.includes('/') ? rest : short;
-};

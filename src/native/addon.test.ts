@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -7,28 +6,8 @@ import { loadAddon } from './addon.js';
 
 const addon = loadAddon();
 
-t.test('peerCredentials tells who connected', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'jangada-addon-'));
-  const path = join(directory, 's');
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(path, resolve));
-  const accepted = new Promise<Socket>((resolve) => server.once('connection', resolve));
-  const client = connect(path);
-  const socket = await accepted;
-  t.teardown(() => {
-    client.destroy();
-    socket.destroy();
-    server.close();
-    rmSync(directory, { recursive: true });
-  });
-  const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
-  t.same(addon.peerCredentials(fd), { pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() });
-});
-
 t.test('a wrong argument is an exception, never a crash', async (t) => {
-  const untyped = addon as unknown as Record<'peerCredentials' | 'resolveSyscalls', (...args: unknown[]) => unknown>;
-  for (const args of [[], ['0'], [{}], [0, 0]]) t.throws(() => untyped.peerCredentials(...args), TypeError);
-  t.throws(() => untyped.peerCredentials(-1), { message: /^getsockopt SO_PEERCRED: Bad file/ });
+  const untyped = addon as unknown as Record<'resolveSyscalls', (...args: unknown[]) => unknown>;
   for (const args of [[], ['SCMP_ARCH_X86'], ['SCMP_ARCH_X86', [1]], ['SCMP_ARCH_NONE', []], [1, []]])
     t.throws(() => untyped.resolveSyscalls(...args), TypeError);
 });

@@ -19,8 +19,6 @@ export interface NativeAddon {
   knowsFileSystem(type: string): boolean;
   /** Sends one datagram to the service manager's socket, a path or `@` and an abstract name, without waiting (sd_notify(3)). */
   notify(socket: string, message: string): void;
-  /** Who is at the other end of a connected unix socket: pid, uid and gid when it connected (SO_PEERCRED). */
-  peerCredentials(fd: number): { pid: number; uid: number; gid: number };
   /** Locks an open file or directory for as long as the descriptor is open; false when another process has (flock(2)). */
   tryLock(fd: number): boolean;
   /** The descriptors that a supervisor offers under this number on its streams.sock: stdin, stdout, stderr; -1 where there is none. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { buildSpec } from './build-spec.js';
-import { deepFreeze } from './deep-freeze.js';
+import { deepFreeze } from './deep-freeze.fixture.js';
 import type { OciSpec } from './spec.js';
 import {
   containerConfig,

@@ -40,8 +40,6 @@ const words = (...values: number[]): Buffer => {
 export const dataHeader = (streamId: number, length: number, fin: boolean): Buffer =>
   words(streamId, ((fin ? FLAG_FIN << 24 : 0) | length) >>> 0);
 
-export const synStreamFrame = (streamId: number, headerBlock: Buffer): Buffer =>
-  control(FrameType.SYN_STREAM, 0, Buffer.concat([words(streamId, 0), Buffer.of(0, 0), headerBlock]));
 export const synReplyFrame = (streamId: number, headerBlock: Buffer): Buffer =>
   control(FrameType.SYN_REPLY, 0, Buffer.concat([words(streamId), headerBlock]));
 export const resetFrame = (streamId: number, status: number): Buffer =>
