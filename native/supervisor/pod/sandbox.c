@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -83,19 +84,30 @@ static int set_up_inside(void *arg, struct error *err) {
     return set_sysctls(inside->r, FIELD_SANDBOX_SYSCTLS, err);
 }
 
+/* By a child, which does not have the frame that the request came in (base/unshared.h). */
+static int make_user_namespace(struct sandbox *s, int flags, const struct inside *inside, struct error *err) {
+    struct request copied = *inside->r;
+    uint8_t *payload = malloc(copied.payload.len);
+    if (!payload) return error_set(err, ENOMEM, "namespaces", "parameters of the pod's namespaces");
+    copied.payload.data = memcpy(payload, copied.payload.data, copied.payload.len);
+    s->env.userns = userns_make(&s->env.map, flags, set_up_inside, &(struct inside){&copied, inside->own}, err);
+    free(payload);
+    return s->env.userns < 0 ? -1 : 0;
+}
+
 /* New namespaces, proven by their inodes to be others than the host's. */
 static int make_namespaces(struct sandbox *s, const struct request *r, const struct own_namespaces *own,
                            struct error *err) {
+    struct inside inside = {r, own};
     struct stat net, ipc;
     if (stat("/proc/self/ns/net", &net) < 0 || stat("/proc/self/ns/ipc", &ipc) < 0)
         return error_set(err, errno, "namespaces", "/proc/self/ns");
     int flags = CLONE_NEWUTS | (own->network ? CLONE_NEWNET : 0) | (own->ipc ? CLONE_NEWIPC : 0);
     if (has_user_namespace(r)) {
-        s->env.userns = userns_make(&s->env.map, flags, set_up_inside, &(struct inside){r, own}, err);
-        if (s->env.userns < 0) return -1;
+        if (make_user_namespace(s, flags, &inside, err) < 0) return -1;
     } else if (unshare(flags) < 0) {
         return error_set(err, errno, "namespaces", "new namespaces of the pod");
-    } else if (set_up_inside(&(struct inside){r, own}, err) < 0) {
+    } else if (set_up_inside(&inside, err) < 0) {
         return -1;
     }
     if ((own->network && same_namespace("/proc/self/ns/net", &net)) ||
