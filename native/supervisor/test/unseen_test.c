@@ -95,7 +95,7 @@ static _Noreturn void supervise(void) {
     raise(SIGSTOP);
     if (!create(&c, &container, -1) || !release(&c)) _exit(3);
     /* Another one in a namespace that they share with the pod's init. */
-    with.pid = PLAN_PID_POD;
+    with.pid = PLAN_PID_MODE_POD;
     if (pod_init_start(&fixture_env, &lifeline, &fixture_env.pod_pidns, &err) < 0) _exit(5);
     draft_container(&process, layer, "beside", &with);
     if (!create(&beside, &process, -1) || !release(&beside)) _exit(6);
