@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { CgroupLayout } from '../cgroup/layout.js';
+import { isKernelAtLeast } from '../base/kernel-version.js';
 import { parseContexts } from '../oci/selinux.js';
 import type { HostFacts, SelinuxContexts } from '../oci/spec-input.js';
 
 /** What this machine's kernel and our own privileges allow; read once at the start. */
 export interface Host extends HostFacts {
-  readonly kernel: string;
   /** mount_setattr(2), Linux 5.12: recursive read-only mounts. */
   readonly mountSetattr: boolean;
   /** Overlay file systems of ID-mapped layers, Linux 5.19. */
@@ -29,8 +29,8 @@ export const readHost = ({ mode, v2 }: Pick<CgroupLayout, 'mode' | 'v2'>): Host 
     maxOpenFiles: openFiles ? Number(openFiles) : undefined,
     thermalThrottle: thermalThrottle(),
     kernel,
-    mountSetattr: atLeast(kernel, 5, 12),
-    mappedOverlay: atLeast(kernel, 5, 19),
+    mountSetattr: isKernelAtLeast(kernel, 5, 12),
+    mappedOverlay: isKernelAtLeast(kernel, 5, 19),
   };
 };
 
@@ -61,11 +61,6 @@ const thermalThrottle = (): string[] => {
   } catch {
     return []; // no such files, nothing to hide
   }
-};
-
-const atLeast = (kernel: string, major: number, minor: number): boolean => {
-  const [a = 0, b = 0] = kernel.split('.').map(Number);
-  return a > major || (a === major && b >= minor);
 };
 
 const readOr = (path: string, otherwise: string): string => {

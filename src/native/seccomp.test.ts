@@ -145,7 +145,7 @@ t.test('CVE-2019-10063: a denied ioctl is denied with any upper half', async (t)
         ],
       }),
       '/p.json',
-      'x64',
+      { arch: 'x64', kernel: '6.1.0', bounding: [] },
     ),
     addon,
   );

@@ -107,7 +107,11 @@ function seccompProfile(input: SpecInput, process: OciProcess): OciSeccomp | und
       return defaultSeccomp(process.capabilities.bounding, input.host.arch);
     case 'localhost':
       if (input.localhostSeccomp === undefined) throw internal(`not read: seccomp profile ${choice.path}`);
-      return parseSeccompProfile(input.localhostSeccomp, choice.path, input.host.arch);
+      return parseSeccompProfile(input.localhostSeccomp, choice.path, {
+        arch: input.host.arch,
+        kernel: input.host.kernel,
+        bounding: process.capabilities.bounding,
+      });
   }
 }
 

@@ -1,135 +1,124 @@
-import * as z from 'zod';
-import { invalidArgument } from '../base/errors.js';
-import { isNative, nativeArches } from './seccomp-arch.js';
-import type { OciSeccomp, SeccompArch, SeccompRule } from './spec.js';
+import { constants } from 'node:os';
+import { invalidArgument, unimplemented } from '../base/errors.js';
+import { isKernelAtLeast } from '../base/kernel-version.js';
+import { GO_ARCH, isNative, nativeArches } from './seccomp-arch.js';
+import { isMoreLenient, type NamedAction, Profile, type ProfileRule, type Where } from './seccomp-schema.js';
+import type { OciSeccomp, SeccompAction, SeccompArch, SeccompFlag, SeccompRule } from './spec.js';
 
 const MAX_TEXT = 1 << 20;
 
-const ACTIONS = [
-  'SCMP_ACT_KILL',
-  'SCMP_ACT_KILL_PROCESS',
-  'SCMP_ACT_KILL_THREAD',
-  'SCMP_ACT_TRAP',
-  'SCMP_ACT_ERRNO',
-  'SCMP_ACT_TRACE',
-  'SCMP_ACT_LOG',
-  'SCMP_ACT_ALLOW',
-] as const;
-
-/** "If the action doesn't support errnoRet, the runtime MUST return an error" (config-linux.md). */
-const RETURNING: ReadonlySet<string> = new Set(['SCMP_ACT_ERRNO', 'SCMP_ACT_TRACE']);
-
-const OPERATORS = [
-  'SCMP_CMP_NE',
-  'SCMP_CMP_LT',
-  'SCMP_CMP_LE',
-  'SCMP_CMP_EQ',
-  'SCMP_CMP_GE',
-  'SCMP_CMP_GT',
-  'SCMP_CMP_MASKED_EQ',
-] as const;
-
-const FLAGS = ['SECCOMP_FILTER_FLAG_TSYNC', 'SECCOMP_FILTER_FLAG_LOG', 'SECCOMP_FILTER_FLAG_SPEC_ALLOW'] as const;
-
-/** Architectures the specification knows; those of other machines say nothing about this one and are left out. */
-const ARCH = /^SCMP_ARCH_[A-Z0-9_]{2,16}$/;
-
-const errno = z.number().int().min(0).max(4095);
-const u64 = z
-  .union([z.number().int().min(0), z.string().regex(/^\d{1,20}$/)])
-  .transform((value) => BigInt(value))
-  .refine((value) => value <= 0xffff_ffff_ffff_ffffn, 'does not fit 64 bits')
-  .transform(String);
-
-const Arg = z.strictObject({
-  index: z.number().int().min(0).max(5),
-  value: u64,
-  valueTwo: u64.default('0'),
-  op: z.enum(OPERATORS),
-});
-
-const Rule = z
-  .strictObject({
-    names: z
-      .array(z.string().regex(/^[a-z0-9_]{1,64}$/i))
-      .min(1)
-      .max(2048),
-    action: z.enum(ACTIONS),
-    errnoRet: errno.optional(),
-    args: z
-      .array(Arg)
-      .max(6)
-      .nullish()
-      .transform((args) => args ?? []),
-    comment: z.string().optional(),
-  })
-  .transform(({ names, action, errnoRet, args }) => ({
-    names,
-    action,
-    args,
-    ...(errnoRet === undefined ? {} : { errnoRet }),
-  }));
-
-const Profile = z.strictObject({
-  defaultAction: z.enum(ACTIONS),
-  defaultErrnoRet: errno.optional(),
-  architectures: z.array(z.string().regex(ARCH)).max(32).nullish(),
-  flags: z.array(z.enum(FLAGS)).max(FLAGS.length).nullish(),
-  syscalls: z.array(Rule).max(4096).nullish(),
-  comment: z.string().optional(),
-});
+/** What the rules of a profile may depend on. */
+export interface SeccompTarget {
+  readonly arch: 'x64' | 'arm64';
+  /** As uname(2) tells it. */
+  readonly kernel: string;
+  /** Capabilities that the container can have. */
+  readonly bounding: readonly string[];
+}
 
 /**
- * A seccomp profile from the text of a file on the node, in the runtime specification's form (config-linux.md, "Seccomp").
- * @throws INVALID_ARGUMENT for anything that is not understood in full: a profile that is half applied is no profile (CVE-2023-2431).
+ * A seccomp profile from the text of a file on the node, as far as it is meant for this container on this machine.
+ * @throws INVALID_ARGUMENT for what would be a weaker profile if it were left out: half of a profile is none (CVE-2023-2431);
+ *   UNIMPLEMENTED for notifications.
  */
-export function parseSeccompProfile(text: string, path: string, arch: 'x64' | 'arm64'): OciSeccomp {
-  if (text.length > MAX_TEXT) throw invalidArgument(`larger than ${MAX_TEXT} bytes: seccomp profile ${path}`);
-  const result = Profile.safeParse(parseJson(exactNumbers(text), path));
-  if (!result.success) {
-    const issue = result.error.issues[0];
-    throw invalidArgument(`${issue?.message} at ${issue?.path.join('.') || 'the top'}: seccomp profile ${path}`);
-  }
-  const { defaultAction, defaultErrnoRet, architectures, flags, syscalls } = result.data;
-  const rules: SeccompRule[] = syscalls ?? [];
-  checkArgs(rules, path);
-  for (const { action, errnoRet } of [{ action: defaultAction, errnoRet: defaultErrnoRet }, ...rules])
-    if (errnoRet !== undefined && !RETURNING.has(action))
-      throw invalidArgument(`errnoRet with ${action}, which returns none: seccomp profile ${path}`);
+export function parseSeccompProfile(text: string, path: string, target: SeccompTarget): OciSeccomp {
+  const of = `seccomp profile ${path}`;
+  const profile = readProfile(text, of);
+  const { defaultAction } = profile;
+  const defaultErrnoRet = errnoOf(defaultAction, profile.defaultErrno, profile.defaultErrnoRet, of);
   return {
-    defaultAction,
+    defaultAction: known(defaultAction, of),
     ...(defaultErrnoRet === undefined ? {} : { defaultErrnoRet }),
-    architectures: usable(architectures ?? [], arch, path),
-    flags: flags ?? [],
-    syscalls: rules,
+    architectures: usable(profile, target.arch),
+    flags: profile.flags.filter((flag): flag is SeccompFlag => flag !== 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'),
+    syscalls: profile.syscalls
+      .filter(({ includes, excludes }) => holds(includes, target, true) && !holds(excludes, target, false))
+      .flatMap((rule) => alternatives(ociRule(rule, of), defaultAction, of)),
   };
 }
 
-function parseJson(text: string, path: string): unknown {
+function readProfile(text: string, of: string): Profile {
+  if (text.length > MAX_TEXT) throw invalidArgument(`larger than ${MAX_TEXT} bytes: ${of}`);
+  const result = Profile.safeParse(parseJson(exactNumbers(text), of));
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw invalidArgument(`${issue?.message} at ${issue?.path.join('.') || 'the top'}: ${of}`);
+}
+
+function parseJson(text: string, of: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw invalidArgument(`not JSON: seccomp profile ${path}: ${(error as Error).message}`, error);
+    throw invalidArgument(`not JSON: ${of}: ${(error as Error).message}`, error);
   }
 }
 
 /** `"value": 18446744073709551615` would lose its low bits as a JSON number, and so compare with something else: kept as text. */
 const exactNumbers = (text: string): string =>
-  text.replace(/("value(?:Two)?"\s*:\s*)(\d{16,20})(?=\s*[,}])/g, '$1"$2"');
+  text.replace(/("value(?:Two)?"\s*:\s*)(\d{16,20})(?=\s*[,}])/gi, '$1"$2"');
 
-/** Some runtimes read two conditions on one argument as alternatives, some as both: a rule must not depend on it (CVE-2017-18367). */
-function checkArgs(rules: readonly SeccompRule[], path: string): void {
-  for (const { names, args } of rules)
-    if (new Set(args.map(({ index }) => index)).size < args.length)
-      throw invalidArgument(
-        `two conditions on one argument: rule for ${names[0]} in seccomp profile ${path}; write one rule for each value or use SCMP_CMP_MASKED_EQ`,
-      );
+/** `excludes` is met by any one of its capabilities, `includes` by all of them, as in containers-common and moby. */
+const holds = (where: Where | undefined, { arch, kernel, bounding }: SeccompTarget, all: boolean): boolean => {
+  const { arches = [], caps = [], minKernel } = where ?? {};
+  const [major = 0, minor = 0] = (minKernel ?? '').split('.').map(Number);
+  const answers = [
+    ...(arches.length > 0 ? [arches.includes(GO_ARCH[arch])] : []),
+    ...caps.map((capability) => bounding.includes(capability)),
+    ...(minKernel === undefined ? [] : [isKernelAtLeast(kernel, major, minor)]),
+  ];
+  return all ? answers.every(Boolean) : answers.some(Boolean);
+};
+
+function ociRule({ name, names, action, errnoRet, errno, args }: ProfileRule, of: string): SeccompRule {
+  const returned = errnoOf(action, errno, errnoRet, of);
+  return {
+    names: name === undefined ? names : [name, ...names],
+    action: known(action, of),
+    args,
+    ...(returned === undefined ? {} : { errnoRet: returned }),
+  };
 }
 
-/** No list at all means the machine's own architecture, as for every other runtime. */
-function usable(named: readonly string[], arch: 'x64' | 'arm64', path: string): SeccompArch[] {
-  if (named.length === 0) return nativeArches(arch).slice(0, 1);
-  const arches = [...new Set(named)].filter((name): name is SeccompArch => isNative(name, arch));
-  if (arches.length === 0) throw invalidArgument(`none of this machine's architectures: seccomp profile ${path}`);
-  return arches;
+function known(action: NamedAction, of: string): SeccompAction {
+  if (action === 'SCMP_ACT_NOTIFY')
+    throw unimplemented(`no listener for notifications: SCMP_ACT_NOTIFY in ${of}; use SCMP_ACT_ERRNO or SCMP_ACT_LOG`);
+  return action;
+}
+
+/** Other actions return none, and a number beside them means nothing. The name wins, as in containers-common. */
+function errnoOf(
+  action: NamedAction,
+  name: string | undefined,
+  number: number | undefined,
+  of: string,
+): number | undefined {
+  if (action !== 'SCMP_ACT_ERRNO' && action !== 'SCMP_ACT_TRACE') return undefined;
+  if (!name) return number;
+  const named = Object.entries(constants.errno).find(([known]) => known === name)?.[1];
+  if (named === undefined) throw invalidArgument(`unknown errno ${JSON.stringify(name)}: ${of}; give it as errnoRet`);
+  return named;
+}
+
+/**
+ * Several conditions on one argument are alternatives, each a rule of its own, as for runc. One who meant that all of them hold is given a
+ * stricter profile if the rule denies, and a weaker one if it allows: that is refused but where nothing else can be meant (CVE-2017-18367).
+ */
+function alternatives(rule: SeccompRule, defaultAction: NamedAction, of: string): SeccompRule[] {
+  const { names, action, args } = rule;
+  const indexes = new Set(args.map(({ index }) => index)).size;
+  if (indexes === args.length) return [rule];
+  const unambiguous = indexes === 1 && args.every(({ op }) => op === 'SCMP_CMP_EQ');
+  if (isMoreLenient(action, defaultAction) && !unambiguous)
+    throw invalidArgument(
+      `several conditions on one argument, and ${action} if any of them holds: rule for ${names[0]} in ${of}; write one rule for each value or use SCMP_CMP_MASKED_EQ`,
+    );
+  return args.map((arg) => ({ ...rule, args: [arg] }));
+}
+
+/** The machine's own architecture is always among them, as with libseccomp; those of other machines say nothing about this one. */
+function usable({ architectures, archMap }: Profile, arch: 'x64' | 'arm64'): SeccompArch[] {
+  const [own] = nativeArches(arch);
+  const mapped = archMap.find(({ architecture }) => architecture === own)?.subArchitectures ?? [];
+  const named = architectures.length > 0 ? architectures : mapped;
+  return [...new Set([own, ...named.filter((name): name is SeccompArch => isNative(name, arch))])];
 }

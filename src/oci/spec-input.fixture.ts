@@ -110,6 +110,7 @@ export const hostFacts = (over: Partial<HostFacts> = {}): HostFacts => ({
   cgroup: 'v2',
   cgroupControllers: ['cpuset', 'cpu', 'io', 'memory', 'hugetlb', 'pids'],
   arch: 'x64',
+  kernel: '6.1.0-25-amd64',
   ...over,
 });
 

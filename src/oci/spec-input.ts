@@ -77,6 +77,8 @@ export interface HostFacts {
   /** Controllers that cgroup v2 has here; none on a host of v1 alone. */
   readonly cgroupControllers: readonly string[];
   readonly arch: 'x64' | 'arm64';
+  /** As uname(2) tells it. */
+  readonly kernel: string;
   /** Hard limit of open files of the daemon; a container cannot get more without CAP_SYS_RESOURCE. */
   readonly maxOpenFiles?: number;
   /** Existing /sys/devices/system/cpu/cpu<N>/thermal_throttle directories: masked by default. */
