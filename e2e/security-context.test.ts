@@ -63,6 +63,48 @@ t.test('a seccomp profile of the node: an absolute path, for no particular archi
   t.match(await rename({ privileged: true, seccomp }), { stdout: 'renamed\nSeccomp:\t0\n' }, 'privileged: ignored');
 });
 
+t.test('a seccomp profile as runc takes it and containers-common writes it', async (t) => {
+  const path = join(node.daemon.home, 'of-others.json');
+  const nothing = { comment: '', includes: {}, excludes: {}, args: null };
+  const profile = {
+    $schema: 'x',
+    listenerPath: '',
+    defaultAction: 'SCMP_ACT_ALLOW',
+    defaultErrnoRet: null,
+    archMap: [{ architecture: 'SCMP_ARCH_S390X', subArchitectures: ['SCMP_ARCH_S390'] }],
+    syscalls: [
+      { ...nothing, names: ['sethostname'], action: 'SCMP_ACT_ERRNO', errnoRet: 1, errno: 'ENOSPC' },
+      { ...nothing, names: ['uname'], action: 'SCMP_ACT_KILL', includes: { caps: ['CAP_SYS_BOOT'] } },
+      {
+        names: ['kill'],
+        action: 'SCMP_ACT_ERRNO',
+        errnoRet: 28,
+        args: [10, 12].map((value) => ({ index: 1, value, op: 'SCMP_CMP_EQ' })),
+      },
+    ],
+  };
+  await writeFile(path, JSON.stringify(profile));
+  const capabilities = { addCapabilities: ['SYS_ADMIN'] };
+  const id = await start({ capabilities, seccomp: { profileType: 'Localhost', localhostRef: path } });
+  t.match(await pod.exec(id, 'hostname', 'renamed'), { stderr: /No space left/ });
+  for (const signal of ['USR1', 'USR2']) t.match(await pod.exec(id, 'kill', `-${signal}`, '1'), { code: 1 }, signal);
+  t.match(await pod.exec(id, 'kill', '-CONT', '1'), { code: 0 });
+  t.match(await pod.exec(id, 'uname'), { stdout: 'Linux\n' });
+});
+
+t.test('a process of as many groups as the kernel takes', async (t) => {
+  const supplementalGroups = Array.from({ length: 65_535 }, (_, index) => String(4_000_000_000 - index));
+  const id = await start({ supplementalGroups });
+  const counted = await pod.exec(
+    id,
+    'sh',
+    '-c',
+    'grep Groups /proc/1/status | wc -w; grep Groups /proc/self/status | wc -w',
+  );
+  t.equal(counted.stdout, '65537\n65537\n', 'with the name of the line');
+  await t.rejects(start({ supplementalGroups: [...supplementalGroups, '1'] }), { code: 3 });
+});
+
 t.test('status tells who it runs as, and pid 1 and an exec are that', async (t) => {
   const passwd = 'root:x:0:0::/:/bin/sh\nsailor:x:1000:1000::/:/bin/sh\n';
   const entries = [file('etc/passwd', passwd), file('etc/group', 'crew:x:50000:sailor\n')];

@@ -86,7 +86,7 @@ t.test('uid and user name, without the group', async (t) => {
     '1002': { uid: { value: '1002' } },
     '1003:1004': { uid: { value: '1003' } },
     '0': { uid: { value: '0' } },
-    '007': { uid: { value: '7' } },
+    '007': { username: '007' }, // refused by CreateContainer, as 00 is: never root
     'www-data': { username: 'www-data' },
     'www-data:1004': { username: 'www-data' },
     ':5': { username: '' },

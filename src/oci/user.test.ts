@@ -89,6 +89,46 @@ t.test('ids in the image files are range-checked (containerd, July 2026)', async
   t.throws(() => asImage('short'), { code: 3 }, 'an incomplete line names nobody');
 });
 
+t.test('lines that libc would skip are skipped, and the others read as it reads them', async (t) => {
+  const files = {
+    passwd: [
+      '+app::::::',
+      '-app',
+      '+',
+      'app:x:5',
+      'app:x:five:5::/:/bin/sh',
+      'app:x::5::/:/bin/sh',
+      'app:x:5 :5::/:/bin/sh',
+      'app:x:5:5\r',
+      'app',
+      '::::',
+      '\t app:x: +0005:006:::',
+      'app:x:7:7::/:/bin/sh',
+    ].join('\n'),
+    group: [
+      '+odd:x:1:app',
+      'g:x:x:app',
+      'g:x',
+      'a:x:10:app\r',
+      'b:x:11: app,other',
+      'c:x:12:application',
+      'g:x:13',
+    ].join('\n'),
+  };
+  t.match(asImage('app', files), { uid: 5, gid: 6, additionalGids: [6, 11] });
+  t.match(asImage('5', files), { uid: 5, gid: 6 });
+  t.match(asImage('5:g', files), { gid: 13 });
+  t.throws(() => asImage('+app', files), { code: 3 });
+});
+
+t.test('a user may be in as many groups as the kernel takes', async (t) => {
+  const line = (_: unknown, index: number) => `g${index}:x:${index + 1}:app`;
+  const group = (count: number) => Array.from({ length: count }, line).join('\n');
+  const passwd = 'app:x:1000:1::/:/bin/sh';
+  t.equal(asImage('app', { passwd, group: group(65536) }).additionalGids.length, 65536);
+  t.throws(() => asImage('app', { passwd, group: group(65537) }), { code: 3, message: /^more than 65536 groups/ });
+});
+
 t.test('the request wins over the image', async (t) => {
   const resolve = (over: Parameters<typeof securityContext>[0]) =>
     resolveUser(securityContext(over), { user: 'app:audio' }, identity);

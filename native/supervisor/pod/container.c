@@ -12,7 +12,7 @@
 #include "base/member.h"
 #include "base/unshared.h"
 #include "build/env.h"
-#include "build/verify.h"
+#include "pod/verify.h"
 #include "cgroup/end.h"
 #include "loop/tty.h"
 #include "plan/kept_plan.h"
@@ -217,7 +217,7 @@ static void created(struct container *c) {
         error_set(&err, errno, "terminal", "terminal of container %s", c->id);
     else if (c->process.pidfd < 0)
         error_set(&err, ESRCH, "build", "process of container %s", c->id);
-    else if (build_verify(&c->kept, &host->env, c->filtered, c->process.pid, &err))
+    else if (process_verify(&c->kept, &host->env, c->filtered, c->process.pid, &err))
         good = log_open(&c->log, &err) == 0; /* last, so that a failed creation leaves no file */
     if (!good) {
         c->error = err;

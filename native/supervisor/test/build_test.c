@@ -1,6 +1,6 @@
 /* A container as it is made: what its first process sees, and what the host sees of it. */
 #include "build/overlay.h"
-#include "build/verify.h"
+#include "pod/verify.h"
 #include "test/fixture.h"
 
 static struct run r;
@@ -126,14 +126,14 @@ static void test_verify(void) {
     draft_container(&d, layer, "verify", &w);
     ok(create(&r, &d, -1), "a container is created");
     struct wire_bytes plan = bytes_of(&d);
-    ok(build_verify(&plan, &fixture_env, false, r.pid, &err), "its process is what the plan says");
+    ok(process_verify(&plan, &fixture_env, false, r.pid, &err), "its process is what the plan says");
     draft_container(&other, layer, "verify2", &as_user);
     plan = bytes_of(&other);
-    ok(!build_verify(&plan, &fixture_env, false, r.pid, &err), "CVE-2026-30892: it is not what another plan says");
+    ok(!process_verify(&plan, &fixture_env, false, r.pid, &err), "CVE-2026-30892: it is not what another plan says");
     same(err.detail, "not what the plan says: Uid (check of the process)", "and the first difference is named");
     draft_container(&other, layer, "verify2", &filtered);
     plan = bytes_of(&other);
-    ok(!build_verify(&plan, &fixture_env, true, r.pid, &err) && strstr(err.detail, "Seccomp"),
+    ok(!process_verify(&plan, &fixture_env, true, r.pid, &err) && strstr(err.detail, "Seccomp"),
        "a missing filter is a difference");
     ok(access(at("verify.upper"), F_OK) == 0 && kill(r.pid, 0) == 0, "it waits");
     close(r.sync);

@@ -3,7 +3,7 @@
 #include "build/env.h"
 #include "build/mntns.h"
 #include "build/userns.h"
-#include "build/verify.h"
+#include "pod/verify.h"
 #include "pod/pod_init.h"
 #include "test/fixture.h"
 
@@ -89,7 +89,7 @@ static void test_namespaces(void) {
     }
     struct error err;
     struct wire_bytes plan = bytes_of(&d);
-    if (!ok(build_verify(&plan, &fixture_env, false, r.pid, &err), "its process is what the plan says"))
+    if (!ok(process_verify(&plan, &fixture_env, false, r.pid, &err), "its process is what the plan says"))
         printf("# %s\n", err.detail);
     kill(r.pid, SIGKILL);
     finish(&r);

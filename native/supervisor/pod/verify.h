@@ -10,5 +10,5 @@
 /* True when /proc/<pid>/status shows exactly the ids, groups, capability sets, no_new_privs and seccomp mode of the plan, of which only
  * the credentials are looked at; `filtered`: it has a seccomp operation. Called after READY and before GO: a process that differs in
  * anything is never released. */
-bool build_verify(const struct wire_bytes *plan, const struct build_env *env, bool filtered, pid_t pid,
-                  struct error *err);
+bool process_verify(const struct wire_bytes *plan, const struct build_env *env, bool filtered, pid_t pid,
+                    struct error *err);

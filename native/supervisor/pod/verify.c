@@ -1,4 +1,4 @@
-#include "build/verify.h"
+#include "pod/verify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,9 @@
 #include "build/env.h"
 #include "build/userns.h"
 #include "plan/plan.h"
+
+#define STATUS_SIZE ((size_t)16 << 10) /* of a process without groups, on a machine of thousands of CPUs */
+#define GROUP_SIZE 11u                 /* ten digits and a blank */
 
 /* The value of `name` in a status text, or NULL. */
 static const char *value_of(const char *status, const char *name) {
@@ -40,25 +43,26 @@ static bool number_matches(const char *status, const char *name, unsigned long n
     return at && strtoul(at, NULL, 10) == number;
 }
 
+static int by_number(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
 /* The kernel sorts the groups: each wanted one has to be there, and none besides. */
 static bool groups_match(const char *status, const struct wire_bytes *wanted, const struct build_env *env) {
     const char *at = value_of(status, "Groups:");
-    uint32_t listed = 0;
-    while (at && *at && *at != '\n') {
+    uint32_t count = wanted->len / 4, *sorted = malloc(wanted->len + 1u);
+    for (uint32_t i = 0; sorted && i < count; i++)
+        sorted[i] = userns_gid(env, wire_load32(wanted->data + 4 * (size_t)i));
+    if (sorted) qsort(sorted, count, sizeof *sorted, by_number);
+    bool same = at && sorted;
+    for (uint32_t i = 0; same && i < count; i++) {
         char *end;
-        unsigned long gid = strtoul(at, &end, 10);
-        if (end == at) {
-            at++;
-            continue;
-        }
-        bool known = false;
-        for (uint32_t i = 0; i < wanted->len && !known; i += 4)
-            known = userns_gid(env, wire_load32(wanted->data + i)) == gid;
-        if (!known) return false;
-        listed++;
+        same = strtoull(at, &end, 10) == sorted[i] && end != at;
         at = end;
     }
-    return at && listed == wanted->len / 4;
+    free(sorted);
+    return same && at[strspn(at, "\t ")] == '\n';
 }
 
 /* procfs shows the host's ids. A user namespace grants every capability, each good for what belongs to it only. */
@@ -80,34 +84,43 @@ static const char *difference(const char *status, const struct plan_credentials 
     return number_matches(status, "Seccomp:", filtered ? 2 : 0) ? NULL : "Seccomp";
 }
 
-bool build_verify(const struct wire_bytes *bytes, const struct build_env *env, bool filtered, pid_t pid,
-                  struct error *err) {
-    /* 65536 groups would not fit: then nothing is released. Aligned, so that small variables stay together (Makefile). */
-    static char status[64 * 1024] __attribute__((aligned(4096)));
-    char path[32];
+/* The text of a status file, as far as it fits; NULL with *err. */
+static char *read_status(pid_t pid, size_t size, struct error *err) {
+    char path[32], *status = malloc(size);
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    int fd = status ? openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC) : -1;
+    size_t used = 0;
+    ssize_t n = -1;
+    while (fd >= 0 && used < size - 1 && (n = read(fd, status + used, size - 1 - used)) > 0) used += (size_t)n;
+    if (n < 0) error_fail(err, errno, "credentials", path, "check of the process");
+    if (fd >= 0) close(fd);
+    if (n >= 0) {
+        status[used] = 0;
+        return status;
+    }
+    free(status);
+    return NULL;
+}
+
+/* More groups than wanted may not fit, and then what comes after them is missing: nothing is released. */
+static bool matches(const struct plan_credentials *c, const struct build_env *env, bool filtered, pid_t pid,
+                    struct error *err) {
+    char *status = read_status(pid, STATUS_SIZE + c->groups.len / 4 * GROUP_SIZE, err);
+    if (!status) return false;
+    const char *wrong = difference(status, c, env, filtered);
+    if (wrong) error_refuse(err, EPERM, "not what the plan says", "credentials", wrong, "check of the process");
+    free(status);
+    return !wrong;
+}
+
+bool process_verify(const struct wire_bytes *bytes, const struct build_env *env, bool filtered, pid_t pid,
+                    struct error *err) {
     struct plan plan;
     if (plan_decode(bytes, PLAN_OF_KEPT, &plan, err) < 0) return false;
     const struct plan_op *identity = plan_find(&plan, PLAN_CREDENTIALS);
-    if (plan_find(
-            &plan,
-            PLAN_RUNTIME)) { /* an external runtime answers for what it makes, and loads its filter at the last moment */
-        plan_free(&plan);
-        return true;
-    }
-    snprintf(path, sizeof path, "/proc/%d/status", pid);
-    int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    ssize_t used = 0, n = -1;
-    while (fd >= 0 && used < (ssize_t)sizeof status - 1 &&
-           (n = read(fd, status + used, sizeof status - 1 - (size_t)used)) > 0)
-        used += n;
-    status[used] = 0;
-    const char *wrong = NULL;
-    if (fd < 0 || n < 0)
-        error_fail(err, errno, "credentials", path, "check of the process");
-    else if ((wrong = identity ? difference(status, &identity->credentials, env, filtered) : "plan"))
-        error_refuse(err, EPERM, "not what the plan says", "credentials", wrong, "check of the process");
-    bool good = fd >= 0 && n >= 0 && !wrong;
-    if (fd >= 0) close(fd);
+    /* An external runtime answers for what it makes, and loads its filter at the last moment. */
+    bool good = plan_find(&plan, PLAN_RUNTIME) != NULL;
+    if (!good && identity) good = matches(&identity->credentials, env, filtered, pid, err);
     plan_free(&plan);
     return good;
 }
