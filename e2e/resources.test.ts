@@ -145,6 +145,7 @@ t.test('an update that the kernel refuses changes nothing', async (t) => {
   const id = await pod.start(node.busybox, { resources: { memoryLimitInBytes: String(64 * MIB), cpuShares: '512' } });
   await t.rejects(
     node.daemon.cri.updateContainerResources({ containerId: id, linux: { cpuShares: '2048', cpusetCpus: '4000' } }),
+    { code: status.INVALID_ARGUMENT, details: /^not online: 4000 of cpuset_cpus "4000"; online is 0/ },
   );
   t.match(await value(id, 'cpu/cpu.shares', 'cpu.weight'), /^(512|59)$/);
   t.match((await pod.status(id)).resources?.linux, { cpuShares: '512' });
@@ -171,6 +172,8 @@ t.test('CVE-2018-20699: absurd resources are refused at once and leave nothing',
   const absurd: LinuxContainerResources[] = [
     { cpusetCpus: '0-4294967295' },
     { cpusetCpus: '0\n1' },
+    { cpusetCpus: '0,4000' },
+    { cpusetMems: '4000' },
     { memoryLimitInBytes: '-5' },
     { cpuPeriod: '1' },
     { cpuShares: '-1' },

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { checkOnline } from '../cgroup/cpuset.js';
 import { adjustSpec } from '../extend/adjust.js';
 import { adjustedBy } from '../extend/field-owners.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
@@ -40,6 +41,7 @@ export const prepareContainer = async (
   const subject = { id, config, sandbox, image };
   const { spec, owners } = await adjustSpec(buildSpec(input), subject, parts.adjusters);
   checkSpec(spec, parts.host, adjustedBy(owners));
+  checkOnline(spec.linux.resources);
   const blueprint: Blueprint = {
     id,
     sandbox,

@@ -1,3 +1,4 @@
+import { checkOnline } from '../cgroup/cpuset.js';
 import { limitWrites } from '../cgroup/resources.js';
 import { type LimitsChange, refuseBelowUsage, updateOps } from '../cgroup/update.js';
 import { failedPrecondition } from '../base/errors.js';
@@ -36,6 +37,7 @@ const changeLimits = async (
 ): Promise<OciLimits> => {
   const merged = mergeLimits(old, change);
   checkResources(merged, parts.host);
+  checkOnline(change);
   refuseBelowUsage(memoryInUse(parts.cgroups, cgroupPath) ?? 0, change);
   const limits: LimitsChange = { old, change, merged };
   const supervisor = parts.supervisors.require(sandboxId);
