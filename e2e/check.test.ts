@@ -6,13 +6,14 @@ import t from 'tap';
 import { MAIN } from './harness/daemon.js';
 
 const home = await mkdtemp(join(tmpdir(), 'jangada-check-'));
-t.teardown(() => rm(home, { recursive: true, force: true }));
+const state = await mkdtemp('/run/jg-'); // short: pods have sockets below it
+t.teardown(() => Promise.all([home, state].map((path) => rm(path, { recursive: true, force: true }))));
 const config = join(home, 'config.toml');
 await writeFile(
   config,
   `version = 1
 root = "${home}/root"
-state = "${home}/state"
+state = "${state}"
 socket = "${home}/jangada.sock"
 netns_dir = "${home}/netns"
 
@@ -61,6 +62,8 @@ const check = async (before = ''): Promise<Map<string, Finding>> => {
 };
 
 const HIDE_CGROUPS = 'mount -t tmpfs tmpfs /sys/fs/cgroup';
+const DROP_INS = join(home, 'config.d');
+const LONG_STATE = `mkdir -p ${DROP_INS} && echo 'state = "${home}/state"' > ${DROP_INS}/state.toml`;
 const ROOT_ON_OVERLAY = `mkdir -p ${home}/lower ${home}/over && mount -t tmpfs tmpfs ${home}/over &&
   mkdir -p ${home}/over/upper ${home}/over/work ${home}/root &&
   mount -t overlay overlay -o lowerdir=${home}/lower,upperdir=${home}/over/upper,workdir=${home}/over/work ${home}/root`;
@@ -93,6 +96,7 @@ t.test('what the daemon cannot do without: check names it, and the daemon refuse
     ['cgroups', HIDE_CGROUPS, /cgroups: no cgroups: nothing is mounted.*mount -t cgroup2/],
     ['storage', ROOT_ON_OVERLAY, /overlayfs cannot write to overlay.*ext4 or xfs/],
     ['privileges', 'set -- setpriv --bounding-set -sys_admin --inh-caps -sys_admin "$@"', /no CAP_SYS_ADMIN/],
+    ['sockets', LONG_STATE, /the kernel takes 107: .*shorter by \d+ bytes/],
   ];
   for (const [what, hide, message] of cases) {
     t.equal((await check(hide)).get(what)?.state, 'missing', what);
@@ -100,6 +104,7 @@ t.test('what the daemon cannot do without: check names it, and the daemon refuse
     t.equal(code, 1, `${what}: the daemon does not start`);
     t.match(stderr, /cannot work on this host/);
     t.match(stderr, message);
+    await rm(DROP_INS, { recursive: true, force: true });
   }
 });
 

@@ -19,6 +19,7 @@ const fit: HostProbe = {
   rootFileSystem: 'ext4',
   openFiles: 1_048_576,
   inotifyInstances: 8192,
+  sockets: ['/run/jangada/jangada.sock'],
   missingPrograms: [],
 };
 
@@ -85,6 +86,10 @@ const FATAL: Array<[Partial<HostProbe>, RegExp]> = [
   [{ rootFileSystem: 'overlay' }, /storage: overlay.*ext4 or xfs/],
   [{ missingCapabilities: ['CAP_SYS_ADMIN', 'CAP_SYS_TIME'] }, /no CAP_SYS_ADMIN:/],
   [{ cgroup: { mode: 'v2', controllers: ['cpu', 'cpuset', 'memory', 'pids'], writable: false } }, /cgroups: read-only/],
+  [
+    { sockets: ['/s', `/${'x'.repeat(107)}`] },
+    /sockets: a path of 108 bytes, the kernel takes 107: \/x+: .* shorter by 1 bytes/,
+  ],
   [{ missingPrograms: ['/usr/lib/jangada/build/native/jangada-pod'] }, /jangada-pod.*install/],
 ];
 

@@ -1,3 +1,4 @@
+import { isKernelAtLeast } from '../base/kernel-version.js';
 import type { HostProbe } from './host-probe.js';
 
 /** `missing`: the daemon cannot work. `limited`: it works, and `cost` is what it cannot do. */
@@ -74,7 +75,7 @@ const userNamespaces: Judge = ({ namespaces: present, userNamespaces: most, kern
     return limited('user namespaces', 'not in this kernel', cost, 'a kernel with CONFIG_USER_NS');
   if (most === 0)
     return limited('user namespaces', 'user.max_user_namespaces is 0', cost, 'sysctl user.max_user_namespaces=65536');
-  if (!atLeast(kernel, 5, 19))
+  if (!isKernelAtLeast(kernel, 5, 19))
     return limited(
       'user namespaces',
       `no idmapped layers in ${kernel}`,
@@ -224,6 +225,22 @@ const pressure: Judge = ({ pressure: present }) =>
     ? ok('pressure stall', 'on')
     : limited('pressure stall', 'off', 'stats have no pressure (PSI)', 'boot with psi=1');
 
+/** sockaddr_un.sun_path without its NUL (unix(7)). */
+const SOCKET_PATH_MAX = 107;
+
+const sockets: Judge = ({ sockets: paths }) => {
+  const lengths = paths.map((path) => Buffer.byteLength(path));
+  const longest = Math.max(...lengths);
+  return longest > SOCKET_PATH_MAX
+    ? missing(
+        'sockets',
+        `a path of ${longest} bytes, the kernel takes ${SOCKET_PATH_MAX}: ${paths[lengths.indexOf(longest)]}`,
+        'no pod can be made',
+        `make state or socket in config.toml shorter by ${longest - SOCKET_PATH_MAX} bytes`,
+      )
+    : ok('sockets', `paths of up to ${longest} bytes`);
+};
+
 const programs: Judge = ({ missingPrograms: absent }) =>
   absent.length > 0
     ? missing(
@@ -251,6 +268,7 @@ const JUDGES: readonly Judge[] = [
   openFiles,
   inotify,
   pressure,
+  sockets,
   programs,
 ];
 
@@ -268,9 +286,4 @@ export const refusal = (findings: readonly Finding[]): string | undefined => {
     .filter(({ state }) => state === 'missing')
     .map(({ what, found, cost, remedy }) => `${what}: ${found}: ${cost}; ${remedy}`);
   return reasons.length > 0 ? reasons.join('; ') : undefined;
-};
-
-const atLeast = (kernel: string, major: number, minor: number): boolean => {
-  const [a = 0, b = 0] = kernel.split('.').map(Number);
-  return a > major || (a === major && b >= minor);
 };

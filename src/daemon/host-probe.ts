@@ -1,9 +1,10 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { readLayout } from '../cgroup/layout.js';
 import type { Config } from '../base/config.js';
 import { PARSERS } from '../lifecycle/apparmor-profile.js';
 import { readHost } from '../lifecycle/host.js';
+import { podDirectory } from '../lifecycle/paths.js';
 import { loadConfig as loadNetwork } from '../network/config-files.js';
 import { findPlugin } from '../network/plugin.js';
 import type { NativeAddon } from '../native/addon.js';
@@ -42,6 +43,8 @@ export interface HostProbe {
   /** Hard limit of open files; undefined for none. */
   readonly openFiles: number | undefined;
   readonly inotifyInstances: number;
+  /** Where the daemon and a supervisor listen. */
+  readonly sockets: readonly string[];
   /** Native programs that are not where they belong. */
   readonly missingPrograms: readonly string[];
 }
@@ -85,6 +88,7 @@ export const probeHost = (config: Config, addon: NativeAddon, programs: readonly
     rootFileSystem: fileSystemOf(config.root),
     openFiles: host.maxOpenFiles,
     inotifyInstances: Number(readOr('/proc/sys/fs/inotify/max_user_instances', '0')),
+    sockets: [config.socket, join(podDirectory(config, 'f'.repeat(64)), 'supervisor.sock')],
     missingPrograms: programs.filter((path) => !isExecutable(path)),
   };
 };
