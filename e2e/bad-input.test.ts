@@ -12,6 +12,7 @@ import { processesOf } from './harness/leaks.js';
 import { PATIENCE, until } from './harness/wait.js';
 
 const { INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION } = status;
+const execute = promisify(execFile);
 let node: Node;
 let pod: Pod;
 
@@ -79,6 +80,40 @@ t.test('sandboxes that cannot be', async (t) => {
     { message: /unknown runtime handler.*gvisor/ },
     'an unknown handler',
   );
+  t.same(await visible(), before);
+});
+
+t.test('a source that was deleted after it was bound is named, not the place it goes to', async (t) => {
+  const [volume, bound] = ['volume', 'bound'].map((name) => join(node.daemon.home, name)) as [string, string];
+  await writeFile(volume, 'old');
+  await writeFile(bound, '');
+  await execute('mount', ['--bind', volume, bound]);
+  await rm(volume);
+  const mounts = [{ hostPath: bound, containerPath: '/cfg' }];
+  await t.rejects(pod.create(node.busybox, { mounts }), {
+    code: INVALID_ARGUMENT,
+    details: new RegExp(`deleted.*${bound}`),
+  });
+  await execute('umount', [bound]);
+  await rm(bound);
+});
+
+t.test('a container that is killed while it is made: what killed it is told', async (t) => {
+  const before = await visible();
+  const path = join(node.daemon.home, 'kills.json');
+  const syscalls = [{ names: ['capset', 'prctl'], action: 'SCMP_ACT_KILL_PROCESS' }];
+  await writeFile(path, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls }));
+  const security = { seccomp: { profileType: 'Localhost', localhostRef: path } } as const;
+  await t.rejects(pod.create(node.busybox, { security }), {
+    code: INVALID_ARGUMENT,
+    details: /^killed by its seccomp profile \(SIGSYS\)/,
+  });
+  const resources = { memoryLimitInBytes: '65536' };
+  await t.rejects(pod.create(node.busybox, { resources }), {
+    code: status.RESOURCE_EXHAUSTED,
+    details: /^out of memory: memory limit of 65536 bytes/,
+  });
+  await rm(path);
   t.same(await visible(), before);
 });
 
@@ -200,7 +235,7 @@ t.test('IDs that name nothing or more than one thing', async (t) => {
 t.test('no CNI configuration, a broken one, a missing plugin, a failing plugin', async (t) => {
   const { cri, home } = node.daemon;
   const file = join(home, 'cni', '10-bridge.conflist');
-  const good = await promisify(execFile)('cat', [file]).then(({ stdout }) => stdout);
+  const good = await execute('cat', [file]).then(({ stdout }) => stdout);
   const networkReady = async () =>
     (await cri.status({})).status?.conditions.find(({ type }) => type === 'NetworkReady');
   const run = () => Pod.run(node.daemon, { linux: OWN_NETWORK });
@@ -281,7 +316,7 @@ t.test('a daemon with a bad configuration does not start and says where', async 
   const file = join(node.daemon.home, 'bad.toml');
   const start = async (text: string) => {
     await writeFile(file, text);
-    return promisify(execFile)(process.execPath, [MAIN, 'daemon', '--config', file], { timeout: 10_000 * PATIENCE });
+    return execute(process.execPath, [MAIN, 'daemon', '--config', file], { timeout: 10_000 * PATIENCE });
   };
   await t.rejects(
     start('version = 1\nrot = "/x"\n'),

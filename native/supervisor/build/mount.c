@@ -203,8 +203,12 @@ int mount_apply_all(struct builder *b) {
         const char *path = op->kind == PLAN_KIND_IMAGE ? op->image.destination : op->bind.destination;
         int target = open_target(b, op, path);
         if (target < 0) return -1;
-        if (k_move_mount(op->fd, target) < 0)
-            return error_fail(&b->err, errno, plan_step(op), path, "mount destination");
+        if (k_move_mount(op->fd, target) == 0) continue;
+        /* The destination is held open: what the kernel does not find any more is the source. */
+        if (errno == ENOENT && op->kind == PLAN_KIND_BIND)
+            return error_refuse(&b->err, ENOENT, "deleted or replaced since it was bound", "bind", op->bind.source,
+                                "mount source");
+        return error_fail(&b->err, errno, plan_step(op), path, "mount destination");
     }
     return 0;
 }

@@ -35,6 +35,20 @@ bool cgroup_is_populated(const char *directory) {
     return read_key(path, "populated", &populated) && populated;
 }
 
+/* What v1 has for no limit is as good as none: more than any machine holds. */
+#define UNLIMITED (1ull << 62)
+
+static uint64_t read_limit(const char *directory, bool v2) {
+    char path[PATH_SIZE + 32], text[32];
+    snprintf(path, sizeof path, "%s/%s", directory, v2 ? "memory.max" : "memory.limit_in_bytes");
+    int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) close(fd);
+    text[n > 0 ? n : 0] = 0;
+    uint64_t limit = strtoull(text, NULL, 10); /* "max" is 0 */
+    return limit < UNLIMITED ? limit : 0;
+}
+
 static bool read_kills(const struct plan_op *op, struct cgroup_report *out) {
     const char *directory = op->cgroup_dir.path, *slash = strrchr(directory, '/');
     bool v2 = op->cgroup_dir.version == PLAN_CGROUP_VERSION_V2;
@@ -44,6 +58,7 @@ static bool read_kills(const struct plan_op *op, struct cgroup_report *out) {
         snprintf(path, sizeof path, "%.*s/memory.events", (int)(slash - directory), directory);
         read_key(path, "oom_kill", &out->parent_kills);
     }
+    out->limit = read_limit(directory, v2);
     snprintf(path, sizeof path, "%s/%s", directory, v2 ? "memory.events" : "memory.oom_control");
     return read_key(path, "oom_kill", &out->oom_kills);
 }

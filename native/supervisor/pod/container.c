@@ -19,6 +19,7 @@
 #include "pod/maker.h"
 #include "pod/attach.h"
 #include "pod/container_io.h"
+#include "pod/death.h"
 #include "pod/exit_record.h"
 #include "pod/placeholder.h"
 #include "runtime/runtime.h"
@@ -101,6 +102,7 @@ static void finish(struct container *c) {
     process_close(&c->process);
     kept_plan_release(&c->kept);
     if (c->create_failed) {
+        if (c->error.error == 0) death_explain(c);
         c->state = CONTAINER_FREE;
         host->on_created(c, c->create_tag);
     } else {
@@ -198,9 +200,7 @@ static void begin_ending(struct container *c) {
 /* ---- state × event ---- */
 
 static void create_failed(struct container *c) {
-    c->create_failed = true;
-    if (c->error.error == 0)
-        error_set(&c->error, ECANCELED, "build", "process under construction ended: container %s", c->id);
+    c->create_failed = true; /* who has not said why has died: how is known when it is reaped */
     begin_ending(c);
 }
 
@@ -228,7 +228,6 @@ static void created(struct container *c) {
     timer_clear(&c->timer);
     c->state = CONTAINER_CREATED;
     c->created_at = clock_now_ns();
-    oom_begin(c);
     host->on_created(c, c->create_tag);
     c->create_tag = 0;
 }
@@ -346,6 +345,7 @@ int container_create(const struct request *r, const char *id, struct error *err)
         discard(c);
         return -1;
     }
+    oom_begin(c);
     timer_set(&c->timer, container_deadlines.create_ms, on_timer);
     return 0;
 }

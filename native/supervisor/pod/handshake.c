@@ -67,12 +67,12 @@ static void handle(struct handshake *h, struct build_message *m, int fd) {
 }
 
 static void finished(struct handshake *h) {
-    if (h->create && !h->released) {
-        fail(h, ECANCELED, "process under construction ended without a reason");
-        return;
-    }
+    bool died = h->create && !h->released; /* without a word: what of, its wait status tells */
     handshake_end(h);
-    h->on_executed(h);
+    if (died)
+        h->on_failed(h);
+    else
+        h->on_executed(h);
 }
 
 void handshake_drain(struct handshake *h) {

@@ -15,7 +15,8 @@ struct handshake {
     void (*on_payload)(struct handshake *h);
     void (*on_ready)(struct handshake *h);
     void (*on_executed)(struct handshake *h); /* end of file: execve happened, or the process died before it */
-    void (*on_failed)(struct handshake *h);   /* h->error says why; a message out of order is EPROTO */
+    void (*on_failed)(
+        struct handshake *h); /* h->error says why: EPROTO for a message out of order, 0 for a death without a word */
 };
 
 /* Takes `fd`. Children that nobody knows are not reaped until the handshake is over (loop/child.h). */

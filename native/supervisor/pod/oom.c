@@ -8,6 +8,7 @@ static uint64_t settled; /* kills of the containers that have ended */
 static bool read_own(struct container *c, struct cgroup_report *report) {
     cgroup_report_read(&c->kept, report);
     if (report->own) c->oom_kills.known = report->oom_kills;
+    if (report->limit) c->oom_kills.limit = report->limit;
     return report->own;
 }
 

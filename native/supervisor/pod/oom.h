@@ -9,6 +9,7 @@ struct container;
 
 struct oom {
     uint64_t known;             /* kills last read from the container's own counter */
+    uint64_t limit;             /* of its memory, as the kernel has it; 0: none, or not known */
     uint64_t parent, explained; /* at the beginning: the parent's counter, and what the others accounted for */
 };
 
