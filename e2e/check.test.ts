@@ -21,6 +21,9 @@ netns_dir = "${home}/netns"
 conf_dir = "${home}/cni"
 bin_dirs = ["/usr/lib/cni"]
 cache_dir = "${home}/cni-cache"
+
+[cdi]
+spec_dirs = ["${home}/cdi"]
 `,
 );
 
@@ -89,6 +92,14 @@ t.test('a CNI configuration, and one whose plugin is missing', async (t) => {
   const missing = (await check(write('no-such-plugin'))).get('pod network');
   t.match(missing, { state: 'limited', found: /"no-such-plugin" is missing/ });
   await rm(join(home, 'cni'), { recursive: true });
+});
+
+t.test('a broken CDI file costs its own devices', async (t) => {
+  t.match((await check()).get('CDI devices'), { state: 'ok', found: '0 in 0 files' });
+  const broken = `mkdir -p ${home}/cdi && echo '{"cdiVersion":' > ${home}/cdi/half.json`;
+  const finding = (await check(broken)).get('CDI devices');
+  t.match(finding, { state: 'limited', found: new RegExp(`^${home}/cdi/half.json: not JSON`) });
+  await rm(join(home, 'cdi'), { recursive: true });
 });
 
 t.test('what the daemon cannot do without: check names it, and the daemon refuses to start', async (t) => {

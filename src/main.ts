@@ -20,8 +20,8 @@ command('daemon', 'serve the Kubernetes CRI on a unix socket').action(async ({ c
 
 command('check', 'tell whether this host is fit; exit status 0: it is, 1: with limits, 2: the daemon cannot work here')
   .addOption(new Option('-o, --output <format>', 'format').choices(['table', 'json']).default('table'))
-  .action(({ config, output }: { config: string; output: string }) => {
-    process.exitCode = runCheck(readConfig(config), output);
+  .action(async ({ config, output }: { config: string; output: string }) => {
+    process.exitCode = await runCheck(readConfig(config), output);
   });
 
 command('stop-pods', 'stop all pods, as at the shutdown of the node')

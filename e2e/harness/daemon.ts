@@ -45,6 +45,8 @@ export class Daemon {
   readonly root: string;
   readonly logs: string;
   readonly certs: string;
+  /** Directories of CDI files, which tests make; the later one wins. */
+  readonly cdi: readonly [string, string];
   /** Everything of this daemon is in it or below: itself in `daemon`, containers in `pods`. */
   readonly cgroup: string;
   readonly cri: Cri;
@@ -63,6 +65,7 @@ export class Daemon {
     this.socket = join(home, 'run', 'jangada.sock');
     this.logs = join(home, 'logs');
     this.certs = join(home, 'certs.d');
+    this.cdi = [join(home, 'cdi'), join(home, 'cdi-run')];
     this.cgroup = `/jangada-e2e-${SUITE}-${home.slice(-6)}`;
     this.cri = connect(this.socket);
   }
@@ -223,6 +226,9 @@ conf_dir = "${join(this.home, 'cni')}"
 bin_dirs = ["/usr/lib/cni"]
 cache_dir = "${join(this.home, 'cni-cache')}"
 ${this.options.cniTemplate ? `conf_template = "${join(this.home, 'cni-template.json')}"` : ''}
+
+[cdi]
+spec_dirs = ${JSON.stringify(this.cdi)}
 
 [registry]
 config_path = "${this.certs}"

@@ -52,6 +52,12 @@ export const ConfigSchema = z.strictObject({
       conf_template: path.optional(),
     })
     .prefault({}),
+  cdi: z
+    .strictObject({
+      /** Directories of CDI files. Of two files that describe one device the one in the later directory counts; none: no CDI. */
+      spec_dirs: z.array(path).default(['/etc/cdi', '/var/run/cdi']),
+    })
+    .prefault({}),
   registry: z
     .strictObject({
       /** Directory with `<host>/hosts.toml`, in containerd's layout. */

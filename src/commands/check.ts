@@ -1,15 +1,20 @@
 import type { Config } from '../base/config.js';
+import { judgeCdi } from '../daemon/cdi-fitness.js';
 import { exitStatus, judge } from '../daemon/fitness.js';
 import { probeHost } from '../daemon/host-probe.js';
 import { nativePrograms } from '../daemon/native-programs.js';
+import { CdiDevices } from '../extend/cdi/cdi-devices.js';
 import { loadAddon } from '../native/addon.js';
 import { table } from './table.js';
 
 const HEADERS = ['CHECK', 'STATE', 'FOUND', 'WHAT IT COSTS', 'WAY OUT'];
 
 /** Prints whether this host is fit for the daemon; resolves to the exit status of `exitStatus`. */
-export const runCheck = (config: Config, output: string): number => {
-  const findings = judge(probeHost(config, loadAddon(), Object.values(nativePrograms)));
+export const runCheck = async (config: Config, output: string): Promise<number> => {
+  const host = judge(probeHost(config, loadAddon(), Object.values(nativePrograms)));
+  // Devices are no matter of the daemon's start: only here all their files are read.
+  const cdi = await new CdiDevices(config.cdi.spec_dirs, { warn: () => undefined }).report();
+  const findings = [...host, judgeCdi(cdi)];
   const rows = findings.map(({ what, state, found, cost, remedy }) => [what, state, found, cost, remedy]);
   process.stdout.write(output === 'json' ? `${JSON.stringify(findings, null, 2)}\n` : table(HEADERS, rows));
   return exitStatus(findings);

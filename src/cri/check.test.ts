@@ -73,13 +73,6 @@ t.test('containers: metadata, image and log path are checked', async (t) => {
   t.throws(() => checkContainerConfig(container({ image: { image: '' } })), refused);
 });
 
-t.test('a CDI device is refused, not left out', async (t) => {
-  t.throws(() => checkContainerConfig(container({ CDIDevices: [{ name: 'vendor.com/device=0' }] })), {
-    code: status.UNIMPLEMENTED,
-    message: /CDI_devices "vendor.com\/device=0" of container c/,
-  });
-});
-
 t.test('what the text of the sandbox security context asks for', async (t) => {
   const context = (over: object) =>
     sandbox({ linux: { securityContext: over } as unknown as PodSandboxConfig__Output['linux'] });

@@ -1,4 +1,4 @@
-import { invalidArgument, unimplemented } from '../base/errors.js';
+import { invalidArgument } from '../base/errors.js';
 import type { LinuxSandboxSecurityContext__Output } from '../gen/runtime/v1/LinuxSandboxSecurityContext.js';
 import { checkReference } from '../oci/seccomp-profile.js';
 import { podUserNamespace } from '../oci/userns.js';
@@ -69,17 +69,7 @@ export const checkContainerConfig = (config: ContainerConfig__Output | null): Co
   checkName(config.metadata.name, 'metadata.name');
   if (!config.image?.image) throw invalidArgument('missing image: the container configuration must name one');
   if (config.logPath !== '') checkLogPath(config.logPath);
-  checkCdiDevices(config);
   return config;
-};
-
-/** A container that started without the device it asks for would fail somewhere inside, where nobody sees why. */
-const checkCdiDevices = ({ CDIDevices, metadata }: ContainerConfig__Output): void => {
-  const names = CDIDevices.map(({ name }) => JSON.stringify(name.slice(0, 300)));
-  if (names.length > 0)
-    throw unimplemented(
-      `no CDI in this version of jangada: CDI_devices ${names.join(', ')} of container ${metadata?.name}; use a device plugin that names device nodes`,
-    );
 };
 
 /** "If a privileged container is to be executed within it, this MUST be true" (api.proto, LinuxSandboxSecurityContext.privileged). */

@@ -4,7 +4,7 @@ import type { Runtime } from '../lifecycle/runtime.js';
 import { VERSION } from '../version.js';
 
 export const status = async (
-  runtime: Pick<Runtime, 'config' | 'network' | 'host' | 'handlers' | 'cgroups' | 'userNamespaces'>,
+  runtime: Pick<Runtime, 'config' | 'network' | 'host' | 'handlers' | 'cgroups' | 'userNamespaces' | 'cdi'>,
   request: StatusRequest__Output,
 ): Promise<StatusResponse> => {
   const network = runtime.network.status();
@@ -24,11 +24,13 @@ export const status = async (
       },
     })),
     features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: userNamespaces, mountOptions: true },
-    info: request.verbose ? verboseInfo(runtime) : {},
+    info: request.verbose ? await verboseInfo(runtime) : {},
   };
 };
 
-const verboseInfo = (runtime: Pick<Runtime, 'config' | 'host' | 'cgroups'>): Record<string, string> => ({
+const verboseInfo = async (
+  runtime: Pick<Runtime, 'config' | 'host' | 'cgroups' | 'cdi'>,
+): Promise<Record<string, string>> => ({
   // stateDir is where critest looks for idmap support; sandboxImage is what kubeadm compares: there is none here.
   config: JSON.stringify({ ...runtime.config, stateDir: runtime.config.root, sandboxImage: '' }),
   runtime: JSON.stringify({
@@ -37,4 +39,5 @@ const verboseInfo = (runtime: Pick<Runtime, 'config' | 'host' | 'cgroups'>): Rec
     cgroups: runtime.cgroups.mode,
     kernel: runtime.host.kernel,
   }),
+  cdi: JSON.stringify(await runtime.cdi.report()),
 });

@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { readLayout } from '../cgroup/layout.js';
 import type { Config } from '../base/config.js';
+import { CdiDevices } from '../extend/cdi/cdi-devices.js';
 import { loadDefaultAppArmor } from '../lifecycle/apparmor-profile.js';
 import { AttachedInputs } from '../lifecycle/attached-inputs.js';
 import { ContainerCgroups } from '../lifecycle/container-cgroups.js';
@@ -70,13 +71,15 @@ export const compose = async (config: Config, log: Logger, closing: Closing): Pr
   const network = closing.with('network', openNetwork(config, log, spawner), (it) => it.close());
   const serve = (session: Session) => serveSession(runtime, session);
   const streaming = closing.with('streaming', new StreamingServer(config.streaming, log, serve), (it) => it.close());
+  const cdi = new CdiDevices(config.cdi.spec_dirs, log);
   const runtime: Runtime = {
     ...stores,
     ...images,
     ...kernel,
     handlers,
     host,
-    adjusters: [],
+    cdi,
+    adjusters: [cdi],
     spawner,
     supervisors,
     streamUrls: streaming,

@@ -1,33 +1,8 @@
 import { isKernelAtLeast } from '../base/kernel-version.js';
+import { type Finding, limited, missing, ok } from './finding.js';
 import type { HostProbe } from './host-probe.js';
 
-/** `missing`: the daemon cannot work. `limited`: it works, and `cost` is what it cannot do. */
-export interface Finding {
-  readonly what: string;
-  readonly state: 'ok' | 'limited' | 'missing';
-  readonly found: string;
-  /** What is lost; empty when nothing is. */
-  readonly cost: string;
-  readonly remedy: string;
-}
-
 type Judge = (probe: HostProbe) => Finding;
-
-const ok = (what: string, found: string): Finding => ({ what, state: 'ok', found, cost: '', remedy: '' });
-const limited = (what: string, found: string, cost: string, remedy: string): Finding => ({
-  what,
-  state: 'limited',
-  found,
-  cost,
-  remedy,
-});
-const missing = (what: string, found: string, cost: string, remedy: string): Finding => ({
-  what,
-  state: 'missing',
-  found,
-  cost,
-  remedy,
-});
 
 /** Without it only recursive read-only mounts are refused; without any other call no container can be made. */
 const OPTIONAL_SYSCALL = 'mount_setattr';

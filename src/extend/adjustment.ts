@@ -34,7 +34,7 @@ export interface Adjustment {
   readonly additionalGids?: readonly number[];
   /** Fully qualified names; an adjuster that knows them gives what they stand for instead. */
   readonly cdiDevices?: readonly string[];
-  /** By path in the container. `access` is what the device controller allows, rwm when absent. */
+  /** By path in the container. `access` is what the device controller allows, rwm when absent, nothing when empty. */
   readonly devices?: Keyed<Omit<OciDevice, 'path'> & { readonly access?: string }>;
   /** By name on the host: the name in the container. */
   readonly netDevices?: Keyed<string>;

@@ -145,7 +145,8 @@ const adjustDevices = (
     }),
   ) as Keyed<Omit<OciDevice, 'path'>>;
   const rules = Object.values(given).flatMap((device): OciDeviceRule[] => {
-    if (!device) return [];
+    // No access at all goes without a rule.
+    if (!device || device.access === '') return [];
     const { type, major, minor, access = 'rwm' } = device;
     return [{ allow: true, type, major, minor, access }];
   });

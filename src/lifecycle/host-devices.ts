@@ -1,6 +1,6 @@
-import type { Stats } from 'node:fs';
 import { lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
+import { deviceNode } from '../base/device-node.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import type { HostDevice } from '../oci/spec-input.js';
 
@@ -29,22 +29,9 @@ const collect = async (place: string, path: string, depth: number, found: Map<st
   if (SKIP.has(place) || SKIP.has(path) || found.size >= MAX_DEVICES) return;
   const info = await lstat(place).catch(() => undefined);
   if (!info) return;
-  if (info.isCharacterDevice() || info.isBlockDevice()) found.set(path, describe(path, info));
+  const node = deviceNode(info);
+  if (node) found.set(path, { path, ...node, mode: info.mode & 0o777, uid: info.uid, gid: info.gid });
   if (!info.isDirectory() || depth === 0) return;
   const below = path.replace(/\/+$/, '');
   for (const name of await readdir(place)) await collect(join(place, name), `${below}/${name}`, depth - 1, found);
-};
-
-/** st_rdev as the kernel packs it for user space (makedev(3)). */
-const describe = (path: string, info: Stats): HostDevice => {
-  const rdev = BigInt(info.rdev);
-  return {
-    path,
-    type: info.isBlockDevice() ? 'b' : 'c',
-    major: Number(((rdev >> 8n) & 0xfffn) | ((rdev >> 32n) & 0xfffff000n)),
-    minor: Number((rdev & 0xffn) | ((rdev >> 12n) & 0xffffff00n)),
-    mode: info.mode & 0o777,
-    uid: info.uid,
-    gid: info.gid,
-  };
 };

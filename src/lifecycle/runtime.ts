@@ -3,6 +3,7 @@ import type { CgroupDriver } from '../cgroup/driver.js';
 import type { CgroupLayout } from '../cgroup/layout.js';
 import type { Config } from '../base/config.js';
 import type { Adjuster } from '../extend/adjust.js';
+import type { CdiDevices } from '../extend/cdi/cdi-devices.js';
 import type { Network } from '../network/network.js';
 import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
@@ -42,6 +43,7 @@ export interface Runtime extends ImageRuntime {
   readonly host: Host;
   readonly userNamespaces: UserNamespaces;
   readonly handlers: RuntimeHandlers;
+  readonly cdi: CdiDevices;
   /** Asked in this order before a container is made. */
   readonly adjusters: readonly Adjuster[];
   readonly cgroups: CgroupLayout;

@@ -27,6 +27,14 @@ t.test('what is wrong is the mistake of whoever wrote it', async (t) => {
     [withProcess({ rlimits: [{ type: 'RLIMIT_X', soft: '1', hard: '1' }] }), /unknown resource limit/],
     [withProcess({ rlimits: [{ type: 'RLIMIT_CPU', soft: '2', hard: '1' }] }), /above its hard limit 1/],
     [withProcess({ rlimits: [{ type: 'RLIMIT_CPU', soft: '1', hard: '18446744073709551616' }] }), /64-bit/],
+    [withProcess({ user: { ...built().process.user, additionalGids: [2 ** 32 - 1] } }), /additional group 4294967295/],
+    [
+      {
+        ...withProcess({ user: { ...built().process.user, additionalGids: [65_536] } }),
+        linux: { ...built().linux, gidMappings: [{ containerID: 0, hostID: 100_000, size: 65_536 }] },
+      },
+      /additional group 65536/,
+    ],
     [withMount({ destination: 'm' }), /absolute/],
     [withMount({ destination: '/' }), /the root/],
     [withMount({ type: 'ext4' }), /unknown type: "ext4".*tmpfs/],

@@ -12,6 +12,7 @@ import type { OciDevice, OciHook, OciMount, OciProcess, OciRlimit, OciSpec } fro
 export function checkSpec(spec: OciSpec, host: LimitsHost, writers = ''): void {
   try {
     checkProcess(spec.process);
+    checkGroups(spec);
     for (const mount of spec.mounts) checkMount(mount);
     for (const device of spec.linux.devices) checkDevice(device);
     for (const hook of Object.values(spec.hooks ?? {}).flat()) checkHook(hook as OciHook);
@@ -32,6 +33,17 @@ function checkProcess({ args, env, oomScoreAdj = 0, rlimits }: OciProcess): void
   if (nameless !== undefined) throw invalidArgument(`no name: environment variable ${quoted(nameless)}`);
   for (const rlimit of rlimits) checkRlimit(rlimit);
 }
+
+/** A group that the user namespace does not have is refused by the kernel when it is too late to say why. */
+function checkGroups({ process, linux: { gidMappings } }: OciSpec): void {
+  const stranger = process.user.additionalGids.find(
+    (gid) => !(gidMappings ?? ALL_IDS).some(({ containerID, size }) => gid >= containerID && gid < containerID + size),
+  );
+  if (stranger !== undefined) throw invalidArgument(`no such group in the container: additional group ${stranger}`);
+}
+
+/** (gid_t)-1 means "no change" to the kernel. */
+const ALL_IDS = [{ containerID: 0, size: 0xffff_ffff }];
 
 const U64 = /^\d{1,20}$/;
 
