@@ -65,7 +65,7 @@ const keysOf = (schema: z.ZodType, at: string[] = []): string[] => {
 };
 
 const leavesOf = (value: unknown, at: string[] = []): string[] =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
+  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0
     ? Object.entries(value).flatMap(([name, one]) => leavesOf(one, [...at, name]))
     : [at.join('.')];
 
