@@ -5,6 +5,9 @@ const few = (waitMs: number) => new ProgramPlaces({ 'cni-add': 2, 'cni-del': 1, 
 const hang = () => new Promise<never>(() => undefined);
 
 t.test('programs that hang stop those of their kind only', async (t) => {
+  // Patience holds nobody up who wants to end, this test included.
+  const awake = setInterval(() => undefined, 1000);
+  t.teardown(() => clearInterval(awake));
   const places = few(50);
   for (let i = 0; i < 2; i++) void places.run('cni-add', hang);
   await t.rejects(
