@@ -22,7 +22,8 @@ t.test('who waits goes in when a place is free, in the order of arrival', async 
   const places = few(60_000);
   const order: number[] = [];
   let end: () => void = () => undefined;
-  const first = places.run('cni-del', () => new Promise<void>((resolve) => (end = resolve)));
+  const held = new Promise<void>((resolve) => (end = resolve));
+  const first = places.run('cni-del', () => held);
   const others = [1, 2].map((number) => places.run('cni-del', async () => void order.push(number)));
   t.same(order, []);
   end();
