@@ -21,7 +21,8 @@ const property = async (id: string, name: string) =>
 const sleeper = (resources: LinuxContainerResources = {}) => pod.start(node.busybox, { resources });
 const remove = (containerId: string) => node.cri.removeContainer({ containerId });
 /** Units of containers that systemd knows, collected or not. */
-const scopes = async () => (await node.run("systemctl list-units --all --no-legend --plain 'jangada-*.scope'")).trim();
+const scopes = async () =>
+  (await node.run("systemctl list-units --all --no-legend --plain 'cri-containerd-*.scope'")).trim();
 
 t.test('the kubelet is told that systemd makes cgroups', async (t) => {
   t.match(await node.cri.runtimeConfig({}), { linux: { cgroupDriver: 'SYSTEMD' } });
@@ -160,6 +161,25 @@ t.test('containers survive the daemon, their scopes are found again', async (t) 
   await node.cri.stopContainer({ containerId: id, timeout: 0 });
   await until('systemd to collect the scope', async () => !(await scopes()).includes(id));
   await remove(id);
+});
+
+t.test('scopes of another prefix, as older versions had it, go on under it', async (t) => {
+  const dropIn = '/etc/jangada/config.d/50-prefix.toml';
+  await node.run(`mkdir -p /etc/jangada/config.d && printf '[containers]\\nscope_prefix = "jangada"\\n' > ${dropIn}`);
+  await node.run('systemctl restart jangada.service');
+  const id = await sleeper({ cpuQuota: '12345', cpuPeriod: '100000' });
+  await node.run(`rm ${dropIn} && systemctl restart jangada.service`);
+  const unit = `jangada-${id}.scope`;
+  const told = async (name: string) =>
+    (await node.run(`systemctl show --value --property=${name} ${unit} | tr -d '\\n'`)).trim();
+  const quota = async () => (await node.run(`cat /sys/fs/cgroup${slice}/${unit}/cpu.max`)).trim();
+  await node.cri.updateContainerResources({ containerId: id, linux: { memoryLimitInBytes: String(32 * MIB) } });
+  t.equal(await told('MemoryMax'), String(32 * MIB), 'updated');
+  await node.run('systemctl daemon-reload');
+  await until('the exact quota, after the reload', async () => (await quota()) === '12345 100000');
+  t.match(await pod.exec(id, 'true'), { code: 0 }, 'entered');
+  await remove(id);
+  await until('systemd to collect it', async () => (await told('ActiveState')) !== 'active');
 });
 
 t.test('a container that may manages cgroups below its own, not its limits, and can be entered', async (t) => {
