@@ -31,6 +31,8 @@ interface Setup {
   /** As after a crash: everything in memory is gone, the files are not. */
   readonly reopen: () => Network;
   readonly plugin: (name: string, body: string) => void;
+  /** status() asks plugins in the background: none may write any more when the directory is removed. */
+  readonly settled: () => Promise<unknown>;
 }
 
 const setup = (
@@ -51,12 +53,18 @@ ${body}
   for (const [name, body] of Object.entries(plugins)) plugin(name, body);
   const config = { cniVersion: version, name: 'net', plugins: Object.keys(plugins).map((type) => ({ type })) };
   writeFileSync(join(root, 'conf', '10-net.conflist'), JSON.stringify(config));
+  const running = new Set<Promise<unknown>>();
+  const run: typeof runCommand = (command) => {
+    const result = runCommand(command);
+    running.add(result);
+    return result;
+  };
   const reopen = () => {
     const network = Network.open({
       confDir: join(root, 'conf'),
       binDirs: [join(root, 'bin')],
       cacheDir: join(root, 'cache'),
-      run: runCommand,
+      run,
       log: { info: () => undefined, warn: () => undefined },
       timeoutMs: 2000,
       trustedUid: process.getuid?.() ?? 0,
@@ -73,6 +81,7 @@ ${body}
     records: () => readdirSync(join(root, 'cache')),
     reopen,
     plugin,
+    settled: () => Promise.allSettled(running),
   };
 };
 
@@ -312,7 +321,7 @@ t.test('NetworkReady follows the configuration', async (t) => {
 });
 
 t.test('STATUS of CNI 1.1 plugins counts', async (t) => {
-  const { root, network, calls, plugin } = setup(
+  const { root, network, calls, plugin, settled } = setup(
     t,
     { one: '[ $CNI_COMMAND != STATUS ] || { echo \'{"code":50,"msg":"no route"}\'; exit 1; }' },
     '1.1.0',
@@ -328,6 +337,7 @@ t.test('STATUS of CNI 1.1 plugins counts', async (t) => {
   t.match(await until(true), { ready: true, message: '' });
   t.ok(existsSync(join(root, 'log/STATUS-one.json')));
   t.ok(calls().every((call) => call === 'STATUS one none'));
+  await settled();
 });
 
 t.test('gc removes what belongs to no valid sandbox and tells CNI 1.1 plugins', async (t) => {
