@@ -14,8 +14,14 @@ t.before(async () => {
   pod = await Pod.run(node.daemon);
 });
 
-/** A number is taken, or refused as the client's mistake or as what this node cannot do. */
-const ANSWERS = [status.OK, status.INVALID_ARGUMENT, status.FAILED_PRECONDITION, status.UNIMPLEMENTED];
+/** A number is taken, or refused as the client's mistake, as too little to start in, or as what this node cannot do. */
+const ANSWERS = [
+  status.OK,
+  status.INVALID_ARGUMENT,
+  status.RESOURCE_EXHAUSTED,
+  status.FAILED_PRECONDITION,
+  status.UNIMPLEMENTED,
+];
 
 const codeOf = async (call: Promise<unknown>): Promise<{ code: number; details: string }> => {
   try {

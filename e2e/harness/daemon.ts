@@ -153,8 +153,9 @@ export class Daemon {
     return [...root.filter((path) => !/^(journal|trash\/)/.test(path)), ...state];
   }
 
-  /** Everything on this host that is there by this daemon, each a line: a pod that is gone is gone from it. */
+  /** Everything on this host that is there by this daemon, each a line: a pod that is gone is gone from it, and its trash is emptied. */
   async held(): Promise<string[]> {
+    await this.#trashEmptied();
     return [
       ...(await findLeaks([this.home, this.state], this.cgroup)),
       ...(await namespacesHeld(this.cgroup)),
@@ -178,10 +179,18 @@ export class Daemon {
   async assertNothingLeft(t: Pick<Test, 'same' | 'equal'>): Promise<void> {
     await this.removeAll();
     t.same(await this.stored(), this.#fresh, 'the directories are as at the first start');
-    await until('the trash to be empty', async () => (await treeOf(join(this.root, 'trash'))).length === 0, TRASH_MS);
+    await this.#trashEmptied();
     t.equal(await this.down(), 0, 'the daemon stops cleanly');
     t.same(await findLeaks([this.home, this.state], this.cgroup), [], 'no mount, cgroup or process is left');
     t.same(await this.network?.leftovers(), this.network && [], 'no network namespace, interface or address is left');
+  }
+
+  /** What empties it is a process of its own for a moment longer. */
+  async #trashEmptied(): Promise<void> {
+    const busy = async () =>
+      (await treeOf(join(this.root, 'trash'))).length > 0 ||
+      (await processesOf(this.cgroup)).some(({ command }) => command.includes('jangada-unpack remove'));
+    await until('the trash to be empty', async () => !(await busy()), TRASH_MS);
   }
 
   /** The safety net of a failed test: ends and removes whatever is still there. */
