@@ -26,8 +26,8 @@ if [ -n "$missing" ]; then
 fi
 
 # Debian 12's own nodejs is 18, which has neither the APIs nor the support the daemon needs.
-if ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 20) ? 0 : 1)' 2>/dev/null; then
-  echo "Node.js 20.20 or newer is needed, found: $(node --version 2>/dev/null || echo none)" >&2
+if ! node -e 'const [a, b, c] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a == 20 && (b > 20 || (b == 20 && c >= 2))) ? 0 : 1)' 2>/dev/null; then
+  echo "Node.js 20.20.2 or newer is needed, best 24, found: $(node --version 2>/dev/null || echo none)" >&2
   echo "install it from https://nodejs.org/en/download or https://github.com/nodesource/distributions, then run this again" >&2
   exit 1
 fi

@@ -10,7 +10,7 @@ if [ ! -x build/native/jangada-pod ] || [ ! -e build/bin/jangada.js ]; then
   echo "not built: build/ has no program; run 'make build' first" >&2
   exit 1
 fi
-node=$(command -v node) || { echo "no Node.js in PATH: install version 20.20 or newer" >&2; exit 1; }
+node=$(command -v node) || { echo "no Node.js in PATH: install version 24" >&2; exit 1; }
 
 # Beside the old one and renamed: a daemon that starts meanwhile finds one or the other whole. Running supervisors keep their program.
 rm -rf "$lib.new" "$lib.old"

@@ -57,9 +57,12 @@ const serve = async (config: Config, log: Logger): Promise<void> => {
 /** Resolves when the socket is open, to what ends all of it. */
 const start = async (config: Config, log: Logger, closing: Closing): Promise<() => Promise<void>> => {
   const addon = loadAddon();
-  const reason = refusal(judge(probeHost(config, addon, Object.values(nativePrograms))));
+  const findings = judge(probeHost(config, addon, Object.values(nativePrograms)));
+  const reason = refusal(findings);
   if (reason !== undefined)
     throw failedPrecondition(`cannot work on this host: ${reason}; \`jangada check\` tells more`);
+  for (const { what, found, cost, remedy } of findings.filter(({ state }) => state === 'limited'))
+    log.warn({ found, remedy }, `${what}: ${cost}`);
   prepareDirectories(config);
   claimDirectories(config, addon);
   const { runtime, streaming, manager } = await compose(config, log, closing);

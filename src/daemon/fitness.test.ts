@@ -3,6 +3,7 @@ import { exitStatus, judge, refusal } from './fitness.js';
 import type { HostProbe } from './host-probe.js';
 
 const fit: HostProbe = {
+  node: 'v24.22.2',
   kernel: '6.12.0-amd64',
   missingSyscalls: [],
   namespaces: ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'pid_for_children', 'time', 'user', 'uts'],
@@ -35,6 +36,7 @@ t.test('a host that has everything', async (t) => {
 
 /** What is taken away, what it costs by the words of the finding. */
 const LIMITS: Array<[Partial<HostProbe>, string, RegExp]> = [
+  [{ node: 'v20.20.2' }, 'Node.js', /security fixes/],
   [{ missingSyscalls: ['mount_setattr'] }, 'system calls', /recursive read-only/],
   [{ namespaces: ['ipc', 'mnt', 'net', 'pid', 'uts'] }, 'user namespaces', /hostUsers: false/],
   [{ userNamespaces: 0 }, 'user namespaces', /hostUsers: false/],
@@ -80,6 +82,7 @@ t.test('what costs something and what it costs', async (t) => {
 });
 
 const FATAL: Array<[Partial<HostProbe>, RegExp]> = [
+  [{ node: 'v20.20.1' }, /^Node\.js: v20\.20\.1: .*22\.23\.4, 24\.22\.1/],
   [{ missingSyscalls: ['openat2', 'mount_setattr'] }, /no openat2.*Linux 5\.9/],
   [{ namespaces: ['mnt', 'ipc', 'uts', 'user'] }, /no pid, net/],
   [{ missingFileSystems: ['overlay'] }, /no overlay.*modprobe overlay/],

@@ -1,6 +1,7 @@
 import { isKernelAtLeast } from '../base/kernel-version.js';
 import { type Finding, limited, missing, ok } from './finding.js';
 import type { HostProbe } from './host-probe.js';
+import { judgeNode } from './node-fitness.js';
 
 type Judge = (probe: HostProbe) => Finding;
 
@@ -226,7 +227,10 @@ const programs: Judge = ({ missingPrograms: absent }) =>
       )
     : ok('native programs', 'in place');
 
+const node: Judge = ({ node: version }) => judgeNode(version);
+
 const JUDGES: readonly Judge[] = [
+  node,
   systemCalls,
   namespaces,
   userNamespaces,

@@ -12,6 +12,8 @@ import { CAPABILITY_NAMES } from '../oci/capabilities.js';
 
 /** What `jangada check` looks at: facts about this machine, as they were found. */
 export interface HostProbe {
+  /** Version of Node.js. */
+  readonly node: string;
   readonly kernel: string;
   /** System calls that the native programs use and the kernel does not know. */
   readonly missingSyscalls: readonly string[];
@@ -70,6 +72,7 @@ export const probeHost = (config: Config, addon: NativeAddon, programs: readonly
   const cgroup = probeCgroups();
   const host = readHost({ mode: 'mode' in cgroup ? cgroup.mode : 'v2' });
   return {
+    node: process.version,
     kernel: host.kernel,
     missingSyscalls: addon.missingSyscalls(),
     namespaces: readdirSync('/proc/self/ns'),
