@@ -28,10 +28,10 @@ t.before(async () => {
 });
 
 /** A pod with all that a supervisor makes, in a cgroup that is the kubelet's and therefore not ours to remove. */
-const everything = (daemon: Daemon): Partial<PodSandboxConfig> => ({
+const everything = (daemon: Daemon, pid: 'POD' | 'CONTAINER' = 'POD'): Partial<PodSandboxConfig> => ({
   linux: {
     cgroupParent: `${daemon.cgroupParent}/kubelet`,
-    securityContext: { namespaceOptions: { network: 'POD', pid: 'POD', ipc: 'POD' } },
+    securityContext: { namespaceOptions: { network: 'POD', pid, ipc: 'POD' } },
   },
 });
 
@@ -81,7 +81,7 @@ t.test('while it makes a container', async (t) => {
   const { daemon } = node;
   let calls = 0;
   for (let killed = true; killed; ) {
-    const pod = await Pod.run(daemon, everything(daemon));
+    const pod = await Pod.run(daemon, everything(daemon, 'CONTAINER'));
     const { info } = await daemon.cri.podSandboxStatus({ podSandboxId: pod.id, verbose: true });
     const { pid } = JSON.parse(info['info'] ?? '{}') as { pid: number };
     const watch = await killer.watch('supervisor', pid, ++calls);

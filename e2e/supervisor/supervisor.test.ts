@@ -239,11 +239,11 @@ t.test('a shared PID namespace has an init that can do nothing and ends with its
 
 t.test('a pod without a shared PID namespace gets one when a container asks for it', async (t) => {
   const p = await pod(t);
-  await t.rejects(p.supervisor.sharePid(), { code: 'ENXIO' }, 'not before SANDBOX');
+  await t.rejects(p.supervisor.sharePid(new Uint8Array()), { code: 'ENXIO' }, 'not before SANDBOX');
   t.same(await p.sandbox(), { podInitPid: 0 });
-  const init = await p.supervisor.sharePid();
+  const init = await p.supervisor.sharePid(new Uint8Array());
   t.match(statusOf(init), /^NSpid:\t\d+\t1$/m);
-  t.equal(await p.supervisor.sharePid(), init, 'one');
+  t.equal(await p.supervisor.sharePid(new Uint8Array()), init, 'one');
   t.equal((await p.supervisor.list()).podInitPid, init);
   await p.supervisor.shutdown();
   t.notOk(isInit(init), 'it ends with its pod');

@@ -64,6 +64,17 @@ t.test('who asks for nothing, or for RuntimeDefault, gets the default; so does e
   t.same(await labels({ runAsUser: { value: '1000' } }), expected, 'as a user');
 });
 
+t.test('the init of a shared PID namespace has it, too', async (t) => {
+  const namespaceOptions = { network: 'NODE', pid: 'POD', ipc: 'POD' } as const;
+  const shared = await Pod.run(node, { linux: { securityContext: { namespaceOptions } } });
+  const id = await shared.start(node.busybox, { command: ['/bin/sh', '-c', 'sleep 3600'] });
+  const init = (await node.run('pgrep -x jangada-init')).trim();
+  t.equal((await node.run(`cat /proc/${init}/attr/apparmor/current`)).trim(), 'jangada-default (enforce)');
+  t.equal((await shared.exec(id, 'sh', '-c', 'kill -0 1; grep NSpid /proc/1/status')).stdout.trim(), 'NSpid:\t1');
+  await shared.remove();
+  t.equal((await node.run('pgrep -x jangada-init || true')).trim(), '');
+});
+
 t.test('Unconfined and privileged containers are unconfined', async (t) => {
   t.same(await labels({ apparmor: UNCONFINED }), both('unconfined'));
   t.same(await labels({ apparmorProfile: 'unconfined' }), both('unconfined'));

@@ -61,6 +61,16 @@ for (const handler of ['native', 'runc', 'crun'])
     await pod.remove();
   });
 
+t.test('the init of a shared PID namespace has the label of its pod', async (t) => {
+  const namespaceOptions = { network: 'NODE', pid: 'POD', ipc: 'POD' } as const;
+  const pod = await Pod.run(node, { linux: { securityContext: { namespaceOptions } } });
+  const label = await labelOf(await start(pod));
+  t.match(label, /:container_t:/);
+  t.equal((await node.run("tr -d '\\0' < /proc/$(pgrep -x jangada-init)/attr/current")).trim(), label);
+  await pod.remove();
+  t.equal((await node.run('pgrep -x jangada-init || true')).trim(), '');
+});
+
 for (const handler of ['native', 'runc', 'crun'])
   t.test(`${handler}: a volume is closed, opened by its label, and closed to other pods`, async (t) => {
     const volume = `/var/volume-${handler}`;

@@ -225,6 +225,17 @@ t.test('a supervisor that dies takes its pod along, scopes and all', async (t) =
   await own.remove();
 });
 
+t.test('the init of a shared PID namespace has a scope of its own, as the pause container of peers', async (t) => {
+  const shared = { namespaceOptions: { network: 'NODE', pid: 'POD', ipc: 'POD' } } as const;
+  const own = await Pod.run(node, { linux: { cgroupParent: slice, securityContext: shared } });
+  await own.start(node.busybox);
+  const init = (await node.run('pgrep -x jangada-init')).trim();
+  t.equal((await node.run(`cat /proc/${init}/cgroup`)).trim(), `0::${slice}/${scopeOf(own.id)}`);
+  t.equal(await file(own.id, 'cgroup.procs'), init, 'and nobody else is in it');
+  await own.remove();
+  await until('systemd to collect the scope', async () => !(await scopes()).includes(own.id));
+});
+
 t.test('a creation that fails leaves no scope', async (t) => {
   await t.rejects(pod.create(node.busybox, { mounts: [{ hostPath: '/proc/no/such', containerPath: '/x' }] }));
   await until('no scope but those of containers', async () => {

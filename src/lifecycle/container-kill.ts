@@ -3,6 +3,7 @@ import { deadlineExceeded } from '../base/errors.js';
 import type { Container } from '../store/container.js';
 import type { Supervisor } from '../supervisor/supervisor.js';
 import type { Runtime } from './runtime.js';
+import { unlessGone } from './supervisor-error.js';
 
 /** A killed process is gone at once unless the kernel holds it (uninterruptible I/O); then the caller is told instead of kept waiting. */
 const KILL_DEADLINE_MS = 20_000;
@@ -14,7 +15,8 @@ export const killContainer = async (
 ): Promise<void> => {
   const supervisor = parts.supervisors.get(container.sandboxId);
   if (!supervisor || container.finishedAt !== '0') return;
-  await supervisor.kill(container.id);
+  // Of one that dies at this moment the loss is noticed, and whoever notices it ends the container.
+  await supervisor.kill(container.id).catch(unlessGone);
   if (await parts.exits.wait(container.id, KILL_DEADLINE_MS)) return;
   const why = isFrozenFromAbove(parts.cgroups, container.cgroupPath)
     ? `a cgroup above ${container.cgroupPath} is frozen; thaw it`

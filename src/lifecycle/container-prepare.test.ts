@@ -55,7 +55,7 @@ const runtime = (maker: Maker, adjustment?: Adjustment): Runtime =>
     cgroupDriver: { containerCgroup: (pod: string, id: string) => `${pod}/${id}` },
     containerCgroups: new ContainerCgroups(LAYOUT, {} as Runtime['systemd']),
     filters: FILTERS,
-    supervisors: { require: () => ({ pid: 7, sharePid: async () => 8 }) },
+    supervisors: { require: () => ({ pid: 7, list: async () => ({ podInitPid: 8 }) }) },
     adjusters: adjustment ? [{ adjust: async () => [{ owner: 'test', adjustment }] }] : [],
   }) as unknown as Runtime;
 

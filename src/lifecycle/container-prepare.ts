@@ -23,7 +23,12 @@ export interface PreparedContainer {
   readonly prepared: Prepared;
 }
 
-type Parts = GatherParts & MakerParts & Pick<Runtime, 'handlers' | 'cgroupDriver' | 'containerCgroups' | 'adjusters'>;
+type Parts = GatherParts &
+  MakerParts &
+  Pick<
+    Runtime,
+    'handlers' | 'cgroupDriver' | 'containerCgroups' | 'containers' | 'supervisors' | 'turns' | 'adjusters'
+  >;
 
 /**
  * Request and image → OCI specification → adjusted by whoever may → checked → what its maker makes of it. Nothing of the node is changed.

@@ -80,7 +80,7 @@ const requireSpecification = ({ name, version, specification }: RuntimeAbilities
 const bundleContext = async (parts: MakerParts, runtime: string, blueprint: Blueprint): Promise<BundleContext> => {
   const { id, sandbox, spec, cgroup, pid } = blueprint;
   const supervisor = parts.supervisors.require(sandbox.id);
-  const podInit = pid.pid === 'pod' ? await supervisor.sharePid() : 0;
+  const podInit = pid.pid === 'pod' ? (await supervisor.list()).podInitPid : 0;
   const pidOwner = pid.pid === 'target' ? parts.containers.require(pid.targetId ?? '').pid : podInit;
   return {
     ...blueprint.layers,

@@ -2,20 +2,21 @@ import { failedPrecondition, invalidArgument } from '../base/errors.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { type PidNamespace, pidNamespace } from '../oci/namespaces.js';
 import type { Sandbox } from '../store/sandbox.js';
-import type { MakerParts } from './maker.js';
+import { podInit } from './pod-init.js';
+import type { Runtime } from './runtime.js';
 
 /**
  * The container whose PID namespace is joined must be a running one of the same pod (api.proto, NamespaceOption.target_id). Those of mode POD
  * share one also in a pod that says CONTAINER, as in containerd.
  */
 export const checkedPidNamespace = async (
-  parts: Pick<MakerParts, 'containers' | 'supervisors'>,
+  parts: Parameters<typeof podInit>[0] & Pick<Runtime, 'containers'>,
   sandbox: Sandbox,
   config: ContainerConfig__Output,
 ): Promise<PidNamespace> => {
   const wanted = pidNamespace(config, sandbox.config);
   if (wanted.pid === 'pod' && sandbox.config.linux?.securityContext?.namespaceOptions?.pid === 'CONTAINER')
-    await parts.supervisors.require(sandbox.id).sharePid();
+    await podInit(parts, sandbox);
   if (wanted.pid !== 'target') return wanted;
   const target = parts.containers.require(wanted.targetId ?? '');
   // "previously created with NamespaceMode CONTAINER" (api.proto, NamespaceMode.TARGET).

@@ -4,9 +4,13 @@ import type { Sandbox } from '../store/sandbox.js';
 import { unpinNetns } from './netns.js';
 import { podDirectory } from './paths.js';
 import { removePodCgroup } from './pod-cgroup.js';
+import { endPodInitCgroup } from './pod-init.js';
 import type { Runtime } from './runtime.js';
 
-type Holder = Pick<Runtime, 'config' | 'network' | 'supervisors' | 'spawner' | 'cgroups' | 'systemd'>;
+type Holder = Pick<
+  Runtime,
+  'config' | 'network' | 'supervisors' | 'spawner' | 'cgroups' | 'cgroupDriver' | 'containerCgroups' | 'systemd'
+>;
 type Keeper = Pick<Runtime, 'config' | 'sandboxes' | 'sandboxStats'>;
 
 /**
@@ -22,6 +26,7 @@ export const releaseSandbox = async (
   // One that lives although nobody can talk to it leaves by itself when its socket is gone.
   await rm(join(podDirectory(parts.config, id), 'supervisor.sock'), { force: true });
   await unpinNetns(parts, netnsPath);
+  await endPodInitCgroup(parts, { id, cgroupParent });
   await removePodCgroup(parts, { id, cgroupParent });
 };
 

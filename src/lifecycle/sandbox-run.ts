@@ -14,6 +14,7 @@ import { attachment } from './attachment.js';
 import { now } from '../base/clock.js';
 import { netnsPath, podDirectory } from './paths.js';
 import { type PodFiles, hostResolvConf, hostsText, podHostname, resolvConfText } from './pod-files.js';
+import { podInit } from './pod-init.js';
 import { requestText } from './request-text.js';
 import { withRollback } from '../base/closing.js';
 import type { Runtime } from './runtime.js';
@@ -33,6 +34,7 @@ type Parts = Pick<
   | 'turns'
   | 'cgroups'
   | 'cgroupDriver'
+  | 'containerCgroups'
   | 'systemd'
   | 'userNamespaces'
   | 'host'
@@ -141,6 +143,7 @@ const startSupervisor = async (parts: Parts, sandbox: Sandbox, directory: string
   const pid = await parts.spawner.spawn(directory);
   const supervisor = await parts.supervisors.connect(id, directory);
   await supervisor.sandbox(sandboxPlan(parts, sandbox, config));
+  if (mode(config, 'pid') === 'POD') await podInit(parts, sandbox);
   return pid;
 };
 
@@ -152,7 +155,7 @@ const sandboxPlan = (
   hostname: podHostname(config, sandbox.netnsPath === ''),
   ownNetwork: sandbox.netnsPath !== '',
   ownIpc: mode(config, 'ipc') !== 'NODE',
-  sharedPid: mode(config, 'pid') === 'POD',
+  sharedPid: false, // podInit follows
   netnsPath: sandbox.netnsPath,
   sysctls: sandboxSysctls(config, node.containers)
     .filter((sysctl) => !isOfInterface(sysctl))

@@ -13,6 +13,8 @@ type Parts = Pick<
   | 'turns'
   | 'network'
   | 'cgroups'
+  | 'cgroupDriver'
+  | 'containerCgroups'
   | 'systemd'
   | 'spawner'
 >;

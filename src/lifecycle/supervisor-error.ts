@@ -35,6 +35,11 @@ export const asRuntimeError = (error: unknown, object: string): RuntimeError => 
   return error.step === 'image' ? imageVolumeMountFailed(told) : told;
 };
 
+/** For what is done when the supervisor is gone. */
+export const unlessGone = (error: unknown): void => {
+  if (!(error instanceof SupervisorError && error.isClosed)) throw error;
+};
+
 const withStatus = (error: SupervisorError, object: string): RuntimeError => {
   const message = `${error.message}: ${error.step} of ${object}`;
   if (error.code === 'ESRCH') return notFound(message);

@@ -11,6 +11,7 @@ import {
 } from '../supervisor/supervisor.js';
 import type { FetchDescriptors } from '../supervisor/supervisor-streams.js';
 import type { Exits } from './exits.js';
+import { unlessGone } from './supervisor-error.js';
 
 /** A supervisor and what it knows. */
 export interface Reached {
@@ -102,7 +103,7 @@ export class Supervisors {
     if (!supervisor) return;
     this.#connections.delete(sandboxId);
     try {
-      await supervisor.shutdown();
+      await supervisor.shutdown().catch(unlessGone);
     } finally {
       supervisor.close();
     }

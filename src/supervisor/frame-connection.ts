@@ -40,10 +40,14 @@ export class FrameConnection {
     socket.on('close', () => this.#end());
   }
 
-  async hello(): Promise<{ pid: number }> {
-    const { version, pid } = await this.request(HELLO, { version: PROTOCOL_VERSION }, { deadlineMs: HELLO_MS });
+  async hello(): Promise<{ pid: number; features: readonly string[] }> {
+    const { version, pid, features } = await this.request(
+      HELLO,
+      { version: PROTOCOL_VERSION },
+      { deadlineMs: HELLO_MS },
+    );
     if (version !== PROTOCOL_VERSION) throw new ProtocolError(`peer speaks protocol version ${version}`);
-    return { pid };
+    return { pid, features };
   }
 
   async request<Question, Answer>(

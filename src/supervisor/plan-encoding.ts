@@ -8,6 +8,7 @@ const PURPOSES: Readonly<Record<PlanPurpose, string>> = {
   update: 'update of resources',
   bundle: 'plan of a container that an external runtime makes',
   'runtime-process': 'plan of a process that an external runtime makes',
+  'pod-init': "plan of a pod's init",
 };
 
 /** The plan of a container, as CREATE carries it. */
@@ -18,6 +19,9 @@ export const encodeBundlePlan = (ops: readonly PlanOp[]): Uint8Array => encode(o
 
 /** The plan of a further process in such a container, as EXEC carries it. */
 export const encodeRuntimeProcessPlan = (ops: readonly PlanOp[]): Uint8Array => encode(ops, 'runtime-process');
+
+/** The cgroup and the label of a pod's init, as POD_INIT carries them. */
+export const encodePodInitPlan = (ops: readonly PlanOp[]): Uint8Array => encode(ops, 'pod-init');
 
 /** New resource limits of a running container, as UPDATE carries them. */
 export const encodeUpdatePlan = (ops: readonly PlanOp[]): Uint8Array => encode(ops, 'update');

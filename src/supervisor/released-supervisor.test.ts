@@ -211,7 +211,7 @@ t.test('a supervisor of the release before is understood from its first word to 
     mountLabel: '',
   });
   t.equal(podInitPid, 0);
-  t.ok((await pod.sharePid()) > 0);
+  t.ok((await pod.sharePid(new Uint8Array())) > 0);
   t.ok((await pod.hold('box')) > 0);
   await pod.release('box');
   const logPath = `${at}/logs/box.log`;

@@ -33,6 +33,11 @@ export class SupervisorError extends Error {
     return new SupervisorError(constants.errno.ETIMEDOUT, step, `no answer within ${ms} ms`);
   }
 
+  /** The other side is gone, or somebody else talks to it now. */
+  get isClosed(): boolean {
+    return !this.isAnswer && (this.code === 'ECONNRESET' || this.code === 'EPIPE');
+  }
+
   static closed(step: string, cause?: unknown): SupervisorError {
     return new SupervisorError(constants.errno.ECONNRESET, step, 'connection to the supervisor was closed', { cause });
   }

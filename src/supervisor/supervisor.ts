@@ -12,6 +12,7 @@ import {
   KILL,
   LIST,
   type ListedContainer,
+  POD_INIT,
   RELEASE,
   REMOVE,
   REOPEN_LOG,
@@ -61,6 +62,7 @@ export interface SupervisorEvents {
 export class Supervisor {
   constructor(
     readonly pid: number,
+    private readonly features: readonly string[],
     private readonly connection: FrameConnection,
     readonly streams: SupervisorStreams,
   ) {}
@@ -79,9 +81,15 @@ export class Supervisor {
     await this.#request(SYSCTLS, { sysctls }, REQUEST_MS);
   }
 
-  /** The init of the PID namespace that containers of the pod share; it is started when SANDBOX has not. */
-  async sharePid(): Promise<number> {
-    return (await this.#request(SHARE_PID, {}, REQUEST_MS)).podInitPid;
+  /**
+   * The init of the PID namespace that containers of the pod share; it is started where there is none. `plan`: of its cgroup and label, which
+   * a supervisor of an earlier release does not give it.
+   */
+  async sharePid(plan: Uint8Array): Promise<number> {
+    const { podInitPid } = this.features.includes('POD_INIT')
+      ? await this.#request(POD_INIT, { plan }, REQUEST_MS)
+      : await this.#request(SHARE_PID, {}, REQUEST_MS);
+    return podInitPid;
   }
 
   /** The pid of a process that stands for a container until CREATE has made its first one, or until `release`. */
@@ -191,9 +199,9 @@ export async function connectSupervisor(
     },
   );
   try {
-    const { pid } = await connection.hello();
+    const { pid, features } = await connection.hello();
     live = true;
-    return new Supervisor(pid, connection, new SupervisorStreams(connection, directory, fetch));
+    return new Supervisor(pid, features, connection, new SupervisorStreams(connection, directory, fetch));
   } catch (error) {
     connection.close();
     throw error;

@@ -77,7 +77,8 @@ static int own_stdio(struct builder *b, const struct plan_credentials *c) {
 
 /* The process's own cgroups and score, which what it starts inherits. */
 static int join(struct builder *b, const struct plan *container) {
-    return cgroup_join_v1(container, &b->err) < 0 || builder_oom_score(b) < 0 ? -1 : lsm_open(b);
+    if (cgroup_join_v1(container, &b->err) < 0 || builder_oom_score(b) < 0) return -1;
+    return lsm_open(b->plan, &b->lsm_proc, &b->err);
 }
 
 /* In the host's mount namespace, in the container's (own) PID namespace or none: what has to be seen from outside is opened. */
@@ -137,7 +138,8 @@ static _Noreturn void settle(struct builder *b, const struct plan_credentials *c
     if (elsewhere) b->devpts = -1;
     if (elsewhere) b->dev = has_own_dev(b->plan) ? path_no_symlinks(b->root, "/dev", PATH_MAKE_NOTHING) : -1;
     if ((b->io->terminal && terminal_open(b, c, create) < 0) ||
-        (elsewhere && enter_cwd(b, PATH_MAKE_NOTHING, c->uid, c->gid) < 0) || lsm_apply(b) < 0)
+        (elsewhere && enter_cwd(b, PATH_MAKE_NOTHING, c->uid, c->gid) < 0) ||
+        lsm_apply(b->plan, b->lsm_proc, &b->err) < 0)
         launch_fail(b);
     launch_finish(b, c, create);
 }

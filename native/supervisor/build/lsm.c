@@ -31,37 +31,47 @@ static int write_attribute(int proc, const char *name, const char *value, const 
     return 0;
 }
 
-static int apply(struct builder *b, int proc, const struct plan_op *op, bool apparmor) {
-    char value[512];
+/* When it is in force. */
+enum when { AT_EXEC, NOW };
+
+static int apply(const struct plan_op *op, int proc, enum when when, struct error *err) {
+    bool apparmor = op->code == PLAN_APPARMOR;
+    char value[512], name[48];
     const char *label = apparmor ? op->apparmor.profile : op->selinux.label;
     const char *step = plan_step(op),
                *absent = apparmor ? "AppArmor is not enabled on this host" : "SELinux is not enabled on this host";
-    int len = snprintf(value, sizeof value, "%s%s", apparmor ? "exec " : "", label);
-    if (len >= (int)sizeof value) return error_fail(&b->err, ENAMETOOLONG, step, label, "label");
-    const char *name = apparmor ? "self/attr/apparmor/exec" : "self/attr/exec";
+    const char *verb = !apparmor ? "" : when == NOW ? "changeprofile " : "exec ";
+    int len = snprintf(value, sizeof value, "%s%s", verb, label);
+    if (len >= (int)sizeof value) return error_fail(err, ENAMETOOLONG, step, label, "label");
+    snprintf(name, sizeof name, "self/attr/%s%s", apparmor ? "apparmor/" : "", when == NOW ? "current" : "exec");
     if (write_attribute(proc, name, value, label) == 0) return 0;
     /* EINVAL is a label that the policy does not know, and a kernel without the module; ENOENT from the open one without the file. */
     if (errno == ENOENT && apparmor && access("/sys/module/apparmor", F_OK) < 0)
-        return error_refuse(&b->err, ENOTSUP, absent, step, label, "profile");
+        return error_refuse(err, ENOTSUP, absent, step, label, "profile");
     if (errno == EINVAL && !apparmor)
-        return error_refuse(&b->err, EINVAL, "no label that this host's policy knows", step, label, "SELinux label");
+        return error_refuse(err, EINVAL, "no label that this host's policy knows", step, label, "SELinux label");
     if (errno == EINVAL || (errno == ENOENT && !apparmor))
-        return error_refuse(&b->err, ENOTSUP, absent, step, label, "label");
-    return error_fail(&b->err, errno, step, label, apparmor ? "AppArmor profile" : "SELinux label");
+        return error_refuse(err, ENOTSUP, absent, step, label, "label");
+    return error_fail(err, errno, step, label, apparmor ? "AppArmor profile" : "SELinux label");
 }
 
-int lsm_open(struct builder *b) {
-    const struct plan_op *apparmor = plan_find(b->plan, PLAN_APPARMOR), *selinux = plan_find(b->plan, PLAN_SELINUX);
+int lsm_open(const struct plan *plan, int *proc, struct error *err) {
+    const struct plan_op *apparmor = plan_find(plan, PLAN_APPARMOR), *selinux = plan_find(plan, PLAN_SELINUX);
+    *proc = -1;
     if (!apparmor && !selinux) return 0;
     const char *options[] = {"subset=pid", NULL};
     struct plan_strings list = {options, 1};
-    b->lsm_proc = mount_new("proc", &list, -1, 0);
-    if (b->lsm_proc >= 0) return 0;
-    return error_fail(&b->err, errno, plan_step(apparmor ? apparmor : selinux), "procfs", "private mount");
+    *proc = mount_new("proc", &list, -1, 0);
+    if (*proc >= 0) return 0;
+    return error_fail(err, errno, plan_step(apparmor ? apparmor : selinux), "procfs", "private mount");
 }
 
-int lsm_apply(struct builder *b) {
-    const struct plan_op *apparmor = plan_find(b->plan, PLAN_APPARMOR), *selinux = plan_find(b->plan, PLAN_SELINUX);
-    if (apparmor && apply(b, b->lsm_proc, apparmor, true) < 0) return -1;
-    return selinux ? apply(b, b->lsm_proc, selinux, false) : 0;
+static int apply_all(const struct plan *plan, int proc, enum when when, struct error *err) {
+    const struct plan_op *apparmor = plan_find(plan, PLAN_APPARMOR), *selinux = plan_find(plan, PLAN_SELINUX);
+    if (apparmor && apply(apparmor, proc, when, err) < 0) return -1;
+    return selinux ? apply(selinux, proc, when, err) : 0;
 }
+
+int lsm_apply(const struct plan *plan, int proc, struct error *err) { return apply_all(plan, proc, AT_EXEC, err); }
+
+int lsm_become(const struct plan *plan, int proc, struct error *err) { return apply_all(plan, proc, NOW, err); }

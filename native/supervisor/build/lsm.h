@@ -1,8 +1,15 @@
-/* AppArmor profile and SELinux label of the next execve. */
+/* AppArmor profile and SELinux label of a process. */
 #pragma once
+#include "base/error.h"
 #include "build/builder.h"
+#include "plan/plan.h"
 
-/* In the host's mount namespace: a way to the attributes of this process that no container can bend. */
-int lsm_open(struct builder *b);
+/* In the host's mount namespace: a way to the attributes of this process and of its children that no container can bend. A descriptor in
+ * *proc, -1 when the plan has neither. */
+int lsm_open(const struct plan *plan, int *proc, struct error *err);
 
-int lsm_apply(struct builder *b);
+/* For the next execve. */
+int lsm_apply(const struct plan *plan, int proc, struct error *err);
+
+/* For this process, which runs no other program; it has one thread, and may still gain privileges. */
+int lsm_become(const struct plan *plan, int proc, struct error *err);

@@ -209,17 +209,25 @@ static bool is_own(const struct plan_op *op, bool v2) {
     return plan_is_own_cgroup(op) && (op->cgroup_dir.version == PLAN_CGROUP_VERSION_V2) == v2;
 }
 
-int cgroup_join_v1(const struct plan *plan, struct error *err) {
+/* Moves `pid`, or whoever calls with "0". A thread that is moved by the "tasks" of v1 is spared the global lock that cgroup.procs takes, whose
+ * first taker after a pause waits for an RCU grace period (some 10 ms). A child that has just been cloned is one thread. */
+static int join(const struct plan *plan, bool v2, const char *pid, struct error *err) {
     char path[PATH_SIZE + 16];
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct plan_op *op = &plan->ops[i];
-        if (!is_own(op, false)) continue;
-        /* A thread that moves itself by "tasks" is spared the global lock that cgroup.procs takes, whose first taker after a pause
-         * waits for an RCU grace period (some 10 ms). A child that has just been cloned is one thread. */
-        snprintf(path, sizeof path, "%s/tasks", op->cgroup_dir.path);
-        if (write_file(path, "0") < 0) return error_fail(err, errno, "cgroup-dir", path, "joining the cgroup");
+        if (!is_own(op, v2)) continue;
+        snprintf(path, sizeof path, "%s/%s", op->cgroup_dir.path, v2 ? "cgroup.procs" : "tasks");
+        if (write_file(path, pid) < 0) return error_fail(err, errno, "cgroup-dir", path, "joining the cgroup");
     }
     return 0;
+}
+
+int cgroup_join_v1(const struct plan *plan, struct error *err) { return join(plan, false, "0", err); }
+
+int cgroup_move(const struct plan *plan, pid_t pid, struct error *err) {
+    char text[16];
+    snprintf(text, sizeof text, "%d", pid);
+    return join(plan, false, text, err) < 0 ? -1 : join(plan, true, text, err);
 }
 
 int cgroup_open_v2(const struct plan *plan) {

@@ -1,5 +1,7 @@
 /* Control groups of a container, version 1, 2 and both at once: their directories, their limits, the way into them. */
 #pragma once
+#include <sys/types.h>
+
 #include "base/error.h"
 #include "plan/plan.h"
 
@@ -8,6 +10,9 @@ int cgroup_make(const struct plan *plan, struct error *err);
 
 /* In a child: moves itself into the container's v1 directories; clone3 puts it into the v2 one. */
 int cgroup_join_v1(const struct plan *plan, struct error *err);
+
+/* Moves a process of one thread into the plan's directories. */
+int cgroup_move(const struct plan *plan, pid_t pid, struct error *err);
 
 /* The v2 directory for CLONE_INTO_CGROUP: a descriptor, or -1 when there is none (errno 0) or it cannot be opened. */
 int cgroup_open_v2(const struct plan *plan);

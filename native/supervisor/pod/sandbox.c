@@ -187,8 +187,8 @@ static void init_ended(struct child *child, int status) {
     if (s->on_init_ended) s->on_init_ended(s);
 }
 
-static int start_init(struct sandbox *s, struct error *err) {
-    pid_t pid = pod_init_start(&s->env, &s->init_lifeline, &s->env.pod_pidns, err);
+static int start_init(struct sandbox *s, const struct plan *plan, struct error *err) {
+    pid_t pid = pod_init_start(&s->env, plan, &s->init_lifeline, &s->env.pod_pidns, err);
     if (pid < 0) return -1;
     child_watch(&s->init, pid, init_ended);
     return 0;
@@ -199,9 +199,9 @@ int sandbox_sysctls(struct sandbox *s, const struct request *r, struct error *er
     return check_sysctls(r, FIELD_SYSCTLS_SYSCTLS, &s->own, err) < 0 ? -1 : set_sysctls(r, FIELD_SYSCTLS_SYSCTLS, err);
 }
 
-int sandbox_share_pid(struct sandbox *s, struct error *err) {
+int sandbox_share_pid(struct sandbox *s, const struct plan *plan, struct error *err) {
     if (!s->ready) return error_set(err, ENXIO, "namespaces", "the pod has no namespaces yet: SANDBOX comes first");
-    return s->env.pod_pidns >= 0 ? 0 : start_init(s, err);
+    return s->env.pod_pidns >= 0 ? 0 : start_init(s, plan, err);
 }
 
 int sandbox_make(struct sandbox *s, const struct request *r, struct error *err) {
@@ -222,7 +222,8 @@ int sandbox_make(struct sandbox *s, const struct request *r, struct error *err) 
     done = done && (!own.network || loopback_up(err) == 0);
     if (done) {
         s->env.empty_mntns = build_pod_mntns(SHM_BYTES, s->env.userns < 0 ? NULL : &s->env.map, label, err);
-        done = s->env.empty_mntns >= 0 && (!request_u8(r, FIELD_SANDBOX_SHARED_PID) || start_init(s, err) == 0);
+        done = s->env.empty_mntns >= 0 &&
+               (!request_u8(r, FIELD_SANDBOX_SHARED_PID) || start_init(s, &(struct plan){0}, err) == 0);
     }
     s->ready = done;
     s->own = own;

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "build/env.h"
 #include "loop/child.h"
+#include "plan/plan.h"
 #include "pod/sysctl.h"
 #include "wire/request.h"
 
@@ -24,8 +25,8 @@ int sandbox_make(struct sandbox *s, const struct request *r, struct error *err);
 /* Carries SYSCTLS out: parameters of what is in the namespaces by now. */
 int sandbox_sysctls(struct sandbox *s, const struct request *r, struct error *err);
 
-/* Gives the pod a shared PID namespace when it has none yet. */
-int sandbox_share_pid(struct sandbox *s, struct error *err);
+/* Gives the pod a shared PID namespace when it has none yet; `plan`: of its init. */
+int sandbox_share_pid(struct sandbox *s, const struct plan *plan, struct error *err);
 
 /* Ends the init process and unpins the network namespace. */
 void sandbox_unmake(struct sandbox *s);

@@ -85,6 +85,7 @@ static void hello(const struct request *r) {
     message_begin(&connection, &w, REQUEST_HELLO | MESSAGE_REPLY, r->tag);
     wire_put_u32(&w, FIELD_HELLO_REPLY_VERSION, WIRE_VERSION);
     wire_put_u32(&w, FIELD_HELLO_REPLY_PID, (uint32_t)getpid());
+    wire_put_string(&w, FIELD_HELLO_REPLY_FEATURES, "POD_INIT");
     message_send(&connection, &w);
 }
 
@@ -107,7 +108,18 @@ static void make_sandbox(const struct request *r) {
 
 static void share_pid(const struct request *r) {
     struct error err;
-    reply_init(r, sandbox_share_pid(&sandbox, &err), &err);
+    reply_init(r, sandbox_share_pid(&sandbox, &(struct plan){0}, &err), &err);
+}
+
+static void start_pod_init(const struct request *r) {
+    struct error err = {0};
+    struct plan plan;
+    int done = plan_decode(&r->field[FIELD_POD_INIT_PLAN], PLAN_OF_POD_INIT, &plan, &err);
+    if (done == 0) {
+        done = sandbox_share_pid(&sandbox, &plan, &err);
+        plan_free(&plan);
+    }
+    reply_init(r, done, &err);
 }
 
 static void set_sysctls(const struct request *r) {
@@ -224,6 +236,7 @@ static const struct handler handlers[] = {
     {REQUEST_HELLO, .of_pod = hello},
     {REQUEST_SANDBOX, .of_pod = make_sandbox},
     {REQUEST_SHARE_PID, .of_pod = share_pid},
+    {REQUEST_POD_INIT, .of_pod = start_pod_init},
     {REQUEST_SYSCTLS, .of_pod = set_sysctls},
     {REQUEST_CREATE, .of_pod = create},
     {REQUEST_START, .of_container = start},

@@ -2,6 +2,9 @@
  * its filter by /proc/<pid>/status, its memory by /proc/<pid>/mem. */
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/user.h>
 
 #include "base/unshared.h"
 #include "plan/kept_plan.h"
@@ -96,7 +99,7 @@ static _Noreturn void supervise(void) {
     if (!create(&c, &container, -1) || !release(&c)) _exit(3);
     /* Another one in a namespace that they share with the pod's init. */
     with.pid = PLAN_PID_MODE_POD;
-    if (pod_init_start(&fixture_env, &lifeline, &fixture_env.pod_pidns, &err) < 0) _exit(5);
+    if (pod_init_start(&fixture_env, &(struct plan){0}, &lifeline, &fixture_env.pod_pidns, &err) < 0) _exit(5);
     draft_container(&process, layer, "beside", &with);
     if (!create(&beside, &process, -1) || !release(&beside)) _exit(6);
     kill(beside.pid, SIGKILL);
@@ -186,7 +189,7 @@ static void test_pod_init(void) {
     int lifeline, pidns, status = -1;
     struct error err = {0};
     char path[64];
-    pid_t pid = pod_init_start(&fixture_env, &lifeline, &pidns, &err);
+    pid_t pid = pod_init_start(&fixture_env, &(struct plan){0}, &lifeline, &pidns, &err);
     ok(pid > 0, "a pod's init runs");
     snprintf(path, sizeof path, "/proc/%d/status", pid);
     has(get_file(path), "Seccomp:\t2", "with a filter, when others may join it");
@@ -202,11 +205,44 @@ static void test_pod_init(void) {
     close(pidns);
 }
 
+/* Changes the call that a stopped process is about to make. */
+static long replace_call(pid_t pid, int number) {
+#if defined(__x86_64__)
+    return ptrace(PTRACE_POKEUSER, pid, offsetof(struct user_regs_struct, orig_rax), (long)number);
+#else
+    struct iovec call = {&number, sizeof number};
+    return ptrace(PTRACE_SETREGSET, pid, (void *)0x404 /* NT_ARM_SYSTEM_CALL */, &call);
+#endif
+}
+
+/* What code that a container has brought into it comes to. */
+static void test_driven(const char *name, int number) {
+    int lifeline, pidns, status = -1;
+    struct error err = {0};
+    pid_t pid = pod_init_start(&fixture_env, &(struct plan){0}, &lifeline, &pidns, &err);
+    ptrace(PTRACE_SEIZE, pid, NULL, NULL);
+    ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+    waitpid(pid, &status, __WALL);
+    ptrace(PTRACE_SYSCALL, pid, NULL, NULL); /* to the read(2) that it waits in, begun anew */
+    waitpid(pid, &status, __WALL);
+    ok(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP && replace_call(pid, number) == 0, "traced, it makes %s",
+       name);
+    ptrace(PTRACE_CONT, pid, NULL, NULL);
+    waitpid(pid, &status, __WALL);
+    ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS, "which ends it (%x)", (unsigned)status);
+    kill(pid, SIGKILL);
+    close(lifeline);
+    close(pidns);
+}
+
 int main(void) {
     if (!fixture_open()) return 1;
     alarm(PATIENCE_S);
     layer = fresh_layer("layer");
     test_pod_init();
+    test_driven("unshare(2)", SYS_unshare);
+    test_driven("io_uring_setup(2)", SYS_io_uring_setup);
+    test_driven("mmap(2)", SYS_mmap);
     pid_t supervisor = fork();
     if (supervisor == 0) supervise();
     int status = follow(supervisor);

@@ -166,7 +166,7 @@ static void test_user(void) {
 static void test_shared_pid(void) {
     struct error err;
     int lifeline;
-    pid_t init = pod_init_start(&fixture_env, &lifeline, &fixture_env.pod_pidns, &err);
+    pid_t init = pod_init_start(&fixture_env, &(struct plan){0}, &lifeline, &fixture_env.pod_pidns, &err);
     if (!ok(init > 0, "an init process in the pod's user namespace")) printf("# %s\n", err.detail);
     char path[64];
     struct stat st;
