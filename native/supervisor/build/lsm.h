@@ -1,5 +1,7 @@
 /* AppArmor profile and SELinux label of a process. */
 #pragma once
+#include <sys/types.h>
+
 #include "base/error.h"
 #include "build/builder.h"
 #include "plan/plan.h"
@@ -13,3 +15,6 @@ int lsm_apply(const struct plan *plan, int proc, struct error *err);
 
 /* For this process, which runs no other program; it has one thread, and may still gain privileges. */
 int lsm_become(const struct plan *plan, int proc, struct error *err);
+
+/* That process is under them now. */
+int lsm_verify(const struct plan *plan, int proc, pid_t pid, struct error *err);

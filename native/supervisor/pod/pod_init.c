@@ -129,7 +129,9 @@ static int settle(pid_t pid, struct start *start, struct error *err) {
     int pidns = open(path, O_RDONLY | O_CLOEXEC);
     if (pidns < 0) return error_set(err, errno, "pod init", "%s", path);
     lower_score(pid);
-    if (cgroup_move(start->plan, pid, err) == 0 && wait_ready(start->ready[0], err) == 0) return pidns;
+    if (cgroup_move(start->plan, pid, err) == 0 && wait_ready(start->ready[0], err) == 0 &&
+        lsm_verify(start->plan, start->proc, pid, err) == 0)
+        return pidns;
     close(pidns);
     return -1;
 }
