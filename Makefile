@@ -78,6 +78,10 @@ test-native: ## Run the native tests under ASan and UBSan, and the fuzzers for a
 e2e: build ## Run the real daemon, as root, in namespaces of its own (FILES=… for some files only)
 	@e2e/run.sh $(FILES)
 
+.PHONY: storm
+storm: build ## Break everything around the daemon for a while and look what is left, as root (SECONDS=600, SEED=…)
+	@STORM_SECONDS=$(or $(SECONDS),600) $(if $(SEED),STORM_SEED=$(SEED)) e2e/run.sh build/e2e/storm.test.js; cat $(RESULTS)/storm.json
+
 .PHONY: e2e-vm
 e2e-vm: build ## The same and more in a virtual machine with systemd, cgroup v2 and AppArmor (FILES=…, KERNEL=sid, COMMAND=…)
 	@COMMAND="$${COMMAND:-}" KERNEL=$(KERNEL) e2e/vm/run.sh $(FILES)

@@ -62,6 +62,12 @@ t.test('what goes wrong becomes the status that tells a client what to do', asyn
   t.same(toStatus(resourceExhausted('full')), { code: status.RESOURCE_EXHAUSTED, details: 'full' });
   const full = Object.assign(new Error('write failed'), { code: 'ENOSPC' });
   t.match(toStatus(full), { code: status.RESOURCE_EXHAUSTED, details: /^no space left on device: / });
+  for (const [code, expected] of [
+    ['ECONNRESET', status.UNAVAILABLE],
+    ['EPIPE', status.UNAVAILABLE],
+    ['ETIMEDOUT', status.DEADLINE_EXCEEDED],
+  ] as const)
+    t.same(toStatus(Object.assign(new Error('closed'), { code })), { code: expected, details: 'closed' }, code);
   t.same(toStatus('odd'), { code: status.INTERNAL, details: 'odd' });
 });
 

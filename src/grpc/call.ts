@@ -122,6 +122,9 @@ export const toStatus = (error: unknown): { code: status; details: string } => {
   const message = error instanceof Error ? error.message : String(error);
   if (errno === 'ENOSPC' || errno === 'EDQUOT')
     return { code: status.RESOURCE_EXHAUSTED, details: `no space left on device: ${message}` };
+  // Of a program that was asked, a supervisor for example: what it has done nobody knows, and a repeated request finds out.
+  if (errno === 'ECONNRESET' || errno === 'EPIPE') return { code: status.UNAVAILABLE, details: message };
+  if (errno === 'ETIMEDOUT') return { code: status.DEADLINE_EXCEEDED, details: message };
   return { code: status.INTERNAL, details: message };
 };
 
