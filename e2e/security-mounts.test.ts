@@ -150,6 +150,32 @@ safe('CVE-2025-31133, CVE-2025-62161: /dev/null of the image is not what masks p
   if (!(over instanceof Error)) t.notMatch(over.output, /\/proc\/\S+ 0:0/, 'with a volume over /dev as well');
 });
 
+safe('CVE-2026-88265: what stands for no input is the null device, and its owner stays', async (t) => {
+  const image = await hostile([directory('dev'), symlink('dev/null', '/secret')]);
+  const look = ['sh', '-c', 'stat -L -c %t:%T /proc/self/fd/0'];
+  const mounts = [{ hostPath: join(canary.path, 'secret'), containerPath: '/secret', readonly: true }];
+  const security = { runAsUser: { value: '1000' } };
+  for (const options of [{}, { mounts }]) {
+    const answer = await attempt(image, { command: look, security, ...options });
+    if (!(answer instanceof Error)) t.equal(answer.output, '1:3\n');
+  }
+});
+
+safe('CVE-2026-55686: a working directory is made in the root, and belongs to whom it belonged', async (t) => {
+  const up = `../../../../../..${canary.path}`;
+  for (const [target, WorkingDir] of [
+    [canary.path, '/w/new'],
+    [up, '/w/new'],
+    [join(canary.path, 'directory'), '/w'],
+    [canary.path, `/w/../..${canary.path}/new`],
+  ] as const)
+    for (const security of [{}, { runAsUser: { value: '1000' } }]) {
+      const image = await hostile([symlink('w', target)], { WorkingDir });
+      const answer = await attempt(image, { command: ['sh', '-c', 'pwd; ls'], security });
+      if (!(answer instanceof Error)) t.notMatch(answer.output, /secret|below/, `${target} ${WorkingDir}`);
+    }
+});
+
 safe('masked and read-only paths are so by default', async (t) => {
   const { output } = await pod.complete(node.busybox, {
     command: [

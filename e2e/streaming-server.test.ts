@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect as dialTls } from 'node:tls';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { status } from '@grpc/grpc-js';
@@ -212,6 +212,47 @@ t.test('garbage in the place of SPDY does not end the daemon', async (t) => {
     socket.write(bytes);
     await closed;
   }
+  t.equal(node.daemon.pid, pid);
+  t.equal((await pod.exec(id, 'true')).code, 0);
+});
+
+/** A WebSocket without a library, which would not send what a test wants to. */
+const handshake = (url: string, more = ''): Promise<Socket> =>
+  new Promise((resolve, reject) => {
+    const { hostname, port, pathname } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    const key = Buffer.alloc(16).toString('base64');
+    socket.write(
+      `GET ${pathname} HTTP/1.1\r\nHost: ${hostname}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${key}\r\nSec-WebSocket-Protocol: v5.channel.k8s.io\r\n${more}\r\n`,
+    );
+    socket.once('error', reject);
+    socket.once('data', (answer: Buffer) =>
+      answer.toString().startsWith('HTTP/1.1 101') ? resolve(socket) : reject(new Error(answer.toString())),
+    );
+  });
+
+t.test('CVE-2026-54466, CVE-2024-37890: garbage in the place of a WebSocket does not end the daemon', async (t) => {
+  const { pid } = node.daemon;
+  const mask = '00000000';
+  for (const [what, frame] of [
+    ['a frame without a mask', '820100'],
+    ['a length of 2^63', `82ff8000000000000000${mask}`],
+    ['a length of 1 GiB', `82ff0000000040000000${mask}`],
+    ['reserved bits', `f281${mask}00`],
+    ['a compressed frame, although nothing was agreed', `c281${mask}00`],
+    ['a control frame of 200 bytes', `89fe00c8${mask}`],
+    ['a continuation of nothing', `8081${mask}00`],
+    ['an unknown kind', `8381${mask}00`],
+  ] as const) {
+    const socket = await handshake(await exec(['sleep', '60'], { stdin: true, stdout: true }));
+    const closed = new Promise((resolve) => socket.once('close', resolve));
+    socket.on('error', () => undefined).resume();
+    socket.write(Buffer.from(frame, 'hex'));
+    await closed;
+    t.pass(what);
+  }
+  const headers = Array.from({ length: 10_000 }, (_, number) => `x-${number}: y\r\n`).join('');
+  await t.rejects(handshake(await exec(['true']), headers), 'ten thousand headers');
   t.equal(node.daemon.pid, pid);
   t.equal((await pod.exec(id, 'true')).code, 0);
 });
