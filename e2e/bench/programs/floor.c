@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -106,6 +107,23 @@ static void cgroup_make(const char *directory) {
     inherit(directory, "cpuset.mems");
 }
 
+/* The cgroups above, which only some hierarchies have. */
+static void cgroup_make_parents(const char *directory) {
+    char path[256];
+    snprintf(path, sizeof path, "%s", directory);
+    char *last = strrchr(path, '/');
+    for (char *slash = path + strlen(directory) - strlen(cgroup) + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = 0;
+        if (mkdir(path, 0755) == 0) {
+            inherit(path, "cpuset.cpus");
+            inherit(path, "cpuset.mems");
+        } else if (errno != EEXIST)
+            die(path);
+        *slash = '/';
+        if (slash == last) break;
+    }
+}
+
 static void cgroup_join(const char *directory) {
     char file[320];
     snprintf(file, sizeof file, "%s/cgroup.procs", directory);
@@ -116,7 +134,12 @@ static void cgroup_remove(const char *directory) {
     while (rmdir(directory) < 0 && errno == EBUSY) sched_yield();
 }
 
-static pid_t clone_with(unsigned long flags) { return (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0); }
+/* The child goes with its parent: one that failed must leave nobody who keeps its output open. */
+static pid_t clone_with(unsigned long flags) {
+    pid_t pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0) must(prctl(PR_SET_PDEATHSIG, SIGKILL), "parent's death");
+    return pid;
+}
 
 static void tell(int pipe_end) { must((int)write(pipe_end, "", 1), "pipe"); }
 
@@ -345,6 +368,7 @@ int main(int argc, char **argv) {
     place = argv[1];
     cgroup = argv[2];
     find_hierarchies();
+    each_cgroup(cgroup_make_parents);
     for (int i = 0; i < atoi(argv[3]); i++) {
         pod_cycle(i);
         network_cycle();
