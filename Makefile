@@ -27,13 +27,16 @@ src/gen/api.ts: proto/cri/v1/api.proto
 	@touch $@
 
 src/gen/descriptor.ts: src/gen/api.ts proto/describe.mjs
-	@node proto/describe.mjs proto/cri/v1/api.proto $@
+	@node proto/describe.mjs $@ proto/cri/v1/api.proto
+
+src/gen/containerd.ts: src/gen/api.ts proto/describe.mjs $(wildcard proto/containerd/*.proto)
+	@node proto/describe.mjs $@ $(wildcard proto/containerd/*.proto)
 
 src/gen/messages.ts: src/gen/api.ts $(wildcard proto/*.json proto/*.mjs)
 	@node proto/generate.mjs typescript src/gen
 
 .PHONY: gen
-gen: src/gen/api.ts src/gen/descriptor.ts src/gen/messages.ts ## Generate the TypeScript of the CRI and of the supervisor protocol
+gen: src/gen/api.ts src/gen/descriptor.ts src/gen/containerd.ts src/gen/messages.ts ## Generate the TypeScript of the CRI and of the supervisor protocol
 
 .PHONY: native
 native: ## Build the native programs and the addon into build/native

@@ -35,6 +35,8 @@ export interface DaemonOptions {
   env?: Record<string, string>;
   /** Where persistent data lives, when not below the daemon's own directory. */
   root?: string;
+  /** Lines before the first section. */
+  settings?: string;
   /** Lines of the [streaming] section. */
   streaming?: string;
 }
@@ -226,6 +228,7 @@ root = "${this.root}"
 state = "${this.state}"
 socket = "${this.socket}"
 netns_dir = "${join(this.home, 'netns')}"
+${this.options.settings ?? ''}
 
 [log]
 level = "debug"

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import t from 'tap';
 import type { LinuxContainerResources } from '../../src/gen/runtime/v1/LinuxContainerResources.js';
+import { AGENTS } from '../harness/agents.js';
 import { Pod } from '../harness/pod.js';
 import { until } from '../harness/wait.js';
 import { VmNode } from './node.js';
@@ -148,6 +149,13 @@ t.test('an OOM kill is told, however fast systemd collects the scope', async (t)
   const killed = await sleeper();
   await node.run(`kill -9 ${await node.pidOf(killed)}`);
   t.match(await pod.exited(killed), { exitCode: 137, reason: 'Error' }, 'another kill is not taken for one');
+});
+
+t.test('agents find a container by its scope', async (t) => {
+  const id = await sleeper();
+  const path = (await node.run(`cat /proc/${await node.pidOf(id)}/cgroup`)).trim().split(':')[2] ?? '';
+  for (const { tool, find } of AGENTS) t.ok(id.startsWith(find(path) ?? 'nothing'), `${tool} at ${path}`);
+  await remove(id);
 });
 
 t.test('containers survive the daemon, their scopes are found again', async (t) => {

@@ -38,6 +38,14 @@ export const ConfigSchema = z.strictObject({
   /** Sockets, exit records, the pods' hosts and resolv.conf: a tmpfs, gone after a reboot. */
   state: path.default('/run/jangada'),
   socket: path.default('/run/jangada/jangada.sock'),
+  /** What the kubelet shows of this node's runtime, in Node.status and before container IDs: tools that know few names read it. */
+  runtime_name: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'must be a DNS label: lower-case letters, digits, "-"')
+    .default('jangada'),
+  /** Be found where tools look for another runtime: a second socket with the CRI and the questions that cAdvisor asks containerd. */
+  compat: z.enum(['containerd']).optional(),
+  compat_socket: path.default('/run/containerd/containerd.sock'),
   /** Where network namespaces are pinned; `ip netns` shows /run/netns. */
   netns_dir: path.default('/run/netns'),
   log: z

@@ -33,7 +33,7 @@ import { version } from './version.js';
 /** RuntimeService: one line and one file an RPC. What is missing here answers UNIMPLEMENTED. */
 export const runtimeService = (runtime: Runtime): Rpcs => ({
   unary: {
-    Version: version,
+    Version: () => version(runtime),
     Status: (request) => status(runtime, request),
     RuntimeConfig: () => runtimeConfig(runtime),
     UpdateRuntimeConfig: (request) => updateRuntimeConfigRpc(runtime, request),

@@ -1,14 +1,18 @@
 import { mkdirSync, chmodSync } from 'node:fs';
+import type { Server, ServiceDefinition } from '@grpc/grpc-js';
 import { pino, type Logger } from 'pino';
 import { type Closing, withRollback } from '../base/closing.js';
 import type { Config } from '../base/config.js';
 import { implement } from '../grpc/call.js';
 import { Calls } from '../grpc/calls.js';
-import { loadCri } from '../grpc/proto.js';
-import { listen, shutdown } from '../grpc/server.js';
+import { loadContainerd, loadCri } from '../grpc/proto.js';
+import { listen, type Service, shutdown } from '../grpc/server.js';
+import { containerdServices } from '../compat/containerd.js';
 import { imageService } from '../cri/image-service.js';
+import type { Rpcs } from '../cri/rpc.js';
 import { runtimeService } from '../cri/runtime-service.js';
 import { recover } from '../lifecycle/recover.js';
+import type { Runtime } from '../lifecycle/runtime.js';
 import { failedPrecondition } from '../base/errors.js';
 import { within } from '../base/within.js';
 import { loadAddon } from '../native/addon.js';
@@ -68,22 +72,35 @@ const start = async (config: Config, log: Logger, closing: Closing): Promise<() 
   const { runtime, streaming, manager } = await compose(config, log, closing);
   await recover(runtime);
   await streaming.listen();
-  const services = loadCri();
   const calls = new Calls();
-  const server = await listen(config.socket, [
-    { definition: services.runtime, implementation: implement(services.runtime, runtimeService(runtime), log, calls) },
-    { definition: services.image, implementation: implement(services.image, imageService(runtime), log, calls) },
-  ]);
+  const servers = await openSockets(config, runtime, log, calls);
   manager.ready();
   log.info({ socket: config.socket, pid: process.pid }, 'serving');
   return async () => {
     manager.stopping();
     // Streams of events have no end of their own.
     runtime.events.close();
-    await shutdown(server, calls, DRAIN_MS);
+    await Promise.all(servers.map((server) => shutdown(server, calls, DRAIN_MS)));
     // What does not end is ended by the process: every start is a recovery.
     await within(CLOSE_MS, closing.close()).catch((error: unknown) => log.warn({ err: error }, 'not all is closed'));
   };
+};
+
+const openSockets = async (config: Config, runtime: Runtime, log: Logger, calls: Calls): Promise<Server[]> => {
+  const service = (definition: ServiceDefinition, rpcs: Rpcs): Service => ({
+    definition,
+    implementation: implement(definition, rpcs, log, calls),
+  });
+  const { runtime: runtimeDefinition, image } = loadCri();
+  const cri = [service(runtimeDefinition, runtimeService(runtime)), service(image, imageService(runtime))];
+  const servers = [await listen(config.socket, cri)];
+  if (config.compat === 'containerd') {
+    const [definitions, rpcs] = [loadContainerd(), containerdServices(runtime)];
+    const names = ['containers', 'tasks', 'version'] as const;
+    const theirs = names.map((name) => service(definitions[name], rpcs[name]));
+    servers.push(await listen(config.compat_socket, [...cri, ...theirs]));
+  }
+  return servers;
 };
 
 const signalled = (): Promise<NodeJS.Signals> =>

@@ -1,7 +1,8 @@
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
 import Long from 'long';
 import protobuf from 'protobufjs/light.js';
-import { descriptor } from '../gen/descriptor.js';
+import { descriptor as containerd } from '../gen/containerd.js';
+import { descriptor as cri } from '../gen/descriptor.js';
 import { type Encode, encoderOf } from './encoding.js';
 
 /** 64-bit integers stay strings: CRI times are nanoseconds beyond 2^53. The types in src/gen are made for these options. */
@@ -18,12 +19,27 @@ export interface CriServices {
 
 /** The CRI v1 service definitions, of the proto as published. */
 export const loadCri = (): CriServices => {
-  const root = protobuf.Root.fromJSON(JSON.parse(descriptor) as protobuf.INamespace);
-  root.resolveAll();
+  const root = rootOf(cri);
   return {
     runtime: define(root.lookupService('runtime.v1.RuntimeService')),
     image: define(root.lookupService('runtime.v1.ImageService')),
   };
+};
+
+/** What is served of containerd's own services, by their names. */
+export const loadContainerd = (): Record<'containers' | 'tasks' | 'version', ServiceDefinition> => {
+  const root = rootOf(containerd);
+  return {
+    containers: define(root.lookupService('containerd.services.containers.v1.Containers')),
+    tasks: define(root.lookupService('containerd.services.tasks.v1.Tasks')),
+    version: define(root.lookupService('containerd.services.version.v1.Version')),
+  };
+};
+
+const rootOf = (descriptor: string): protobuf.Root => {
+  const root = protobuf.Root.fromJSON(JSON.parse(descriptor) as protobuf.INamespace);
+  root.resolveAll();
+  return root;
 };
 
 const define = (service: protobuf.Service): ServiceDefinition =>
