@@ -1,21 +1,16 @@
 #include "digest.h"
 
-#include "failure.h"
+Sha256::Sha256() { SHA256_Init(&context_); }
 
-Sha256::Sha256() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    if (!context_ || EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) != 1) local_failure(ENOMEM, "SHA-256");
-}
-
-void Sha256::update(const void *data, size_t size) { EVP_DigestUpdate(context_.get(), data, size); }
+void Sha256::update(const void *data, size_t size) { SHA256_Update(&context_, data, size); }
 
 std::string Sha256::finish() {
-    unsigned char raw[EVP_MAX_MD_SIZE];
-    unsigned length = 0;
-    EVP_DigestFinal_ex(context_.get(), raw, &length);
+    unsigned char raw[SHA256_DIGEST_LENGTH];
+    SHA256_Final(raw, &context_);
     std::string text = "sha256:";
-    for (unsigned i = 0; i < length; i++) {
-        text += "0123456789abcdef"[raw[i] >> 4];
-        text += "0123456789abcdef"[raw[i] & 15];
+    for (unsigned char byte : raw) {
+        text += "0123456789abcdef"[byte >> 4];
+        text += "0123456789abcdef"[byte & 15];
     }
     return text;
 }

@@ -1,8 +1,9 @@
-// SHA-256 of a stream, by libcrypto (it uses the CPU's SHA instructions).
+// SHA-256 of a stream, by libcrypto (it uses the CPU's SHA instructions). By its plain functions: those of EVP find their digest through
+// providers and configuration files, which every one of these short-lived programs would carry and initialize.
 #pragma once
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <cstddef>
-#include <memory>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 #include <string>
 
 class Sha256 {
@@ -13,5 +14,5 @@ public:
     std::string finish();
 
 private:
-    std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
+    SHA256_CTX context_;
 };
