@@ -105,6 +105,14 @@ stop: ## Stop what `make run` started and remove what it left
 bench: build ## Measure against containerd with runc and crun (BENCH_QUICK=1, BENCH_JSON=FILE, ARGS=--markdown)
 	@node build/e2e/bench/main.js $(ARGS)
 
+.PHONY: deb tarball sysext
+deb: ## Package for Debian 12 and 13, with a Node.js of its own, into build/package
+tarball: ## The same for any distribution with glibc 2.36
+sysext: ## The same as a system extension (systemd-sysext)
+deb tarball sysext: build
+	@deploy/install-packages.sh deploy/package/apt-packages.txt
+	@deploy/package/build.sh $@
+
 .PHONY: clean
 clean: ## Remove what was built
 	@for part in $(NATIVE); do if [ -e $$part/Makefile ]; then $(MAKE) -C $$part clean; fi; done
@@ -112,4 +120,4 @@ clean: ## Remove what was built
 
 .PHONY: distclean
 distclean: clean ## Remove what was built, installed and cached
-	@rm -rf node_modules .cache .tap
+	@rm -rf node_modules deploy/package/node_modules .cache .tap

@@ -1,8 +1,9 @@
 #!/bin/sh
-# Installs the packages of apt-packages.txt that are missing; does nothing, and needs no network, when none is.
+# install-packages.sh [LIST]: installs the packages of a list, by default apt-packages.txt, that are missing; does nothing, and needs no
+# network, when none is.
 set -eu
 
-list=$(dirname "$0")/apt-packages.txt
+list=${1:-$(dirname "$0")/apt-packages.txt}
 missing=$(sed -e '/^#/d' -e '/^$/d' "$list" | while read -r package; do
   dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || echo "$package"
 done)

@@ -33,7 +33,17 @@ command('stop-pods', 'stop all pods, as at the shutdown of the node')
     process.exitCode = await runStopPods(readConfig(config), seconds);
   });
 
+program
+  .command('manual')
+  .description('print the manual page jangada(8)')
+  .action(async () => {
+    const { manual } = await import('./commands/manual.js');
+    process.stdout.write(manual(program, VERSION));
+  });
+
 try {
+  // `jangada complete bash` prints a shell's script, which then asks `jangada complete -- WORDS` at each press of the key.
+  if (process.argv[2] === 'complete') (await import('@bomb.sh/tab/commander')).default(program);
   await program.parseAsync();
 } catch (error) {
   process.stderr.write(

@@ -11,6 +11,7 @@ unneeded='^node_modules/(@biomejs|@oxlint|@oxlint-tsgolint|oxlint|oxlint-tsgolin
 find node_modules -mindepth 1 -maxdepth 1 -printf 'node_modules/%f\n' | grep -Ev "$unneeded" >"$work/.list"
 printf '%s\n' build/bin build/src build/e2e build/native/jangada{-pod,-unpack,.node} e2e deploy proto package.json package-lock.json .cache/layers README.md >>"$work/.list"
 mkdir "$work/root"
+find build/package -maxdepth 1 -name '*.deb' >>"$work/.list" 2>/dev/null || true
 xargs -a "$work/.list" cp -al --parents -t "$work/root"
 truncate -s 1500M "$file.new"
 mke2fs -q -t ext4 -d "$work/root" "$file.new"

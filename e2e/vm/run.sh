@@ -11,6 +11,7 @@ fi
 
 if [ "${JANGADA_VM_IMAGE:-}" = "" ]; then
   node build/e2e/harness/prepare.js
+  if [ "$*" = "" ] || [[ $* == *vm/package* ]]; then make deb; fi
   image=$(e2e/vm/image.sh "${KERNEL:-bookworm}")
   export JANGADA_VM_IMAGE=$image
   # Nothing outside reaches the guest's ports, and when this shell dies the guest dies with it.
