@@ -4,11 +4,11 @@
 #include <cstring>
 #include <dlfcn.h>
 #include <isa-l/igzip_lib.h>
-#include <vector>
 #include <zlib.h>
 #include <zstd.h>
 
 #include "failure.h"
+#include "room.h"
 
 namespace {
 
@@ -61,7 +61,7 @@ public:
 
 private:
     Source source_;
-    std::vector<uint8_t> buffer_;
+    Room buffer_;
     size_t at_ = 0, end_ = 0;
 };
 

@@ -10,6 +10,7 @@
 
 #include "fd.h"
 #include "marks.h"
+#include "room.h"
 #include "tar_reader.h"
 #include "way.h"
 
@@ -53,6 +54,6 @@ private:
     Way cached_;
     Marks marks_;
     std::deque<DirectoryEnd> directories_; // bounded by the process's memory limit
-    std::vector<uint8_t> buffer_ = std::vector<uint8_t>(256 << 10);
+    Room buffer_{256 << 10};
     uint64_t file_bytes_ = 0;
 };

@@ -5,18 +5,14 @@
 #include <cstdint>
 #include <mutex>
 #include <optional>
-#include <vector>
 
 #include "failure.h"
+#include "room.h"
 
 class Ring {
 public:
     static constexpr size_t chunk = 1 << 20;
     static constexpr size_t slots = 4;
-
-    Ring() {
-        for (auto &slot : buffers_) slot.resize(chunk);
-    }
 
     // Producer: the next free buffer, or nullptr when the consumer has given up.
     uint8_t *begin_write() {
@@ -62,7 +58,7 @@ public:
 private:
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::array<std::vector<uint8_t>, slots> buffers_;
+    std::array<Room, slots> buffers_{Room(chunk), Room(chunk), Room(chunk), Room(chunk)};
     std::array<size_t, slots> sizes_{};
     uint64_t written_ = 0, read_ = 0;
     bool closed_ = false, abandoned_ = false;

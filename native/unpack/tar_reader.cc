@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "failure.h"
+#include "room.h"
 #include "tar_header.h"
 
 namespace {
@@ -232,7 +233,7 @@ void TarReader::check_names(const TarEntry &entry) {
 
 void TarReader::drain() {
     skip_content();
-    std::vector<uint8_t> buffer(256 << 10);
+    Room buffer(256 << 10);
     while (fill(buffer.data(), buffer.size()) > 0) {
     }
 }
