@@ -1,11 +1,15 @@
 /** `promise`, or a rejection after `ms`. */
-export const within = async <T>(ms: number, promise: Promise<T>): Promise<T> => {
+export const within = async <T>(
+  ms: number,
+  promise: Promise<T>,
+  late = () => new Error(`timed out after ${ms} ms`),
+): Promise<T> => {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`timed out after ${ms} ms`)), ms);
+  const passed = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), ms);
   });
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([promise, passed]);
   } finally {
     clearTimeout(timer);
   }

@@ -59,7 +59,7 @@ export const compose = async (config: Config, log: Logger, closing: Closing): Pr
   const spawner = closing.with('spawner', new SpawnerService(nativePrograms.supervisor, log), (it) => it.close());
   await spawner.start();
   const [images, host] = await Promise.all([
-    openImages(config, log, [nativePrograms.unpacker]),
+    openImages(config, log, [nativePrograms.unpacker], (command) => spawner.run(command)),
     readyHost(spawner, log),
   ]);
   closing.with('layers', images.layers, (it) => it.close());

@@ -32,6 +32,7 @@ const layerOf = (content: string, gate: Promise<unknown> = Promise.resolve()) =>
     blobDigest: sha256(tar),
     what: `layer ${content}`,
     from: 'registry.example',
+    small: false,
     slots: new Slots(2),
     opened: 0,
     open: async function* () {

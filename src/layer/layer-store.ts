@@ -7,6 +7,7 @@ import { isComplete, type Layer, readLayer } from './layer-record.js';
 import { hexOf, type LayerSource, makeLayer, makeTopLayer, named, seamId } from './make-layer.js';
 import { Session } from './session.js';
 import { Trash } from './trash.js';
+import type { RunWhole } from './run-whole.js';
 import { type Limits, LIMITS, readIdentity, type Unpacker } from './unpack.js';
 import { WriteBack } from './write-back.js';
 
@@ -17,6 +18,8 @@ export interface LayerStoreOptions {
   /** Holds layers/, trash/ and layers.json; what `discard` takes must be on the same filesystem. */
   readonly root: string;
   readonly unpacker: Unpacker;
+  /** Small layers are unpacked by it. */
+  readonly runWhole?: RunWhole;
   readonly log: Logger;
   readonly limits?: Limits;
   /** Identifies the running kernel. */
@@ -210,9 +213,9 @@ export class LayerStore {
   }
 
   #unpack(source: LayerSource, signal: AbortSignal): Promise<Layer> {
-    const { unpacker, limits = LIMITS } = this.options;
+    const { limits = LIMITS } = this.options;
     return this.#inNewDirectory(source.what, async (directory) =>
-      this.#place(directory, await makeLayer(unpacker, directory, source, this.session.number, limits, signal)),
+      this.#place(directory, await makeLayer(this.options, directory, source, this.session.number, limits, signal)),
     );
   }
 

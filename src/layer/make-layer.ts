@@ -5,6 +5,7 @@ import { status } from '@grpc/grpc-js';
 import { internal, resourceExhausted, RuntimeError } from '../base/errors.js';
 import type { Slots } from '../base/slots.js';
 import { type Layer, marksOf, recordOf } from './layer-record.js';
+import type { RunWhole } from './run-whole.js';
 import { type Limits, makeSeam, unpackLayer, type Unpacker } from './unpack.js';
 
 /** A layer to be had, and where its bytes come from. */
@@ -18,6 +19,8 @@ export interface LayerSource {
   readonly from: string;
   /** Of the pull: how many layers it may have in work. Not of the store, where a registry that trickles would hold all of them. */
   readonly slots: Slots;
+  /** So few bytes that all of them may be held at once. */
+  readonly small: boolean;
   /** The blob's bytes; called when a slot is free. */
   readonly open: () => AsyncIterable<Uint8Array>;
 }
@@ -26,15 +29,22 @@ const DIFF_ID = /^sha256:([0-9a-f]{64})$/;
 
 /** Unpacks a layer into `directory`, which holds nothing but an empty "fs". */
 export const makeLayer = async (
-  unpacker: Unpacker,
+  { unpacker, runWhole }: { unpacker: Unpacker; runWhole?: RunWhole | undefined },
   directory: string,
-  { diffId, blobDigest, what, open }: LayerSource,
+  { diffId, blobDigest, what, small, open }: LayerSource,
   session: number,
   limits: Limits,
   signal: AbortSignal,
 ): Promise<Layer> => {
   const places = { target: join(directory, 'fs'), marks: marksOf(directory) };
-  const unpacked = await unpackLayer(unpacker, places, { what, blob: open() }, limits, signal);
+  const unpacked = await unpackLayer(
+    unpacker,
+    places,
+    { what, blob: open() },
+    limits,
+    signal,
+    small ? runWhole : undefined,
+  );
   // sha512 blobs are checked where they are read; the unpacker knows sha256.
   if (blobDigest.startsWith('sha256:')) requireSame('digest', unpacked.digest, blobDigest, what);
   requireSame('diff ID', unpacked.diffId, diffId, what);

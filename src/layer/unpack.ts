@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { status } from '@grpc/grpc-js';
-import { deadlineExceeded, internal, resourceExhausted, RuntimeError } from '../base/errors.js';
+import { internal } from '../base/errors.js';
+import { runOnBytes, type RunWhole } from './run-whole.js';
+import { failed, firstLine, stalled } from './unpack-failure.js';
 
 /** Program and leading arguments of jangada-unpack. */
 export type Unpacker = readonly [program: string, ...args: string[]];
@@ -31,10 +32,6 @@ const MAX_OUTPUT = 3 << 20; // two files of at most 1 MiB and their headers
 const MAX_NAMES = 500;
 const MAX_STDERR = 4 << 10;
 
-/** Exit codes of jangada-unpack. */
-const BAD_INPUT = 1;
-const LOCAL = 2;
-
 /** Unpacks one layer into an empty directory by a process of its own: a hostile archive never meets the daemon. */
 export const unpackLayer = async (
   unpacker: Unpacker,
@@ -42,14 +39,12 @@ export const unpackLayer = async (
   { what, blob }: { what: string; blob: AsyncIterable<Uint8Array> },
   limits: Limits,
   signal: AbortSignal,
+  runWhole?: RunWhole,
 ): Promise<Unpacked> => {
   const bounds = ['--max-bytes', `${limits.maxBytes}`, '--max-entries', `${limits.maxEntries}`];
-  const output = await run(unpacker, ['layer', '--target', target, '--marks', marks, '--no-sync', ...bounds], {
-    what,
-    input: blob,
-    stallMs: limits.stallMs,
-    signal,
-  });
+  const command = ['layer', '--target', target, '--marks', marks, '--no-sync', ...bounds];
+  const job = { what, input: blob, stallMs: limits.stallMs, signal };
+  const output = await (runWhole ? runOnBytes(runWhole, [...unpacker, ...command], job) : run(unpacker, command, job));
   const answer = new Answer(output);
   return {
     digest: answer.text('digest'),
@@ -186,9 +181,9 @@ const run = async ([program, ...args]: Unpacker, rest: string[], job: Job): Prom
   job.signal?.throwIfAborted();
   const child = spawn(program, [...args, ...rest], { cwd: '/', env: {}, stdio: ['pipe', 'pipe', 'pipe'] });
   const kill = () => void child.kill('SIGKILL');
-  let stalled = false;
+  let late = false;
   const watchdog = setTimeout(() => {
-    stalled = true;
+    late = true;
     kill();
   }, job.stallMs);
   job.signal?.addEventListener('abort', kill);
@@ -214,7 +209,7 @@ const run = async ([program, ...args]: Unpacker, rest: string[], job: Job): Prom
     }
     const code = await ended;
     job.signal?.throwIfAborted();
-    if (stalled) throw deadlineExceeded(`no progress for ${job.stallMs / 1000} s: ${job.what}`);
+    if (late) throw stalled(job.stallMs, job.what);
     if (code !== 0) throw failed(code, firstLine(await errors), job.what);
     return await output;
   } finally {
@@ -241,17 +236,6 @@ const feed = async (
 
 const isBrokenPipe = (error: unknown): boolean =>
   ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes((error as NodeJS.ErrnoException).code ?? '');
-
-const firstLine = (text: Buffer): string => text.toString('utf8').trim().split('\n', 1)[0] ?? '';
-
-/** The program says the cause, and here follows the object. */
-const failed = (code: number | string, cause: string, what: string): RuntimeError => {
-  const message = `${cause}: ${what}`;
-  if (code === BAD_INPUT) return new RuntimeError(status.DATA_LOSS, cause ? message : `bad archive: ${what}`);
-  if (code === LOCAL)
-    return /space|quota|too large|ENOSPC|EDQUOT/i.test(cause) ? resourceExhausted(message) : internal(message);
-  return internal(`unpacker ended with ${code}: ${message}`);
-};
 
 const collect = async (stream: Readable, most: number, onOverflow: () => void): Promise<Buffer> => {
   const chunks: Buffer[] = [];

@@ -216,8 +216,9 @@ const acquireLayers = async (parts: Parts, upstream: Upstream, wanted: Pair[], s
       try {
         const what = `layer ${descriptor.digest} of ${upstream.name}`;
         const open = () => checkedBlob(upstream.blob(descriptor, signal), descriptor.digest, what);
-        const slots = descriptor.size <= SMALL ? small : large;
-        const source = { diffId, blobDigest: descriptor.digest, what, from: upstream.registry, slots, open };
+        const isSmall = descriptor.size <= SMALL;
+        const place = { slots: isSmall ? small : large, small: isSmall };
+        const source = { diffId, blobDigest: descriptor.digest, what, from: upstream.registry, ...place, open };
         return await parts.layers.acquire(source, signal);
       } catch (error) {
         if (!failed.signal.aborted) failed.abort(error);

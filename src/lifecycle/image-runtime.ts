@@ -5,6 +5,7 @@ import { layersOf } from '../image/image-record.js';
 import { ImageStore } from '../image/image-store.js';
 import { proxiesOf } from '../image/proxy.js';
 import { LayerStore } from '../layer/layer-store.js';
+import type { RunWhole } from '../layer/run-whole.js';
 import type { Unpacker } from '../layer/unpack.js';
 import { Pulls } from './image-pull.js';
 
@@ -21,8 +22,13 @@ export interface ImageRuntime {
  * Opens both stores. An image whose layers are not all there is forgotten: it is pulled again when it is needed, everything else stays.
  * Containers must still retain their layers; call `layers.sweep()` after that.
  */
-export const openImages = async (config: Config, log: Logger, unpacker: Unpacker): Promise<ImageRuntime> => {
-  const layers = await LayerStore.open({ root: config.root, unpacker, log });
+export const openImages = async (
+  config: Config,
+  log: Logger,
+  unpacker: Unpacker,
+  runWhole?: RunWhole,
+): Promise<ImageRuntime> => {
+  const layers = await LayerStore.open({ root: config.root, unpacker, log, ...(runWhole && { runWhole }) });
   const images = await ImageStore.open(join(config.root, 'images'));
   for (const image of images.list()) {
     const diffIds = layersOf(image);
