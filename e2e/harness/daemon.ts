@@ -47,6 +47,8 @@ export class Daemon {
   readonly root: string;
   readonly logs: string;
   readonly certs: string;
+  /** Archives that are put here are imported. */
+  readonly images: string;
   /** Directories of CDI files, which tests make; the later one wins. */
   readonly cdi: readonly [string, string];
   /** Everything of this daemon is in it or below: itself in `daemon`, containers in `pods`. */
@@ -67,6 +69,7 @@ export class Daemon {
     this.socket = join(home, 'run', 'jangada.sock');
     this.logs = join(home, 'logs');
     this.certs = join(home, 'certs.d');
+    this.images = join(home, 'images.d');
     this.cdi = [join(home, 'cdi'), join(home, 'cdi-run')];
     this.cgroup = `/jangada-e2e-${SUITE}-${home.slice(-6)}`;
     this.cri = connect(this.socket);
@@ -241,6 +244,9 @@ ${this.options.cniTemplate ? `conf_template = "${join(this.home, 'cni-template.j
 
 [cdi]
 spec_dirs = ${JSON.stringify(this.cdi)}
+
+[images]
+directory = "${this.images}"
 
 [registry]
 config_path = "${this.certs}"

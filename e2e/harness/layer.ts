@@ -58,7 +58,7 @@ export const layerOfDirectory = async (root: string, compression: Compression = 
   return compressLayer(stdout, compression);
 };
 
-const buildTar = async (entries: Entry[]): Promise<Buffer> => {
+export const buildTar = async (entries: Entry[]): Promise<Buffer> => {
   const archive = pack();
   const whole = buffer(archive);
   for (const entry of entries) archive.entry(headerOf(entry), entry.content ?? '');

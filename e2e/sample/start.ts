@@ -58,6 +58,9 @@ socket = "${SOCKET}"
 conf_dir = "${join(HOME, 'cni')}"
 cache_dir = "${join(HOME, 'cni-cache')}"
 
+[images]
+directory = "${join(HOME, 'images.d')}"
+
 [registry]
 config_path = "${join(HOME, 'certs.d')}"
 

@@ -8,6 +8,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
     exports.Set("knowsFileSystem", Napi::Function::New(env, KnowsFileSystem));
     exports.Set("notify", Napi::Function::New(env, Notify));
     exports.Set("tryLock", Napi::Function::New(env, TryLock));
+    exports.Set("isBeingWritten", Napi::Function::New(env, IsBeingWritten));
     exports.Set("fetchDescriptors", Napi::Function::New(env, FetchDescriptors));
     return exports;
 }

@@ -23,6 +23,10 @@ Napi::Value Notify(const Napi::CallbackInfo &info);
 // tryLock(fd: number): boolean - an exclusive flock(2) for as long as the descriptor is open; false when another holds it.
 Napi::Value TryLock(const Napi::CallbackInfo &info);
 
+// isBeingWritten(fd: number): boolean - whether anybody has this file, which is open for reading, open for writing; false where the file
+// system does not tell (no leases).
+Napi::Value IsBeingWritten(const Napi::CallbackInfo &info);
+
 // fetchDescriptors(path: string, number: number): Promise<Int32Array> - the descriptors that the supervisor behind this socket offers
 // under this number (native/supervisor/loop/offer.h): stdin, stdout, stderr; -1 where there is none.
 Napi::Value FetchDescriptors(const Napi::CallbackInfo &info);

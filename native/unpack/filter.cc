@@ -76,6 +76,8 @@ std::span<const uint32_t> calls_of(Role role) {
         return of_remove;
     case Role::seam:
         return of_seam;
+    case Role::plain:
+        return {};
     default:
         return of_usage;
     }

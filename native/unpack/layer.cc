@@ -15,6 +15,7 @@
 #include "extract.h"
 #include "failure.h"
 #include "filter.h"
+#include "input.h"
 #include "ring.h"
 
 namespace {
@@ -49,13 +50,10 @@ private:
         return have;
     }
     size_t read_input(uint8_t *data, size_t size) {
-        ssize_t got;
-        do got = read(STDIN_FILENO, data, size);
-        while (got < 0 && errno == EINTR);
-        if (got < 0) local_failure(errno, "compressed layer on standard input");
-        sha_.update(data, static_cast<size_t>(got));
-        compressed_ += static_cast<uint64_t>(got);
-        return static_cast<size_t>(got);
+        size_t got = ::read_input(data, size);
+        sha_.update(data, got);
+        compressed_ += got;
+        return got;
     }
 
     Ring &ring_;

@@ -11,6 +11,7 @@
 #include "failure.h"
 #include "identity.h"
 #include "layer.h"
+#include "plain.h"
 #include "remove.h"
 #include "seam.h"
 #include "tar_header.h"
@@ -24,6 +25,7 @@ constexpr int usage_error = 100;
 [[noreturn]] void misused() {
     fputs(
         "usage: jangada-unpack layer --target DIR [--marks FILE] [--max-bytes N] [--max-entries N] [--no-sync] < BLOB\n"
+        "       jangada-unpack plain MAX-BYTES < STREAM > FILE\n"
         "       jangada-unpack identity LOWER...      topmost layer first\n"
         "       jangada-unpack seam LAYERS TARGET NAME...   topmost layer first; volumes on standard input, each with "
         "a NUL\n"
@@ -129,6 +131,8 @@ int run(int argc, char **argv) {
     std::string_view role = argc > 1 ? argv[1] : "";
     if (role == "layer") {
         layer(argc - 2, argv + 2);
+    } else if (role == "plain" && argc == 3) {
+        write_plain(number(argv[2]));
     } else if (role == "identity" && argc > 2) {
         std::string text = read_identity(std::vector<std::string>(argv + 2, argv + argc));
         fwrite(text.data(), 1, text.size(), stdout);

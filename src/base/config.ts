@@ -66,6 +66,12 @@ export const ConfigSchema = z.strictObject({
       spec_dirs: z.array(path).default(['/etc/cdi', '/var/run/cdi']),
     })
     .prefault({}),
+  images: z
+    .strictObject({
+      /** Archives of images that are put here are imported and kept: nodes without a registry. */
+      directory: path.default('/var/lib/jangada/images.d'),
+    })
+    .prefault({}),
   registry: z
     .strictObject({
       /** Directory with `<host>/hosts.toml`, in containerd's layout. */

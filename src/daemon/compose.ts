@@ -11,7 +11,8 @@ import { Events } from '../lifecycle/events.js';
 import { withLimits } from '../lifecycle/container-record.js';
 import { Exits } from '../lifecycle/exits.js';
 import { type Host, readHost } from '../lifecycle/host.js';
-import { openImages } from '../lifecycle/image-runtime.js';
+import { ImageDirectory } from '../lifecycle/image-directory.js';
+import { type ImageRuntime, openImages } from '../lifecycle/image-runtime.js';
 import { openCgroupDriver } from '../lifecycle/open-driver.js';
 import { supervisorLost } from '../lifecycle/lost.js';
 import { containersDirectory, journalPath } from '../lifecycle/paths.js';
@@ -49,6 +50,8 @@ export interface Composed {
   readonly runtime: Runtime;
   readonly streaming: StreamingServer;
   readonly manager: ServiceManager;
+  /** Archives that an administrator puts there. */
+  readonly images: ImageDirectory;
 }
 
 /** The composition root: the only place that knows which part is made of what, and how each is closed. */
@@ -64,6 +67,8 @@ export const compose = async (config: Config, log: Logger, closing: Closing): Pr
   ]);
   closing.with('layers', images.layers, (it) => it.close());
   closing.with('pulls', images.pulls, (it) => it.close());
+  closing.with('imports', images.imports, (it) => it.close());
+  const watched = closing.with('image directory', imageDirectory(images, addon), (it) => it.close());
   const kernel = await kernelParts(config, log, addon, closing);
   const handlers = await openHandlers(config, host, spawner, log);
   const fetch = (path: string, number: number) => addon.fetchDescriptors(path, number);
@@ -96,7 +101,7 @@ export const compose = async (config: Config, log: Logger, closing: Closing): Pr
       log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor');
     });
   });
-  return { runtime, streaming, manager };
+  return { runtime, streaming, manager, images: watched };
 };
 
 /** What is known of pods and containers, and who is told of it. */
@@ -139,6 +144,9 @@ const markTopDirectories = (runtime: Pick<Runtime, 'config' | 'layers'>, addon: 
   mkdirSync(containers, { recursive: true, mode: 0o700 });
   for (const directory of [containers, runtime.layers.directory]) addon.markTopDirectory(directory);
 };
+
+const imageDirectory = ({ config, imports, log }: ImageRuntime, addon: NativeAddon): ImageDirectory =>
+  new ImageDirectory(config.images.directory, { imports, log, isBeingWritten: (fd) => addon.isBeingWritten(fd) });
 
 /** What depends on this machine's kernel. */
 const kernelParts = async (config: Config, log: Logger, addon: NativeAddon, closing: Closing) => {

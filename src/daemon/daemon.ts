@@ -69,12 +69,13 @@ const start = async (config: Config, log: Logger, closing: Closing): Promise<() 
     log.warn({ found, remedy }, `${what}: ${cost}`);
   prepareDirectories(config);
   claimDirectories(config, addon);
-  const { runtime, streaming, manager } = await compose(config, log, closing);
+  const { runtime, streaming, manager, images } = await compose(config, log, closing);
   await recover(runtime);
   await streaming.listen();
   const calls = new Calls();
   const servers = await openSockets(config, runtime, log, calls);
   manager.ready();
+  void images.start();
   log.info({ socket: config.socket, pid: process.pid }, 'serving');
   return async () => {
     manager.stopping();

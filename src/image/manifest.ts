@@ -23,6 +23,8 @@ export interface Manifest {
 
 export interface IndexEntry extends Descriptor {
   readonly platform?: Platform;
+  /** Shown to those only who read archives: there they name images. */
+  readonly annotations?: Fields;
 }
 
 export interface Index {
@@ -34,11 +36,10 @@ export interface Index {
 }
 
 const DOCKER_MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
-const MANIFEST_TYPES = ['application/vnd.oci.image.manifest.v1+json', DOCKER_MANIFEST];
-const INDEX_TYPES = [
-  'application/vnd.oci.image.index.v1+json',
-  'application/vnd.docker.distribution.manifest.list.v2+json',
-];
+export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+const MANIFEST_TYPES = [OCI_MANIFEST, DOCKER_MANIFEST];
+export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
+const INDEX_TYPES = [OCI_INDEX, 'application/vnd.docker.distribution.manifest.list.v2+json'];
 const CONFIG_TYPES = ['application/vnd.oci.image.config.v1+json', 'application/vnd.docker.container.image.v1+json'];
 /** What Docker's own tools and registries have written into manifests of their format (docker/distribution#1621, moby#22378). */
 const OLD_CONFIG_TYPES = ['application/octet-stream', 'application/json', 'text/html', ''];
@@ -48,8 +49,8 @@ const LAYER_TYPE =
 export const ACCEPT = [...MANIFEST_TYPES, ...INDEX_TYPES].join(', ');
 
 /** More than any mount takes; the same layer may come again and again. */
-const MAX_LAYERS = 1000;
-const MAX_CHILDREN = 1000;
+export const MAX_LAYERS = 1000;
+export const MAX_CHILDREN = 1000;
 
 export const isIndexType = (mediaType: string): boolean => INDEX_TYPES.includes(mediaType);
 
@@ -92,7 +93,7 @@ const parseIndex = (body: Fields, what: string): Index => {
 /** One entry that nobody can read, or of a kind that is made tomorrow, says nothing against the others. */
 const readEntry = (value: unknown, what: string): IndexEntry | RuntimeError => {
   try {
-    const entry = { ...parseDescriptor(value, what), ...platformOf(value, what) };
+    const entry = { ...parseDescriptor(value, what), ...platformOf(value, what), ...annotationsOf(value) };
     if (MANIFEST_TYPES.includes(entry.mediaType) || isIndexType(entry.mediaType)) return entry;
     return failedPrecondition(`not a container image: entry of type ${quote(entry.mediaType)} in ${what}`);
   } catch (error) {
@@ -136,6 +137,11 @@ const platformOf = (value: unknown, what: string): { platform?: Platform } => {
   return { platform: { os, architecture, variant } };
 };
 
+const annotationsOf = (value: unknown): { annotations?: Fields } => {
+  const annotations = isObject(value) ? value['annotations'] : undefined;
+  return isObject(annotations) ? { annotations } : {};
+};
+
 export type Fields = Record<string, unknown>;
 
 export const isObject = (value: unknown): value is Fields =>
@@ -151,7 +157,7 @@ export const parseObject = (bytes: Uint8Array, what: string): Fields => {
   throw dataLoss(`not a JSON object: ${what}`);
 };
 
-const list = (value: unknown, most: number, what: string): unknown[] => {
+export const list = (value: unknown, most: number, what: string): unknown[] => {
   if (!Array.isArray(value)) throw dataLoss(`not a list: ${what}`);
   if (value.length > most) throw dataLoss(`${value.length} entries, more than ${most}: ${what}`);
   return value;

@@ -11,8 +11,8 @@ import { type Limits, makeSeam, unpackLayer, type Unpacker } from './unpack.js';
 /** A layer to be had, and where its bytes come from. */
 export interface LayerSource {
   readonly diffId: string;
-  /** Of the blob as it is transferred. */
-  readonly blobDigest: string;
+  /** Of the blob as it is transferred; unknown where only the diff ID vouches for it. */
+  readonly blobDigest: string | undefined;
   /** Names the layer in messages. */
   readonly what: string;
   /** The registry that the bytes come from. */
@@ -46,7 +46,7 @@ export const makeLayer = async (
     small ? runWhole : undefined,
   );
   // sha512 blobs are checked where they are read; the unpacker knows sha256.
-  if (blobDigest.startsWith('sha256:')) requireSame('digest', unpacked.digest, blobDigest, what);
+  if (blobDigest?.startsWith('sha256:')) requireSame('digest', unpacked.digest, blobDigest, what);
   requireSame('diff ID', unpacked.diffId, diffId, what);
   const { size, entries, marks } = unpacked;
   if (marks === 0) await rm(places.marks, { force: true });
@@ -99,6 +99,6 @@ const requireSame = (of: string, actual: string, expected: string, what: string)
   if (actual === expected) return;
   throw new RuntimeError(
     status.DATA_LOSS,
-    `wrong ${of}: got ${actual} instead of ${expected}: ${what}; the registry or a proxy changed it`,
+    `wrong ${of}: got ${actual} instead of ${expected}: ${what}; it was changed on its way here`,
   );
 };

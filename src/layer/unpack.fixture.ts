@@ -8,9 +8,11 @@ import { gunzipSync } from 'node:zlib';
 /** Stands in for jangada-unpack where a test is about what happens around it: same arguments, answers and exit codes, no confinement. */
 const sha256 = (data: Uint8Array) => `sha256:${createHash('sha256').update(data).digest('hex')}`;
 
+const plain = (blob: Buffer): Buffer => (blob[0] === 0x1f ? gunzipSync(blob) : blob);
+
 const layer = async (target: string): Promise<void> => {
   const blob = await buffer(process.stdin);
-  const tar = blob[0] === 0x1f ? gunzipSync(blob) : blob;
+  const tar = plain(blob);
   const listed = execFileSync('/bin/tar', ['--extract', '--verbose', '--no-same-owner', '--directory', target], {
     input: tar,
   });
@@ -33,6 +35,7 @@ const [verb, ...rest] = process.argv.slice(2);
 try {
   if (verb === 'layer') await layer(rest[1] ?? '');
   else if (verb === 'identity') identity(rest);
+  else if (verb === 'plain') process.stdout.write(plain(await buffer(process.stdin)));
   else if (verb === 'seam') process.stdout.write('entries 0\n');
   else for (const name of rest.slice(1)) rmSync(join(rest[0] ?? '', name), { recursive: true });
 } catch (error) {

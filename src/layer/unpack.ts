@@ -163,6 +163,16 @@ const useOf = (line: string): TreeUse | undefined => {
   return { bytes, inodes, ms, complete: complete === 1 };
 };
 
+/** Writes a stream without its compression to the descriptor `output`, `maxBytes` at most. */
+export const writePlain = async (
+  unpacker: Unpacker,
+  { what, input, output }: { what: string; input: AsyncIterable<Uint8Array>; output: number },
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<void> => {
+  await run(unpacker, ['plain', `${maxBytes}`], { what, input, output, stallMs: LIMITS.stallMs, signal });
+};
+
 /** Brings all of the directory's file system to disk. */
 export const syncFileSystem = async (unpacker: Unpacker, directory: string): Promise<void> => {
   await run(unpacker, ['sync', directory], { what: directory, stallMs: 3_600_000 });
@@ -172,6 +182,8 @@ interface Job {
   /** What it works on, for messages. */
   what: string;
   input?: AsyncIterable<Uint8Array>;
+  /** Descriptor that the answer goes to instead of to the caller. */
+  output?: number;
   stallMs: number;
   signal?: AbortSignal;
 }
@@ -179,7 +191,10 @@ interface Job {
 /** Runs the program; its stdout is the answer. Whatever happens, it has ended when this settles. */
 const run = async ([program, ...args]: Unpacker, rest: string[], job: Job): Promise<Buffer> => {
   job.signal?.throwIfAborted();
-  const child = spawn(program, [...args, ...rest], { cwd: '/', env: {}, stdio: ['pipe', 'pipe', 'pipe'] });
+  const stdio = ['pipe', job.output ?? 'pipe', 'pipe'] as const;
+  const child = spawn(program, [...args, ...rest], { cwd: '/', env: {}, stdio: [...stdio] });
+  const { stdin, stdout, stderr } = child;
+  if (!stdin || !stderr) throw internal(`no pipes: ${job.what}`);
   const kill = () => void child.kill('SIGKILL');
   let late = false;
   const watchdog = setTimeout(() => {
@@ -187,8 +202,8 @@ const run = async ([program, ...args]: Unpacker, rest: string[], job: Job): Prom
     kill();
   }, job.stallMs);
   job.signal?.addEventListener('abort', kill);
-  const output = collect(child.stdout, MAX_OUTPUT, kill);
-  const errors = collect(child.stderr, MAX_STDERR, () => undefined);
+  const output = collect(stdout ?? [], MAX_OUTPUT, kill);
+  const errors = collect(stderr, MAX_STDERR, () => undefined);
   // Of a program that did not start, the streams fail too; `ended` says why.
   for (const text of [output, errors]) text.catch(() => undefined);
   const ended = new Promise<number | string>((resolve, reject) => {
@@ -196,7 +211,7 @@ const run = async ([program, ...args]: Unpacker, rest: string[], job: Job): Prom
     child.once('close', (code, killer) => resolve(code ?? killer ?? 'nothing'));
   });
   try {
-    const fed = feed(job.input, child.stdin, () => watchdog.refresh()).then(
+    const fed = feed(job.input, stdin, () => watchdog.refresh()).then(
       () => undefined,
       (error: unknown) => ({ error }),
     );
@@ -237,7 +252,7 @@ const feed = async (
 const isBrokenPipe = (error: unknown): boolean =>
   ['EPIPE', 'ECONNRESET', 'ERR_STREAM_PREMATURE_CLOSE'].includes((error as NodeJS.ErrnoException).code ?? '');
 
-const collect = async (stream: Readable, most: number, onOverflow: () => void): Promise<Buffer> => {
+const collect = async (stream: Readable | [], most: number, onOverflow: () => void): Promise<Buffer> => {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of stream as AsyncIterable<Buffer>) {

@@ -7,6 +7,7 @@ import { proxiesOf } from '../image/proxy.js';
 import { LayerStore } from '../layer/layer-store.js';
 import type { RunWhole } from '../layer/run-whole.js';
 import type { Unpacker } from '../layer/unpack.js';
+import { Imports } from './image-import.js';
 import { Pulls } from './image-pull.js';
 
 /** What the image verbs need. */
@@ -16,6 +17,7 @@ export interface ImageRuntime {
   readonly images: ImageStore;
   readonly layers: LayerStore;
   readonly pulls: Pulls;
+  readonly imports: Imports;
 }
 
 /**
@@ -40,5 +42,6 @@ export const openImages = async (
   }
   const proxies = proxiesOf(process.env);
   for (const complaint of proxies.complaints) log.warn(complaint);
-  return { config, log, images, layers, pulls: new Pulls({ config, log, images, layers }, { proxies }) };
+  const parts = { config, log, images, layers, unpacker };
+  return { ...parts, pulls: new Pulls(parts, { proxies }), imports: await Imports.open(parts) };
 };

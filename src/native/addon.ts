@@ -21,6 +21,8 @@ export interface NativeAddon {
   notify(socket: string, message: string): void;
   /** Locks an open file or directory for as long as the descriptor is open; false when another process has (flock(2)). */
   tryLock(fd: number): boolean;
+  /** Whether anybody has this file, open for reading here, open for writing; false where the file system does not tell. */
+  isBeingWritten(fd: number): boolean;
   /** The descriptors that a supervisor offers under this number on its streams.sock: stdin, stdout, stderr; -1 where there is none. */
   fetchDescriptors(path: string, number: number): Promise<Int32Array>;
 }

@@ -9,7 +9,7 @@ assert.deepEqual([...addon.resolveSyscalls('SCMP_ARCH_X86_64', ['read', 'openat2
 assert.ok(addon.resolveSyscalls('SCMP_ARCH_ARM', ['\0', 'é'.repeat(1000), 'x'.repeat(1 << 20)]).every((number) => number < 0));
 
 let refused = 0;
-for (const name of ['resolveSyscalls', 'notify', 'tryLock'])
+for (const name of ['resolveSyscalls', 'notify', 'tryLock', 'isBeingWritten'])
   for (const first of bad)
     for (const second of bad) {
       try {
