@@ -1,14 +1,14 @@
 /**
  * The layers of src/: calls only go down, parts do not know each other, one door to native code.
  *
- *   main → commands, daemon → grpc, streaming → cri, compat → lifecycle → extend → parts → seams → base
+ *   main → commands, daemon → grpc, streaming, http → cri, control, compat → lifecycle → extend → parts → seams → base
  *
  * What needs two parts is a verb and lives in lifecycle/. Run by `make lint`.
  */
 const layers = [
   ['main\\.ts$', 'commands/', 'daemon/'],
-  ['grpc/', 'streaming/'],
-  ['cri/', 'compat/'],
+  ['grpc/', 'streaming/', 'http/'],
+  ['cri/', 'control/', 'compat/'],
   ['lifecycle/'],
   ['extend/'],
   ['store/', 'oci/', 'image/', 'layer/', 'network/', 'stats/', 'cgroup/'],
@@ -93,7 +93,7 @@ module.exports = {
       name: 'cri-only-shapes',
       comment: 'An RPC checks its request, calls one verb and shapes the reply.',
       severity: 'error',
-      from: { path: '^src/cri/', pathNot: '\\.(test|fixture)\\.ts$' },
+      from: { path: '^src/(cri|control)/', pathNot: '\\.(test|fixture)\\.ts$' },
       to: { path: '^(node:)?(fs|fs/promises|net|http|child_process)$|^src/(supervisor|native)/' },
     },
     {

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander';
+import { addImageCommands } from './commands/image-command.js';
 import { runCheck } from './commands/check.js';
 import { runDaemon } from './daemon/daemon.js';
+import { ControlError } from './commands/control.js';
 import { runStopPods } from './commands/stop-pods.js';
 import { ConfigError, DEFAULT_CONFIG, readConfig } from './base/config.js';
 import { VERSION } from './version.js';
@@ -33,6 +35,8 @@ command('stop-pods', 'stop all pods, as at the shutdown of the node')
     process.exitCode = await runStopPods(readConfig(config), seconds);
   });
 
+addImageCommands(program, DEFAULT_CONFIG);
+
 program
   .command('manual')
   .description('print the manual page jangada(8)')
@@ -41,13 +45,19 @@ program
     process.stdout.write(manual(program, VERSION));
   });
 
+/** What a person should read: what the daemon and the configuration say is enough, a fault of ours is not. */
+const printed = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error);
+  if (error instanceof ConfigError || error instanceof ControlError) return error.message;
+  // grpc-js's ServiceError
+  return 'details' in error && typeof error.details === 'string' ? error.details : (error.stack ?? error.message);
+};
+
 try {
   // `jangada complete bash` prints a shell's script, which then asks `jangada complete -- WORDS` at each press of the key.
   if (process.argv[2] === 'complete') (await import('@bomb.sh/tab/commander')).default(program);
   await program.parseAsync();
 } catch (error) {
-  process.stderr.write(
-    `jangada: ${error instanceof ConfigError || !(error instanceof Error) ? String(error instanceof Error ? error.message : error) : error.stack}\n`,
-  );
+  process.stderr.write(`jangada: ${printed(error)}\n`);
   process.exit(1);
 }

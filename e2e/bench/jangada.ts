@@ -30,6 +30,9 @@ conf_dir = "${cni}"
 bin_dirs = ["/usr/lib/cni"]
 cache_dir = "${join(home, 'cni-cache')}"
 
+[control]
+socket = "${join(home, 'control.sock')}"
+
 [images]
 directory = "${join(home, 'images.d')}"
 

@@ -49,6 +49,8 @@ export class Daemon {
   readonly certs: string;
   /** Archives that are put here are imported. */
   readonly images: string;
+  /** Socket of `jangada image`. */
+  readonly control: string;
   /** Directories of CDI files, which tests make; the later one wins. */
   readonly cdi: readonly [string, string];
   /** Everything of this daemon is in it or below: itself in `daemon`, containers in `pods`. */
@@ -70,6 +72,7 @@ export class Daemon {
     this.logs = join(home, 'logs');
     this.certs = join(home, 'certs.d');
     this.images = join(home, 'images.d');
+    this.control = join(home, 'run', 'control.sock');
     this.cdi = [join(home, 'cdi'), join(home, 'cdi-run')];
     this.cgroup = `/jangada-e2e-${SUITE}-${home.slice(-6)}`;
     this.cri = connect(this.socket);
@@ -244,6 +247,9 @@ ${this.options.cniTemplate ? `conf_template = "${join(this.home, 'cni-template.j
 
 [cdi]
 spec_dirs = ${JSON.stringify(this.cdi)}
+
+[control]
+socket = "${this.control}"
 
 [images]
 directory = "${this.images}"

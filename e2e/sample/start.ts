@@ -58,6 +58,9 @@ socket = "${SOCKET}"
 conf_dir = "${join(HOME, 'cni')}"
 cache_dir = "${join(HOME, 'cni-cache')}"
 
+[control]
+socket = "${join(HOME, 'control.sock')}"
+
 [images]
 directory = "${join(HOME, 'images.d')}"
 

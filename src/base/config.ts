@@ -46,6 +46,12 @@ export const ConfigSchema = z.strictObject({
   /** Be found where tools look for another runtime: a second socket with the CRI and the questions that cAdvisor asks containerd. */
   compat: z.enum(['containerd']).optional(),
   compat_socket: path.default('/run/containerd/containerd.sock'),
+  control: z
+    .strictObject({
+      /** Where `jangada image` and other tools ask what the CRI has no words for: HTTP and JSON, root alone. */
+      socket: path.default('/run/jangada/control.sock'),
+    })
+    .prefault({}),
   /** Where network namespaces are pinned; `ip netns` shows /run/netns. */
   netns_dir: path.default('/run/netns'),
   log: z

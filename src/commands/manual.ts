@@ -39,6 +39,8 @@ const FILES: ReadonlyArray<[string, string]> = [
   ['/etc/jangada/config.d/*.toml', 'drop-ins, later names win'],
   ['/etc/jangada/certs.d/', 'registries: hosts.toml and certificates'],
   ['/run/jangada/jangada.sock', 'the CRI'],
+  ['/run/jangada/control.sock', 'what the CRI has no words for: root alone'],
+  ['/var/lib/jangada/images.d/', 'archives of images that are imported and pinned'],
   ['/var/lib/jangada/', 'images, layers, writable layers, journal'],
 ];
 

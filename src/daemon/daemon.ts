@@ -3,6 +3,7 @@ import type { Server, ServiceDefinition } from '@grpc/grpc-js';
 import { pino, type Logger } from 'pino';
 import { type Closing, withRollback } from '../base/closing.js';
 import type { Config } from '../base/config.js';
+import { controlService } from '../control/control-service.js';
 import { implement } from '../grpc/call.js';
 import { Calls } from '../grpc/calls.js';
 import { loadContainerd, loadCri } from '../grpc/proto.js';
@@ -11,6 +12,7 @@ import { containerdServices } from '../compat/containerd.js';
 import { imageService } from '../cri/image-service.js';
 import type { Rpcs } from '../cri/rpc.js';
 import { runtimeService } from '../cri/runtime-service.js';
+import { closeControl, listenControl } from '../http/control-server.js';
 import { recover } from '../lifecycle/recover.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { failedPrecondition } from '../base/errors.js';
@@ -74,6 +76,7 @@ const start = async (config: Config, log: Logger, closing: Closing): Promise<() 
   await streaming.listen();
   const calls = new Calls();
   const servers = await openSockets(config, runtime, log, calls);
+  const control = await listenControl(config.control.socket, controlService(runtime), log);
   manager.ready();
   void images.start();
   log.info({ socket: config.socket, pid: process.pid }, 'serving');
@@ -81,7 +84,8 @@ const start = async (config: Config, log: Logger, closing: Closing): Promise<() 
     manager.stopping();
     // Streams of events have no end of their own.
     runtime.events.close();
-    await Promise.all(servers.map((server) => shutdown(server, calls, DRAIN_MS)));
+    const controlClosed = runtime.imports.close().then(() => closeControl(control));
+    await Promise.all([controlClosed, ...servers.map((server) => shutdown(server, calls, DRAIN_MS))]);
     // What does not end is ended by the process: every start is a recovery.
     await within(CLOSE_MS, closing.close()).catch((error: unknown) => log.warn({ err: error }, 'not all is closed'));
   };

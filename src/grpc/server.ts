@@ -1,7 +1,6 @@
-import { chmodSync, mkdirSync, unlinkSync } from 'node:fs';
-import { createConnection } from 'node:net';
-import { dirname } from 'node:path';
+import { chmodSync } from 'node:fs';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { makeRoom } from '../base/unix-socket.js';
 import { within } from '../base/within.js';
 import type { Calls } from './calls.js';
 
@@ -15,8 +14,7 @@ export interface Service {
 
 /** A gRPC server on a unix socket that only root and its group may connect to. */
 export const listen = async (socket: string, services: Service[]): Promise<Server> => {
-  mkdirSync(dirname(socket), { recursive: true, mode: 0o711 });
-  await removeStale(socket);
+  await makeRoom(socket);
   const server = new Server({
     'grpc.max_receive_message_length': MAX_MESSAGE,
     'grpc.max_send_message_length': MAX_MESSAGE,
@@ -57,21 +55,3 @@ const bind = (server: Server, address: string): Promise<void> =>
   new Promise((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error) => (error ? reject(error) : resolve()));
   });
-
-/** A socket file that nobody serves is left over from a killed daemon; one that answers belongs to a running one. */
-const removeStale = async (socket: string): Promise<void> => {
-  const answered = await new Promise<boolean>((resolve) => {
-    const probe = createConnection(socket);
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
-  if (answered) throw new Error(`another daemon is serving ${socket}: stop it, or give this one another socket`);
-  try {
-    unlinkSync(socket);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-  }
-};

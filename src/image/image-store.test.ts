@@ -175,3 +175,14 @@ t.test('what strangers write at length is on disk, whatever is done with the ima
   await opened.remove(idOf('a'));
   t.equal(await opened.read(idOf('a')), undefined);
 });
+
+t.test('a tag that is taken away is gone, from disk too; the image stays', async (t) => {
+  const { directory, store } = await setUp(t);
+  const tags = ['docker.io/library/app:1', 'docker.io/library/app:2'];
+  await store.put(recordOf('a', { repoTags: tags }));
+  t.match(await store.untag(tags[0] ?? ''), { id: idOf('a'), repoTags: [tags[1]] });
+  t.equal(await store.untag(tags[0] ?? ''), undefined);
+  t.equal(store.resolve('app:1'), undefined);
+  const again = await ImageStore.open(directory);
+  t.strictSame(again.list(), store.list());
+});

@@ -124,6 +124,17 @@ export class ImageStore {
     });
   }
 
+  /** Takes a tag away from the image that has it, and stays; undefined when none has it. */
+  untag(tag: string): Promise<ImageRecord | undefined> {
+    return this.#serially(async () => {
+      const owner = this.#names.get(tag);
+      if (owner === undefined) return undefined;
+      await this.#untag(tag, '');
+      this.#names.delete(tag);
+      return this.#images.get(owner);
+    });
+  }
+
   #named(name: string): ImageRecord | undefined {
     try {
       return this.#images.get(this.#names.get(canonical(parseReference(name))) ?? '');

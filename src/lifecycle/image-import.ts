@@ -26,7 +26,7 @@ interface Parts {
 /** What became of an archive: one image that cannot be had keeps no other from being taken. */
 export interface Imported {
   readonly images: readonly ImageRecord[];
-  readonly failures: ReadonlyArray<{ readonly name: string; readonly error: unknown }>;
+  readonly failures: ReadonlyArray<{ readonly name: string; readonly error: RuntimeError }>;
 }
 
 /** Reading is disk and processor: more at once would only share them. */
@@ -122,7 +122,7 @@ export class Imports {
     const archive = await Archive.open(path, what);
     try {
       const images: ImageRecord[] = [];
-      const failures: Array<{ name: string; error: unknown }> = [];
+      const failures: Array<{ name: string; error: RuntimeError }> = [];
       for (const archived of await archivedImages(archive)) {
         this.#stop.signal.throwIfAborted();
         try {

@@ -91,6 +91,7 @@ t.test('what leads out, comes twice, or is not whole is refused', async (t) => {
       /^cut off at byte 2560: archive a.tar$/,
     ],
     ['cut in a file', good.subarray(0, 1000), /^cut off at byte 1000/],
+    ['cut in the padding', good.subarray(0, 2530), /^cut off at byte 2560/],
     ['damaged', damaged, /^no tar archive, or a damaged one: archive a.tar$/],
     ['empty', Buffer.alloc(0), /^no tar archive/],
     ['no tar', Buffer.alloc(2000, 'x'), /^no tar archive/],

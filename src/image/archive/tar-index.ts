@@ -31,7 +31,7 @@ async function* membersOf(readAt: ReadAt, size: number, what: string): AsyncGene
   let said: Said = {};
   for (let at = 0; ; ) {
     const block = await readAt(at, BLOCK);
-    if (block.length === 0 && at > 0) return; // who writes archives may leave out the two empty blocks at the end
+    if (at > 0 && at === size) return; // who writes archives may leave out the two empty blocks at the end
     if (block.length < BLOCK) throw at === 0 ? noTar(what) : dataLoss(`cut off at byte ${at}: ${what}`);
     if (block.every((byte) => byte === 0)) return;
     const header = { ...readHeader(block, what), ...said };
