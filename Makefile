@@ -32,11 +32,17 @@ src/gen/descriptor.ts: src/gen/api.ts proto/describe.mjs
 src/gen/containerd.ts: src/gen/api.ts proto/describe.mjs $(wildcard proto/containerd/*.proto)
 	@node proto/describe.mjs $@ $(wildcard proto/containerd/*.proto)
 
+src/gen/nri.ts: src/gen/api.ts proto/describe.mjs $(wildcard proto/nri/*.proto)
+	@$(BIN)/proto-loader-gen-types --longs=String --enums=String --defaults --oneofs --grpcLib=@grpc/grpc-js \
+	  --importFileExtension=.js --targetFileExtension=.ts --outDir=src/gen/nri -I proto -- nri/nri.proto nri/ttrpc.proto >/dev/null
+	@rm src/gen/nri/ttrpc.ts # declares what a file without services does not use
+	@node proto/describe.mjs $@ proto/nri/nri.proto proto/nri/ttrpc.proto
+
 src/gen/messages.ts: src/gen/api.ts $(wildcard proto/*.json proto/*.mjs)
 	@node proto/generate.mjs typescript src/gen
 
 .PHONY: gen
-gen: src/gen/api.ts src/gen/descriptor.ts src/gen/containerd.ts src/gen/messages.ts ## Generate the TypeScript of the CRI and of the supervisor protocol
+gen: src/gen/api.ts src/gen/descriptor.ts src/gen/containerd.ts src/gen/nri.ts src/gen/messages.ts ## Generate the TypeScript of the CRI and of the supervisor protocol
 
 .PHONY: native
 native: ## Build the native programs and the addon into build/native

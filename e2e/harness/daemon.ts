@@ -37,6 +37,8 @@ export interface DaemonOptions {
   root?: string;
   /** Lines before the first section. */
   settings?: string;
+  /** Lines of the [nri] section. */
+  nri?: string;
   /** Lines of the [streaming] section. */
   streaming?: string;
 }
@@ -53,6 +55,8 @@ export class Daemon {
   readonly control: string;
   /** Directories of CDI files, which tests make; the later one wins. */
   readonly cdi: readonly [string, string];
+  /** Where NRI plugins connect. */
+  readonly nri: string;
   /** Everything of this daemon is in it or below: itself in `daemon`, containers in `pods`. */
   readonly cgroup: string;
   readonly cri: Cri;
@@ -73,6 +77,7 @@ export class Daemon {
     this.certs = join(home, 'certs.d');
     this.images = join(home, 'images.d');
     this.control = join(home, 'run', 'control.sock');
+    this.nri = join(home, 'run', 'nri.sock');
     this.cdi = [join(home, 'cdi'), join(home, 'cdi-run')];
     this.cgroup = `/jangada-e2e-${SUITE}-${home.slice(-6)}`;
     this.cri = connect(this.socket);
@@ -253,6 +258,12 @@ socket = "${this.control}"
 
 [images]
 directory = "${this.images}"
+
+[nri]
+socket_path = "${this.nri}"
+plugin_path = "${join(this.home, 'nri-plugins')}"
+plugin_config_path = "${join(this.home, 'nri-conf.d')}"
+${this.options.nri ?? ''}
 
 [registry]
 config_path = "${this.certs}"

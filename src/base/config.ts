@@ -2,6 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import * as z from 'zod';
+import { absolutePath as path } from './absolute-path.js';
+import { NriSchema } from './nri-config.js';
 
 /** RLIMIT_* of setrlimit(2), as docker names them. */
 const ULIMITS = z.enum([
@@ -27,8 +29,6 @@ type Ulimit = z.infer<typeof ulimit>;
 
 const isOrdered = ({ soft, hard }: { soft: Ulimit; hard: Ulimit }): boolean =>
   hard === 'unlimited' || (soft !== 'unlimited' && soft <= hard);
-
-const path = z.string().regex(/^\//, 'must be an absolute path');
 
 /** The daemon's configuration, version 1. Every key has a default; an unknown key is an error. */
 export const ConfigSchema = z.strictObject({
@@ -78,6 +78,7 @@ export const ConfigSchema = z.strictObject({
       directory: path.default('/var/lib/jangada/images.d'),
     })
     .prefault({}),
+  nri: NriSchema,
   registry: z
     .strictObject({
       /** Directory with `<host>/hosts.toml`, in containerd's layout. */

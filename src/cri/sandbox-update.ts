@@ -4,7 +4,7 @@ import type { Runtime } from '../lifecycle/runtime.js';
 import { updateSandbox } from '../lifecycle/sandbox-update.js';
 
 export const updatePodSandboxResources = async (
-  runtime: Pick<Runtime, 'sandboxes' | 'turns' | 'host'>,
+  runtime: Pick<Runtime, 'sandboxes' | 'turns' | 'host' | 'extension'>,
   { podSandboxId, overhead, resources }: UpdatePodSandboxResourcesRequest__Output,
 ): Promise<UpdatePodSandboxResourcesResponse> => {
   await updateSandbox(runtime, runtime.sandboxes.require(podSandboxId), { overhead, resources });

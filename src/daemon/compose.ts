@@ -2,6 +2,11 @@ import { mkdirSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { readLayout } from '../cgroup/layout.js';
 import type { Config } from '../base/config.js';
+import { specInForce } from '../lifecycle/container-spec.js';
+import { stopContainer } from '../lifecycle/container-stop.js';
+import { adjustLimits } from '../lifecycle/container-update.js';
+import { Nri } from '../extend/nri/nri.js';
+import { openPlugins } from './nri-plugins.js';
 import { CdiDevices } from '../extend/cdi/cdi-devices.js';
 import { loadDefaultAppArmor } from '../lifecycle/apparmor-profile.js';
 import { AttachedInputs } from '../lifecycle/attached-inputs.js';
@@ -52,6 +57,8 @@ export interface Composed {
   readonly manager: ServiceManager;
   /** Archives that an administrator puts there. */
   readonly images: ImageDirectory;
+  /** Once what there is has been recovered, so that they are told of all of it. */
+  readonly openPlugins: () => Promise<void>;
 }
 
 /** The composition root: the only place that knows which part is made of what, and how each is closed. */
@@ -77,6 +84,11 @@ export const compose = async (config: Config, log: Logger, closing: Closing): Pr
   const serve = (session: Session) => serveSession(runtime, session);
   const streaming = closing.with('streaming', new StreamingServer(config.streaming, log, serve), (it) => it.close());
   const cdi = new CdiDevices(config.cdi.spec_dirs, log);
+  const nri = closing.with(
+    'NRI plugins',
+    openNri(config, log, stores, cdi, () => runtime),
+    (it) => it.close(),
+  );
   const runtime: Runtime = {
     ...stores,
     ...images,
@@ -84,7 +96,8 @@ export const compose = async (config: Config, log: Logger, closing: Closing): Pr
     handlers,
     host,
     cdi,
-    adjusters: [cdi],
+    adjusters: [cdi, nri],
+    extension: nri,
     spawner,
     supervisors,
     streamUrls: streaming,
@@ -96,12 +109,8 @@ export const compose = async (config: Config, log: Logger, closing: Closing): Pr
   };
   markTopDirectories(runtime, addon);
   if (runtime.cgroupDriver.name === 'systemd') runtime.systemd.watchReloads(() => void refreshScopes(runtime));
-  supervisors.losses.add((sandboxId) => {
-    supervisorLost(runtime, sandboxId).catch((error: unknown) => {
-      log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor');
-    });
-  });
-  return { runtime, streaming, manager, images: watched };
+  watchLosses(runtime);
+  return { runtime, streaming, manager, images: watched, openPlugins: () => openPlugins(config, log, nri, closing) };
 };
 
 /** What is known of pods and containers, and who is told of it. */
@@ -114,6 +123,35 @@ const openStores = (config: Config, log: Logger, closing: Closing) => {
   );
   return { sandboxes, containers, exits: new Exits(containers, log), events: new Events(sandboxes, containers) };
 };
+
+const watchLosses = (runtime: Runtime): void => {
+  runtime.supervisors.losses.add((sandboxId) => {
+    supervisorLost(runtime, sandboxId).catch((error: unknown) => {
+      runtime.log.error({ err: error, sandbox: sandboxId }, 'cannot settle a lost supervisor');
+    });
+  });
+};
+
+/** Plugins act on the runtime that they are part of. */
+const openNri = (
+  config: Config,
+  log: Logger,
+  { sandboxes, containers }: Pick<Runtime, 'sandboxes' | 'containers'>,
+  cdi: CdiDevices,
+  runtime: () => Runtime,
+): Nri =>
+  new Nri({
+    config,
+    log,
+    sandboxes,
+    containers,
+    cdi,
+    powers: {
+      specOf: (container) => specInForce(config, container),
+      changeLimits: (id, change) => adjustLimits(runtime(), id, change),
+      evict: async (id) => await stopContainer(runtime(), containers.require(id), 0),
+    },
+  });
 
 /** The facts of this machine, once its default profile is loaded. */
 const readyHost = async (spawner: SpawnerService, log: Logger): Promise<Host> => {

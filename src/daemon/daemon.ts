@@ -71,8 +71,9 @@ const start = async (config: Config, log: Logger, closing: Closing): Promise<() 
     log.warn({ found, remedy }, `${what}: ${cost}`);
   prepareDirectories(config);
   claimDirectories(config, addon);
-  const { runtime, streaming, manager, images } = await compose(config, log, closing);
+  const { runtime, streaming, manager, images, openPlugins } = await compose(config, log, closing);
   await recover(runtime);
+  await openPlugins();
   await streaming.listen();
   const calls = new Calls();
   const servers = await openSockets(config, runtime, log, calls);

@@ -26,7 +26,8 @@ export interface Adjustment {
   /** By destination. */
   readonly mounts?: Keyed<Omit<OciMount, 'destination'>>;
   readonly env?: Keyed<string>;
-  readonly args?: readonly string[];
+  /** null: whoever has set them, anybody may set them anew. */
+  readonly args?: readonly string[] | null;
   /** Added to those that there are, in their order. */
   readonly hooks?: OciHooks;
   /** By type, for example RLIMIT_NOFILE. */

@@ -40,6 +40,7 @@ const refuseUnknown = ({ cdiDevices, cgroupsPath }: Adjustment, owner: string): 
 const adjustProcess = (process: OciProcess, adjustment: Adjustment, claims: Claims): OciProcess => {
   const { args, oomScoreAdj, ioPriority, scheduler, additionalGids = [] } = adjustment;
   const { additionalGids: gids } = process.user;
+  if (args === null) claims.release('args');
   return {
     ...process,
     env: environment(process.env, adjustment.env, claims),

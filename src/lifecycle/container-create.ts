@@ -35,6 +35,7 @@ export type CreateParts = Pick<
   | 'cgroupDriver'
   | 'containerCgroups'
   | 'adjusters'
+  | 'extension'
   | 'systemd'
   | 'filters'
   | 'execPlans'
@@ -78,6 +79,7 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
   withRollback(parts.log, async (rollback) => {
     requireReady(parts, sandbox.id);
     const id = randomBytes(32).toString('hex');
+    rollback.defer('tell that it is not made', () => parts.extension.abandonContainer(id));
     const [planned, missing] = await Promise.all([
       prepareContainer(parts, sandbox, config, id),
       missingHostPaths(config.mounts),

@@ -30,7 +30,8 @@ const failing = (t: Test, error: SupervisorError) => {
   };
   const log = pino({ level: 'silent' });
   const supervisors = { require: () => supervisor };
-  const parts = { log, containers, supervisors, turns: new Turns(), exits: new Exits(containers, log) };
+  const extension = { startContainer: async () => undefined };
+  const parts = { log, containers, supervisors, extension, turns: new Turns(), exits: new Exits(containers, log) };
   return { asked, containers, start: () => startContainer(parts as unknown as Runtime, container) };
 };
 

@@ -9,11 +9,14 @@ import type { Runtime } from './runtime.js';
  * Releases a created container to its execve. A start that fails leaves the container EXITED with the cause as its message; one that was
  * not answered may still succeed, so it is killed, and its end is recorded when the supervisor tells of it.
  */
-export const startContainer = (
-  parts: Pick<Runtime, 'log' | 'containers' | 'supervisors' | 'turns' | 'exits'>,
+export const startContainer = async (
+  parts: Pick<Runtime, 'log' | 'containers' | 'supervisors' | 'turns' | 'exits' | 'extension'>,
   { id }: Container,
-): Promise<void> =>
-  parts.turns.run(id, async () => {
+): Promise<void> => {
+  // Not in its turn: whoever is asked may want to change its limits before it starts.
+  const created = parts.containers.require(id);
+  if (containerState(created) === 'CONTAINER_CREATED') await parts.extension.startContainer(created);
+  return parts.turns.run(id, async () => {
     const container = parts.containers.require(id);
     const state = containerState(container);
     if (state !== 'CONTAINER_CREATED')
@@ -38,3 +41,4 @@ export const startContainer = (
       throw cause;
     }
   });
+};

@@ -14,20 +14,38 @@ import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
 
 type Parts = Pick<Runtime, 'containers' | 'supervisors' | 'cgroups' | 'containerCgroups' | 'turns' | 'host'>;
+type Extended = Parts & Pick<Runtime, 'extension'>;
 
 /** Changes the limits of a created or running container; zero and empty values leave a limit as it is. */
-export const updateContainer = (
-  parts: Parts,
+export const updateContainer = async (
+  parts: Extended,
   { id }: Container,
   resources: LinuxContainerResources__Output,
-): Promise<void> =>
-  parts.turns.run(id, async () => {
-    const container = parts.containers.require(id);
-    if (containerState(container) === 'CONTAINER_EXITED')
-      throw failedPrecondition(`not running: container ${id} has exited, its limits are gone`);
-    const limits = await changeLimits(parts, container, linuxResources(resources));
+): Promise<void> => {
+  // Not in its turn: whoever is asked may want to change other limits of it meanwhile.
+  const change = await parts.extension.updateContainer(requireLimited(parts, id), linuxResources(resources));
+  await parts.turns.run(id, async () => {
+    const container = requireLimited(parts, id);
+    const limits = await changeLimits(parts, container, change);
     parts.containers.update(id, { limits, resources: mergeShown(container.resources, resources) });
   });
+  const updated = parts.containers.get(id);
+  if (updated) parts.extension.containerUpdated(updated);
+};
+
+/** The same for others than the kubelet: what it has asked for stays what it is shown. */
+export const adjustLimits = (parts: Parts, id: string, change: OciLimits): Promise<void> =>
+  parts.turns.run(id, async () => {
+    const limits = await changeLimits(parts, requireLimited(parts, id), change);
+    parts.containers.update(id, { limits });
+  });
+
+const requireLimited = ({ containers }: Pick<Parts, 'containers'>, id: string): Container => {
+  const container = containers.require(id);
+  if (containerState(container) === 'CONTAINER_EXITED')
+    throw failedPrecondition(`not running: container ${id} has exited, its limits are gone`);
+  return container;
+};
 
 /** Merges a change into what is in force, and answers what then is. */
 const changeLimits = async (

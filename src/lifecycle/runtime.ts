@@ -4,6 +4,7 @@ import type { CgroupLayout } from '../cgroup/layout.js';
 import type { Config } from '../base/config.js';
 import type { Adjuster } from '../extend/adjust.js';
 import type { CdiDevices } from '../extend/cdi/cdi-devices.js';
+import type { LifecycleExtension } from '../extend/lifecycle-extension.js';
 import type { Network } from '../network/network.js';
 import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
@@ -46,6 +47,8 @@ export interface Runtime extends ImageRuntime {
   readonly cdi: CdiDevices;
   /** Asked in this order before a container is made. */
   readonly adjusters: readonly Adjuster[];
+  /** Asked and told as pods and containers live. */
+  readonly extension: LifecycleExtension;
   readonly cgroups: CgroupLayout;
   readonly cgroupDriver: CgroupDriver;
   readonly containerCgroups: ContainerCgroups;

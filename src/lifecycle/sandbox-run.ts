@@ -39,6 +39,7 @@ type Parts = Pick<
   | 'userNamespaces'
   | 'host'
   | 'sandboxStats'
+  | 'extension'
 >;
 
 /** Makes a pod sandbox and returns its ID. A repeat of a running or finished request with the same name and attempt gets the same one. */
@@ -96,6 +97,7 @@ const create = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: 
     const supervisorPid = await startSupervisor(parts, sandbox, directory);
     const ips = await attachNetwork(parts, sandbox);
     writePodFiles(directory, sandbox, ips);
+    await parts.extension.runPod({ ...sandbox, ips, supervisorPid });
     // It may have died while the plugins worked.
     parts.supervisors.require(id);
     parts.sandboxes.update(id, { stage: 'ready', ips, supervisorPid });

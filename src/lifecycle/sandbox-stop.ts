@@ -17,6 +17,7 @@ type Parts = Pick<
   | 'containerCgroups'
   | 'systemd'
   | 'spawner'
+  | 'extension'
 >;
 
 /**
@@ -33,6 +34,7 @@ export const stopSandbox = async (parts: Parts, { id }: Sandbox): Promise<void> 
     if (!sandbox || sandbox.stage === 'stopped') return;
     // A container created while the others died is dead with the supervisor.
     await killContainers(parts, id);
+    await parts.extension.stopPod(sandbox);
     await releaseSandbox(parts, sandbox);
     if (sandbox.stage !== 'removing') parts.sandboxes.update(id, { stage: 'stopped', supervisorPid: 0 });
   });

@@ -12,16 +12,25 @@ type Change = Pick<LinuxPodSandboxConfig__Output, 'overhead' | 'resources'>;
  * changed it before this call (api.proto, UpdatePodSandboxResources), and a second writer could only write something older.
  */
 export const updateSandbox = (
-  parts: Pick<Runtime, 'sandboxes' | 'turns' | 'host'>,
+  parts: Pick<Runtime, 'sandboxes' | 'turns' | 'host' | 'extension'>,
   { id }: Sandbox,
   { overhead, resources }: Change,
 ): Promise<void> =>
   parts.turns.run(id, async () => {
-    const { config, stage } = parts.sandboxes.require(id);
-    if (stage !== 'ready') throw failedPrecondition(`not READY: pod sandbox ${id}; its resources are given back`);
+    const sandbox = parts.sandboxes.require(id);
+    if (sandbox.stage !== 'ready')
+      throw failedPrecondition(`not READY: pod sandbox ${id}; its resources are given back`);
     for (const given of [overhead, resources]) checkResources(linuxResources(given), parts.host);
-    const linux = { ...NO_LINUX, ...config.linux, ...(overhead && { overhead }), ...(resources && { resources }) };
-    parts.sandboxes.update(id, { config: { ...config, linux } });
+    const linux = {
+      ...NO_LINUX,
+      ...sandbox.config.linux,
+      ...(overhead && { overhead }),
+      ...(resources && { resources }),
+    };
+    const changed = { ...sandbox, config: { ...sandbox.config, linux } };
+    await parts.extension.updatePod(changed, linuxResources(overhead), linuxResources(resources));
+    parts.sandboxes.update(id, { config: changed.config });
+    parts.extension.podUpdated(changed);
   });
 
 const NO_LINUX: LinuxPodSandboxConfig__Output = {

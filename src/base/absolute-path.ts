@@ -1,0 +1,3 @@
+import * as z from 'zod';
+
+export const absolutePath = z.string().regex(/^\//, 'must be an absolute path');
