@@ -83,17 +83,25 @@ _Noreturn static void run(const struct start *start, uint32_t id) {
     for (;;) syscall(SYS_exit_group, 0); /* what the filter lets through, whatever _exit does besides */
 }
 
-/* Nobody may join the namespace before its init has given everything away. */
-static int wait_ready(int ready, struct error *err) {
-    struct pollfd wait = {.fd = ready, .events = POLLIN};
-    struct error said = {.error = EPERM, .step = "pod init"};
+static int await_readable(int fd) {
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
     int n;
     while ((n = poll(&wait, 1, READY_MS)) < 0 && errno == EINTR) {
     }
-    if (n <= 0 || read(ready, &said, sizeof said) != (ssize_t)sizeof said)
-        return error_set(err, n == 0 ? ETIMEDOUT : EPERM, "pod init", "first process of the shared PID namespace");
-    if (said.error) *err = said;
-    return said.error ? -1 : 0;
+    return n;
+}
+
+/* Nobody may join the namespace before its init has given everything away, its end of this pipe last. */
+static int wait_ready(int ready, struct error *err) {
+    struct error said = {.error = EPERM, .step = "pod init"};
+    char end;
+    int n = await_readable(ready);
+    if (n > 0 && read(ready, &said, sizeof said) == (ssize_t)sizeof said && (n = await_readable(ready)) > 0 &&
+        read(ready, &end, 1) == 0) {
+        if (said.error) *err = said;
+        return said.error ? -1 : 0;
+    }
+    return error_set(err, n == 0 ? ETIMEDOUT : EPERM, "pod init", "first process of the shared PID namespace");
 }
 
 static pid_t start_process(const struct start *start, const struct build_env *env) {
