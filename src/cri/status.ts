@@ -1,19 +1,23 @@
+import { isUnwritable } from '../base/unwritable.js';
+import type { RuntimeCondition } from '../gen/runtime/v1/RuntimeCondition.js';
 import type { StatusRequest__Output } from '../gen/runtime/v1/StatusRequest.js';
 import type { StatusResponse } from '../gen/runtime/v1/StatusResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { VERSION } from '../version.js';
 
 export const status = async (
-  runtime: Pick<Runtime, 'config' | 'network' | 'host' | 'handlers' | 'cgroups' | 'userNamespaces' | 'cdi'>,
+  runtime: Pick<Runtime, 'config' | 'network' | 'host' | 'handlers' | 'cgroups' | 'userNamespaces' | 'cdi' | 'journal'>,
   request: StatusRequest__Output,
 ): Promise<StatusResponse> => {
   const network = runtime.network.status();
+  const storage = storageCondition(runtime);
   const userNamespaces = (await runtime.userNamespaces.missing()) === '';
   return {
     status: {
       conditions: [
         { type: 'RuntimeReady', status: true, reason: '', message: '' },
         { type: 'NetworkReady', status: network.ready, reason: network.reason, message: network.message },
+        storage,
       ],
     },
     runtimeHandlers: runtime.handlers.list().map((handler) => ({
@@ -25,6 +29,21 @@ export const status = async (
     })),
     features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: userNamespaces, mountOptions: true },
     info: request.verbose ? await verboseInfo(runtime) : {},
+  };
+};
+
+/**
+ * One more than the kubelet asks for. RuntimeReady stays: with a node that is not ready the kubelet would not even stop its pods, and
+ * that can still be done.
+ */
+const storageCondition = ({ config, journal }: Pick<Runtime, 'config' | 'journal'>): RuntimeCondition => {
+  const trouble = journal.trouble();
+  if (trouble === undefined) return { type: 'StorageReady', status: true, reason: '', message: '' };
+  return {
+    type: 'StorageReady',
+    status: false,
+    reason: isUnwritable(trouble) ? 'ReadOnly' : 'NoSpace',
+    message: `${trouble.message}: ${config.root}; pods can be used, stopped and removed, and none be made`,
   };
 };
 

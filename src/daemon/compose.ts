@@ -121,7 +121,13 @@ const openStores = (config: Config, log: Logger, closing: Closing) => {
   const containers = new ObjectStore<Container>('container', journal, (record) =>
     withLimits(record, config.containers.pids_limit),
   );
-  return { sandboxes, containers, exits: new Exits(containers, log), events: new Events(sandboxes, containers) };
+  return {
+    journal,
+    sandboxes,
+    containers,
+    exits: new Exits(containers, log),
+    events: new Events(sandboxes, containers),
+  };
 };
 
 const watchLosses = (runtime: Runtime): void => {

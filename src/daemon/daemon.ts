@@ -1,4 +1,4 @@
-import { mkdirSync, chmodSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import type { Server, ServiceDefinition } from '@grpc/grpc-js';
 import { pino, type Logger } from 'pino';
 import { type Closing, withRollback } from '../base/closing.js';
@@ -124,6 +124,6 @@ const prepareDirectories = (config: Config): void => {
     [config.netns_dir, 0o755],
   ] as const) {
     mkdirSync(directory, { recursive: true, mode });
-    chmodSync(directory, mode);
+    if ((statSync(directory).mode & 0o7777) !== mode) chmodSync(directory, mode);
   }
 };

@@ -71,10 +71,18 @@ const fileSystems: Judge = ({ missingFileSystems: absent }) =>
       )
     : ok('file systems', 'overlay and all others');
 
-const storage: Judge = ({ rootFileSystem: type }) =>
-  NO_UPPER_LAYER.includes(type)
-    ? missing('storage', type, `overlayfs cannot write to ${type}`, 'put root in config.toml on ext4 or xfs')
-    : ok('storage', type);
+const storage: Judge = ({ rootFileSystem: type, rootIsWritable }) => {
+  if (NO_UPPER_LAYER.includes(type))
+    return missing('storage', type, `overlayfs cannot write to ${type}`, 'put root in config.toml on ext4 or xfs');
+  if (!rootIsWritable)
+    return limited(
+      'storage',
+      `${type}, read-only`,
+      'pods can be used, stopped and removed, and none be made',
+      'see the kernel log for what happened to the disk; unmount it, fsck, mount it read-write',
+    );
+  return ok('storage', type);
+};
 
 const cgroups: Judge = ({ cgroup }) => {
   const remedy = 'mount -t cgroup2 cgroup2 /sys/fs/cgroup';

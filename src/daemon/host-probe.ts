@@ -1,10 +1,11 @@
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { readLayout } from '../cgroup/layout.js';
 import type { Config } from '../base/config.js';
+import { isUnwritable } from '../base/unwritable.js';
 import { PARSERS } from '../lifecycle/apparmor-profile.js';
 import { readHost } from '../lifecycle/host.js';
-import { podDirectory } from '../lifecycle/paths.js';
+import { journalPath, podDirectory } from '../lifecycle/paths.js';
 import { loadConfig as loadNetwork } from '../network/config-files.js';
 import { findPlugin } from '../network/plugin.js';
 import type { NativeAddon } from '../native/addon.js';
@@ -42,6 +43,8 @@ export interface HostProbe {
   readonly ipForward: boolean;
   /** Type of the file system that holds images and writable layers. */
   readonly rootFileSystem: string;
+  /** False when nothing can be written there, for example since an error of the disk. */
+  readonly rootIsWritable: boolean;
   /** Hard limit of open files; undefined for none. */
   readonly openFiles: number | undefined;
   readonly inotifyInstances: number;
@@ -89,6 +92,7 @@ export const probeHost = (config: Config, addon: NativeAddon, programs: readonly
     cni: probeNetwork(config),
     ipForward: readOr('/proc/sys/net/ipv4/ip_forward', '0').trim() === '1',
     rootFileSystem: fileSystemOf(config.root),
+    rootIsWritable: !isReadOnly(config),
     openFiles: host.maxOpenFiles,
     inotifyInstances: Number(readOr('/proc/sys/fs/inotify/max_user_instances', '0')),
     sockets: [config.socket, join(podDirectory(config, 'f'.repeat(64)), 'supervisor.sock')],
@@ -125,6 +129,16 @@ const fileSystemOf = (path: string): string => {
   } catch (error) {
     if (path === '/') throw error;
     return fileSystemOf(dirname(path));
+  }
+};
+
+/** A file has to be opened: ext4 after an error does not call itself read-only. */
+const isReadOnly = (config: Config): boolean => {
+  try {
+    closeSync(openSync(journalPath(config), 'r+'));
+    return false;
+  } catch (error) {
+    return isUnwritable(error);
   }
 };
 

@@ -10,6 +10,7 @@ import {
 import type { Logger } from 'pino';
 import type { Rpc, Rpcs, StreamRpc } from '../cri/rpc.js';
 import { RuntimeError, unavailable, unimplemented } from '../base/errors.js';
+import { isUnwritable } from '../base/unwritable.js';
 import type { Calls } from './calls.js';
 
 /** Every method of `service`, wrapped once: logging, timing, the end of the daemon, and the one place where an error becomes a gRPC status. */
@@ -122,6 +123,7 @@ export const toStatus = (error: unknown): { code: status; details: string } => {
   const message = error instanceof Error ? error.message : String(error);
   if (errno === 'ENOSPC' || errno === 'EDQUOT')
     return { code: status.RESOURCE_EXHAUSTED, details: `no space left on device: ${message}` };
+  if (isUnwritable(error)) return { code: status.FAILED_PRECONDITION, details: `cannot be written to: ${message}` };
   // Of a program that was asked, a supervisor for example: what it has done nobody knows, and a repeated request finds out.
   if (errno === 'ECONNRESET' || errno === 'EPIPE') return { code: status.UNAVAILABLE, details: message };
   if (errno === 'ETIMEDOUT') return { code: status.DEADLINE_EXCEEDED, details: message };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { RuntimeError } from '../base/errors.js';
 import { isDigest } from './digest.js';
 import { makePrivateDirectory, removeDurably, writeDurably } from '../base/durable-file.js';
+import { unlessUnwritable } from '../base/unwritable.js';
 import { freeze, type ImageRecord, inMemory, parseRecord, type StoredImage } from './image-record.js';
 import { canonical, parseReference } from './reference.js';
 
@@ -38,7 +39,7 @@ export class ImageStore {
       const path = join(directory, name);
       const record = RECORD.test(name) ? parseRecord(await readFile(path, 'utf8')) : undefined;
       if (record && fileOf(record.id) === name) records.push(inMemory(record));
-      else await rm(path, { recursive: true, force: true });
+      else await rm(path, { recursive: true, force: true }).catch(unlessUnwritable);
     }
     // A tag that moved just before a power loss is in two records: the younger one has it.
     records.sort((a, b) => (a.pulledAt < b.pulledAt ? -1 : 1));

@@ -183,7 +183,7 @@ export class LayerStore {
     for (const id of [...this.#layers.keys()]) if (!this.#holds.has(id)) await this.#drop(id);
   }
 
-  /** Removes any directory below the root, for example a container's writable layer. */
+  /** Removes any directory below the root, for example a container's writable layer; on a disk that cannot be written to it stays, unknown. */
   async discard(directory: string): Promise<void> {
     await this.trash.take(directory);
   }
@@ -253,8 +253,12 @@ export class LayerStore {
   }
 
   async #drop(diffId: string): Promise<void> {
-    if (!this.#layers.delete(diffId)) return;
-    await this.#move(diffId, () => this.trash.take(join(this.directory, hexOf(diffId))));
+    const layer = this.#layers.get(diffId);
+    if (!layer) return;
+    this.#layers.delete(diffId);
+    await this.#move(diffId, async () => {
+      if (!(await this.trash.take(join(this.directory, hexOf(diffId))))) this.#layers.set(diffId, layer);
+    });
   }
 
   async #move(diffId: string, how: () => Promise<void>): Promise<void> {

@@ -3,6 +3,7 @@ import { readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { makePrivateDirectory } from '../base/durable-file.js';
+import { unlessUnwritable } from '../base/unwritable.js';
 import { removeTrees, type Unpacker } from './unpack.js';
 
 /** Time for more to come: one process removes what a whole pod leaves, and none starts while pods are being torn down. */
@@ -29,16 +30,18 @@ export class Trash {
     return trash;
   }
 
-  /** Takes a directory of the same filesystem away; nothing happens when it is gone already. */
-  async take(path: string): Promise<void> {
+  /** Takes a directory of the same filesystem away, if it is still there. False when it has to stay, for the disk cannot be written to. */
+  async take(path: string): Promise<boolean> {
     const name = randomBytes(16).toString('hex');
     try {
       await rename(path, join(this.directory, name));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      throw error;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
+      unlessUnwritable(error);
+      return false;
     }
     this.#add(name);
+    return true;
   }
 
   /** Resolves when everything taken so far is gone from the disk. */

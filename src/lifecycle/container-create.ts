@@ -91,7 +91,7 @@ const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__O
     parts.containers.put(container);
     parts.layers.retain(heldLayers(container));
     // What cannot be given back now is seen, so that the kubelet asks for its removal again.
-    rollback.defer('keep what is left', () => void parts.containers.update(id, { stage: 'removing' }));
+    rollback.defer('keep what is left', () => void parts.containers.learn(id, { stage: 'removing' }));
     rollback.defer('release container', () => releaseContainer(parts, container));
 
     const supervisor = parts.supervisors.require(sandbox.id);

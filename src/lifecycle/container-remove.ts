@@ -22,7 +22,7 @@ export const removeContainer = async (parts: Parts, { id }: Container): Promise<
   const running = parts.containers.get(id);
   if (running) await killContainer(parts, running);
   await parts.turns.run(id, async () => {
-    const container = parts.containers.update(id, { stage: 'removing' });
+    const container = parts.containers.learn(id, { stage: 'removing' });
     if (container) await releaseContainer(parts, container);
   });
 };

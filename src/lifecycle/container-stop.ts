@@ -34,5 +34,5 @@ const askToEnd = (parts: Parts, id: string, killAt: number): Promise<void> =>
     if (!container || container.finishedAt !== '0') return;
     if (container.killAt === undefined)
       await parts.supervisors.get(container.sandboxId)?.signal(id, container.stopSignal);
-    parts.containers.update(id, { killAt: Math.min(killAt, container.killAt ?? killAt) });
+    parts.containers.learn(id, { killAt: Math.min(killAt, container.killAt ?? killAt) });
   });

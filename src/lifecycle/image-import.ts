@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../base/config.js';
 import { RuntimeError, unavailable } from '../base/errors.js';
 import { Slots } from '../base/slots.js';
+import { unlessUnwritable } from '../base/unwritable.js';
 import { Archive } from '../image/archive/archive.js';
 import type { ArchivedImage } from '../image/archive/archived-image.js';
 import { archivedImages } from '../image/archive/archived-images.js';
@@ -59,8 +60,8 @@ export class Imports {
 
   static async open(parts: Parts): Promise<Imports> {
     const spool = join(parts.config.root, 'import');
-    await rm(spool, { recursive: true, force: true });
-    await mkdir(spool, { mode: 0o700 });
+    await rm(spool, { recursive: true, force: true }).catch(unlessUnwritable);
+    await mkdir(spool, { recursive: true, mode: 0o700 }).catch(unlessUnwritable);
     return new Imports(parts, spool);
   }
 

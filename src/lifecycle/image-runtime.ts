@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../base/config.js';
+import { unlessUnwritable } from '../base/unwritable.js';
 import { layersOf } from '../image/image-record.js';
 import { ImageStore } from '../image/image-store.js';
 import { proxiesOf } from '../image/proxy.js';
@@ -37,7 +38,7 @@ export const openImages = async (
     if (diffIds.every((id) => layers.get(id))) layers.retain(diffIds);
     else {
       log.warn({ image: image.id, names: image.repoTags }, 'layers are missing; the image must be pulled again');
-      await images.remove(image.id);
+      await images.remove(image.id).catch(unlessUnwritable);
     }
   }
   const proxies = proxiesOf(process.env);

@@ -1,6 +1,7 @@
 import type { Container } from '../store/container.js';
 import { now } from '../base/clock.js';
 import { endContainer } from './container-end.js';
+import type { Exit } from './exits.js';
 import type { Runtime } from './runtime.js';
 import { readExitRecords } from '../supervisor/exit-record.js';
 import { podDirectory } from './paths.js';
@@ -46,11 +47,15 @@ const endUnseen = async (parts: Parts, container: Container): Promise<void> => {
   } catch (error) {
     parts.log.error({ err: error, container: container.id }, 'cannot kill what is left of a container');
   }
-  parts.exits.record(container.id, {
-    exitCode: UNSEEN_EXIT_CODE,
-    oom: false,
-    finishedAt: now(),
-    message: 'the supervisor of the pod is gone: it was killed, or the machine was restarted',
-    unknown: true,
-  });
+  const message = 'the supervisor of the pod is gone: it was killed, or the machine was restarted';
+  parts.exits.record(container.id, unseenExit(message));
 };
+
+/** Of a container that has ended when nobody knows how. */
+export const unseenExit = (message: string): Exit => ({
+  exitCode: UNSEEN_EXIT_CODE,
+  oom: false,
+  finishedAt: now(),
+  message,
+  unknown: true,
+});

@@ -15,5 +15,12 @@ export const makeMountPoints = async (config: Pick<Config, 'root'>): Promise<voi
   const layer = mountPointsLayer(config);
   await mkdir(layer, { recursive: true, mode: 0o755 });
   for (const name of DIRECTORIES) await mkdir(join(layer, name), { recursive: true, mode: 0o755 });
-  for (const name of FILES) await writeFile(join(layer, name), '', { mode: 0o644 });
+  for (const name of FILES) await makeFile(join(layer, name));
+};
+
+/** One that is there is left alone: the disk may be read-only by now. */
+const makeFile = async (path: string): Promise<void> => {
+  await writeFile(path, '', { mode: 0o644, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
 };

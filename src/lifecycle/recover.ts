@@ -6,7 +6,7 @@ import type { Sandbox } from '../store/sandbox.js';
 import { releaseContainer } from './container-end.js';
 import { dropContainer } from './container-kill.js';
 import { resumeStop } from './container-stop.js';
-import { supervisorLost } from './lost.js';
+import { supervisorLost, unseenExit } from './lost.js';
 import { makeMountPoints } from './mount-points.js';
 import { containersDirectory, netnsPath, podDirectory, podsDirectory } from './paths.js';
 import type { Runtime } from './runtime.js';
@@ -108,6 +108,9 @@ const reconcile = async (
   for (const container of containersOf(runtime, sandbox)) {
     if (container.finishedAt !== '0') continue;
     const actual = seen.get(container.id);
+    // Its removal could not be journalled.
+    if (!actual && container.stage === 'live')
+      runtime.exits.record(container.id, unseenExit('the supervisor of the pod has removed it'));
     if (actual && actual.state !== 'created')
       runtime.containers.learn(container.id, { startedAt: String(actual.startedAt) });
     if (actual?.state === 'exited') {

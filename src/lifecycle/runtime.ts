@@ -7,6 +7,7 @@ import type { CdiDevices } from '../extend/cdi/cdi-devices.js';
 import type { LifecycleExtension } from '../extend/lifecycle-extension.js';
 import type { Network } from '../network/network.js';
 import type { Container } from '../store/container.js';
+import type { Journal } from '../store/journal.js';
 import type { ObjectStore } from '../store/object-store.js';
 import type { ContainerStatsReader } from '../stats/container-stats.js';
 import type { PodMetricsReader } from '../stats/pod-metrics.js';
@@ -32,6 +33,7 @@ import type { UserNamespaces } from './user-namespaces.js';
 export interface Runtime extends ImageRuntime {
   readonly config: Config;
   readonly log: Logger;
+  readonly journal: Pick<Journal, 'trouble'>;
   readonly sandboxes: ObjectStore<Sandbox>;
   readonly containers: ObjectStore<Container>;
   readonly network: Network;

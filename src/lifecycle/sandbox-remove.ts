@@ -12,7 +12,7 @@ type Parts = Parameters<typeof stopSandbox>[0] &
 export const removeSandbox = async (parts: Parts, sandbox: Sandbox): Promise<void> => {
   const { id } = sandbox;
   await stopSandbox(parts, sandbox);
-  parts.sandboxes.update(id, { stage: 'removing' });
+  parts.sandboxes.learn(id, { stage: 'removing' });
   const containers = parts.containers.list().filter((container) => container.sandboxId === id);
   await Promise.all(containers.map((container) => removeContainer(parts, container)));
   // A restart of the machine can bring the file of a stopped pod back, as one that is no namespace.

@@ -83,7 +83,7 @@ const create = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: 
     // Intent first: whatever happens from here on, a restarted daemon knows what to undo.
     parts.sandboxes.put(sandbox);
     // What cannot be given back now stays, NOTREADY: the kubelet's StopPodSandbox tries again.
-    rollback.defer('keep what is left', () => void parts.sandboxes.update(id, { stage: 'stopping' }));
+    rollback.defer('keep what is left', () => void parts.sandboxes.learn(id, { stage: 'stopping' }));
     rollback.defer('release sandbox', async () => {
       await releaseSandbox(parts, sandbox);
       await forgetSandbox(parts, sandbox);

@@ -27,7 +27,7 @@ type Parts = Pick<
 export const stopSandbox = async (parts: Parts, { id }: Sandbox): Promise<void> => {
   const marked = parts.sandboxes.get(id);
   if (!marked || marked.stage === 'stopped') return;
-  if (marked.stage === 'ready') parts.sandboxes.update(id, { stage: 'stopping' });
+  if (marked.stage === 'ready') parts.sandboxes.learn(id, { stage: 'stopping' });
   await killContainers(parts, id);
   await parts.turns.run(id, async () => {
     const sandbox = parts.sandboxes.get(id);
@@ -36,7 +36,7 @@ export const stopSandbox = async (parts: Parts, { id }: Sandbox): Promise<void> 
     await killContainers(parts, id);
     await parts.extension.stopPod(sandbox);
     await releaseSandbox(parts, sandbox);
-    if (sandbox.stage !== 'removing') parts.sandboxes.update(id, { stage: 'stopped', supervisorPid: 0 });
+    if (sandbox.stage !== 'removing') parts.sandboxes.learn(id, { stage: 'stopped', supervisorPid: 0 });
   });
 };
 

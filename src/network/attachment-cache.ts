@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { unlessUnwritable } from '../base/unwritable.js';
 import { type Attachment, isContainerId } from './attachment.js';
 import type { NetworkConfig } from './config.js';
 import type { RawResult } from './result.js';
@@ -64,7 +65,7 @@ export class AttachmentCache {
   }
 
   delete(sandboxId: string): void {
-    rmSync(this.#path(sandboxId), { force: true });
+    remove(this.#path(sandboxId));
     this.#records.delete(sandboxId);
   }
 
@@ -76,12 +77,21 @@ export class AttachmentCache {
     const path = join(this.directory, name);
     const sandboxId = name.slice(0, -SUFFIX.length);
     if (!name.endsWith(SUFFIX) || !isContainerId(sandboxId)) {
-      rmSync(path, { force: true, recursive: true });
+      remove(path);
       return;
     }
     this.#records.set(sandboxId, parseRecord(sandboxId, readFileSync(path, 'utf8')));
   }
 }
+
+/** A DEL that has succeeded is not undone by a disk that cannot be written to: the next start does it again, which harms nobody (CNI spec, DEL). */
+const remove = (path: string): void => {
+  try {
+    rmSync(path, { force: true, recursive: true });
+  } catch (error) {
+    unlessUnwritable(error);
+  }
+};
 
 /**
  * A power loss can leave an empty file behind: the name alone still tells which container ID the plugins must let go.

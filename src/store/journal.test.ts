@@ -6,7 +6,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
 import t from 'tap';
-import { decodeEntries, encodeEntry, Journal } from './journal.js';
+import { Journal } from './journal.js';
+import { decodeEntries, encodeEntry } from './journal-entry.js';
 
 const temporary = (test: { teardown: (f: () => void) => void }): string => {
   const directory = mkdtempSync(join(tmpdir(), 'jangada-journal-'));
@@ -185,8 +186,11 @@ t.test(
     );
     journal.note('k', 'old', { text, end: 2 }, { text, end: 2 });
     t.match(journal.all('k').get('old'), { end: 2 });
-    t.same(troubles, ['k old is kept in memory until the journal has room']);
-    t.throws(() => journal.delete('k', 'old'), { code: 'EFBIG' }, 'nothing overtakes it');
+    t.same(troubles, ['the journal cannot be written: what ends is kept in memory until it can']);
+    journal.delete('k', 'new 1');
+    t.notOk(journal.all('k').has('new 1'));
+    t.throws(() => journal.put('k', 'later', {}), { code: 'EFBIG' }, 'nothing overtakes it');
+    t.match(journal.trouble(), { code: 'EFBIG' });
 
     limitFiles('unlimited');
     journal.put('k', 'later', { n: 3 });
@@ -194,6 +198,7 @@ t.test(
     const again = Journal.open(path);
     t.match(again.all('k').get('old'), { end: 2 });
     t.notOk(again.all('k').has('new 0'));
+    t.notOk(again.all('k').has('new 1'));
     t.same(again.all('k').get('later'), { n: 3 });
     again.close();
   },

@@ -63,12 +63,12 @@ export class ObjectStore<T extends StoredObject> {
     this.changes.tell(before, object);
   }
 
-  /** Replaces fields of an object that is still there; what was removed meanwhile stays removed. */
+  /** Replaces fields of an object that is still there, or throws when that cannot be journalled; what was removed meanwhile stays removed. */
   update(id: string, change: Partial<Omit<T, 'id'>>): T | undefined {
     return this.#change(id, change, (updated) => this.journal.change(this.kind, id, change, updated));
   }
 
-  /** As `update`, of what has happened whether it can be journalled or not; the next start could learn it again. */
+  /** As `update`, of what happens whether it can be journalled or not: an end. The next start could learn it again. */
   learn(id: string, change: Partial<Omit<T, 'id'>>): T | undefined {
     return this.#change(id, change, (updated) => this.journal.note(this.kind, id, change, updated));
   }
