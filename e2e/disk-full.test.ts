@@ -39,6 +39,11 @@ t.test('on a full disk pods are listed, exit, are stopped and removed, and nothi
   const annotations = { large: 'x'.repeat(100_000) };
   const full = { code: status.RESOURCE_EXHAUSTED, details: /no space left/i };
   await t.rejects(Promise.all(Array.from({ length: 10 }, () => Pod.run(daemon, { annotations }))), full);
+  t.match((await daemon.cri.status({})).status?.conditions, [
+    { status: true },
+    {},
+    { status: false, reason: 'NoSpace' },
+  ]);
   await daemon.cri.stopContainer({ containerId: stopped, timeout: 1 });
   t.match(await evicted.exited(stopped as string), { state: 'CONTAINER_EXITED' });
   await evicted.remove();

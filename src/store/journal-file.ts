@@ -89,7 +89,7 @@ export class JournalFile {
   }
 
   #makeRoom(fd: number, end: number, reserve: number): void {
-    if (this.#room >= end + RESERVE) return;
+    if (this.#room >= end + Math.max(reserve, RESERVE)) return;
     try {
       const zeros = Buffer.alloc(end + RESERVE + GROWTH - this.#room);
       for (let at = 0; at < zeros.length; ) {

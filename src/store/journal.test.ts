@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
 import t from 'tap';
+import { VERSION } from '../version.js';
 import { Journal } from './journal.js';
 import { decodeEntries, encodeEntry } from './journal-entry.js';
 
@@ -213,7 +214,7 @@ t.test('a journal that cannot be compacted is opened and goes on, and leaves no 
   before.close();
   const damaged = readFileSync(path);
   // A bit of the second entry: the zeros behind it are still the journal's.
-  damaged[encodeEntry({ kind: 'k', id: '1', value: { n: 1 } }).length + 10] = 0;
+  damaged[damaged.indexOf('"n":2')] = 0;
   writeFileSync(path, damaged.subarray(0, 4096));
   limitFiles(4096);
   const troubles: string[] = [];
@@ -236,8 +237,42 @@ t.test('appending after a torn write starts from the last whole entry', async (t
   journal.close();
   t.same(
     decodeEntries(readFileSync(path)).entries.map((entry) => entry.id),
-    ['1', '2'],
+    ['format', '1', '2'],
   );
+});
+
+t.test('a journal says its format; those from before there was one are taken over', async (t) => {
+  const path = temporary(t);
+  writeFileSync(path, encodeEntry({ kind: 'k', id: '1', value: { n: 1 } }));
+  const journal = Journal.open(path);
+  t.same([...journal.all('k')], [['1', { n: 1 }]]);
+  journal.close();
+  const [first, ...others] = decodeEntries(readFileSync(path)).entries;
+  t.same(first, { kind: 'journal', id: 'format', value: { format: 1, writer: VERSION } });
+  t.same(others, [{ kind: 'k', id: '1', value: { n: 1 } }]);
+});
+
+t.test('what this daemon would misread is left as it is, and its version is named', async (t) => {
+  const path = temporary(t);
+  const format = encodeEntry({ kind: 'journal', id: 'format', value: { format: 2, writer: '9.8.7', more: true } });
+  const cases: Array<[Buffer, RegExp]> = [
+    [Buffer.concat([format, Buffer.from('whatever follows')]), /^of format 2, written by jangada 9\.8\.7, .*journal;/],
+    [Buffer.from('SQLite format 3'), /^not a journal that jangada .* knows, or damaged/],
+    [Buffer.concat([Buffer.alloc(4096), Buffer.from('x')]), /^not a journal/],
+  ];
+  for (const [data, message] of cases) {
+    writeFileSync(path, data);
+    t.throws(() => Journal.open(path), { code: status.FAILED_PRECONDITION, message });
+    t.ok(readFileSync(path).equals(data));
+  }
+});
+
+t.test('what an object of a later version has more is kept for it', async (t) => {
+  const path = temporary(t);
+  writeFileSync(path, encodeEntry({ kind: 'later', id: '1', value: { n: 1, more: { of: 'it' } } }));
+  for (let opened = 0; opened < 2; opened++) Journal.open(path).close();
+  const [, kept] = decodeEntries(readFileSync(path)).entries;
+  t.same(kept, { kind: 'later', id: '1', value: { n: 1, more: { of: 'it' } } });
 });
 
 t.test('many updates do not grow the journal without bound', async (t) => {

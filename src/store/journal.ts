@@ -1,6 +1,9 @@
 import { encodeEntry, decodeEntries, type JournalEntry, MAX_ENTRY } from './journal-entry.js';
+import { formatEntry, isFormat, requireReadable } from './journal-format.js';
 import { JournalFile, RESERVE } from './journal-file.js';
 
+/** The reserve and a large pod. */
+const NEW_POD = RESERVE + (128 << 10);
 const COMPACT_EVERY = 4 << 20;
 
 /**
@@ -20,13 +23,17 @@ export class Journal {
     private readonly onTrouble: (error: unknown, what: string) => void,
   ) {}
 
-  /** Opens the journal, drops what a crash left half-written, and rewrites it, if that can be done, to hold only live objects. */
+  /**
+   * Opens the journal, drops what a crash left half-written, and rewrites it, if that can be done, to hold only live objects.
+   * @throws FAILED_PRECONDITION for one that a newer daemon wrote
+   */
   static open(path: string, onTrouble: (error: unknown, what: string) => void = () => undefined): Journal {
     const file = new JournalFile(path);
     const journal = new Journal(file, onTrouble);
     const data = file.read();
     const { entries, end } = decodeEntries(data);
-    for (const entry of entries) journal.#apply(entry);
+    requireReadable(path, data, entries);
+    for (const entry of entries) if (!isFormat(entry)) journal.#apply(entry);
     if (!journal.#isCompacted()) journal.#goOn(end, data.length);
     return journal;
   }
@@ -59,7 +66,7 @@ export class Journal {
   trouble(): Error | undefined {
     try {
       this.file.check();
-      if (this.#owed.size > 0 || this.file.free < RESERVE) this.#write(Buffer.alloc(0), RESERVE);
+      if (this.#owed.size > 0 || this.file.free < NEW_POD) this.#write(Buffer.alloc(0), NEW_POD);
       return undefined;
     } catch (error) {
       return error as Error;
@@ -127,7 +134,7 @@ export class Journal {
   }
 
   #compact(): void {
-    const frames: Buffer[] = [];
+    const frames = [encodeEntry(formatEntry())];
     for (const [kind, objects] of this.#live)
       for (const [id, value] of objects) frames.push(encodeEntry({ kind, id, value }, MAX_ENTRY));
     this.file.replace(Buffer.concat(frames));
