@@ -2,6 +2,7 @@ import { status } from '@grpc/grpc-js';
 import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { containerInfo } from './harness/cgroup.js';
+import { freeze, processesAt } from './harness/freezer.js';
 import { type Node, startNode } from './harness/node.js';
 import { Pod } from './harness/pod.js';
 import { until } from './harness/wait.js';
@@ -83,6 +84,26 @@ t.test('a timeout is DEADLINE_EXCEEDED and the process is killed', async (t) => 
   });
   const left = async () => !(await pod.exec(id, 'ps', '-o', 'args')).stdout.includes('sleep 4242\n');
   t.ok(await until('the end of the process', left));
+});
+
+t.test('every timeout that fits its field is taken; none, and less than that, is none', async (t) => {
+  const { cri } = node.daemon;
+  for (const timeout of ['-1', '-9223372036854775808', '0', '4294968', '9223372036854775807'])
+    t.match(await cri.execSync({ containerId: id, cmd: ['true'], timeout }), { exitCode: 0 }, timeout);
+});
+
+t.test('an exec into a frozen container is refused, and leaves nothing in it', async (t) => {
+  const { cri } = node.daemon;
+  const frozen = await pod.start(node.busybox);
+  const { cgroupPath } = await containerInfo(cri, frozen);
+  const thaw = await freeze(cgroupPath);
+  await t.rejects(cri.execSync({ containerId: frozen, cmd: ['true'], timeout: 1 }), {
+    code: status.FAILED_PRECONDITION,
+    details: /^frozen: cgroup /,
+  });
+  t.equal((await processesAt(cgroupPath)).length, 1);
+  await thaw();
+  t.match(await pod.exec(frozen, 'true'), { code: 0 });
 });
 
 t.test('a grandchild that keeps the pipes open does not hold the answer back', async (t) => {

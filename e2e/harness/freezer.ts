@@ -15,6 +15,10 @@ export const freeze = async (cgroup: string): Promise<() => Promise<void>> => {
   return () => writeFile(join(directory, file), thawed);
 };
 
+/** The processes of a cgroup, frozen or not. */
+export const processesAt = async (cgroup: string): Promise<string[]> =>
+  (await readFile(join(ROOT, cgroup, 'cgroup.procs'), 'utf8')).split('\n').filter(Boolean);
+
 /** Makes a cgroup below one that exists, as a privileged container may, and moves a process into it. */
 export const makeChild = async (cgroup: string, pid: number): Promise<string> => {
   const child = join(cgroup, 'child');

@@ -7,10 +7,22 @@ import { type CgroupLayout, v1Mount } from './layout.js';
  */
 export const isFrozenFromAbove = (layout: CgroupLayout, path: string): boolean => {
   const freezer = v1Mount(layout, 'freezer');
+  return freezer !== undefined && read(`${freezer}${path}/freezer.parent_freezing`).trim() === '1';
+};
+
+/** Whether processes of a cgroup stand still, by whomever and wherever above it they were stopped (`docker pause`, a checkpoint). */
+export const isFrozen = (layout: CgroupLayout, path: string): boolean => {
+  const freezer = v1Mount(layout, 'freezer');
+  if (freezer !== undefined) return read(`${freezer}${path}/freezer.state`).startsWith('FR'); // FREEZING, FROZEN
+  return layout.v2 !== undefined && /^frozen 1$/m.test(read(`${layout.v2.mountPoint}${path}/cgroup.events`));
+};
+
+/** Empty when it was removed meanwhile. */
+const read = (file: string): string => {
   try {
-    return freezer !== undefined && readFileSync(`${freezer}${path}/freezer.parent_freezing`, 'utf8').trim() === '1';
+    return readFileSync(file, 'utf8');
   } catch {
-    return false; // removed meanwhile
+    return '';
   }
 };
 

@@ -6,7 +6,6 @@ import type { Runtime } from '../lifecycle/runtime.js';
 
 export const execSyncRpc = async (runtime: Runtime, request: ExecSyncRequest__Output): Promise<ExecSyncResponse> => {
   if (request.cmd.length === 0) throw invalidArgument('missing cmd: ExecSync needs a command');
-  const timeoutSeconds = Number(request.timeout);
-  if (timeoutSeconds < 0) throw invalidArgument(`bad timeout: ${request.timeout} s; 0 means none`);
-  return execSync(runtime, runtime.containers.require(request.containerId), request.cmd, timeoutSeconds);
+  const container = runtime.containers.require(request.containerId);
+  return execSync(runtime, container, request.cmd, Number(request.timeout));
 };

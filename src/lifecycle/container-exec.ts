@@ -1,6 +1,6 @@
 import { deadlineExceeded } from '../base/errors.js';
 import type { Container } from '../store/container.js';
-import { requireRunning } from './container-running.js';
+import { requireRunning, requireThawed } from './container-running.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
 
@@ -13,19 +13,27 @@ export interface ExecResult {
   exitCode: number;
 }
 
-/** Runs a command in a running container to its end. It gets exactly what the container's first process got (CVE-2019-10144). */
+/** The longest that a timer of the daemon counts: 24 days. */
+const LONGEST_MS = 0x7fff_0000;
+
+/**
+ * Runs a command in a running container to its end. It gets exactly what the container's first process got (CVE-2019-10144). A timeout of 0
+ * or less is none, as with containerd and CRI-O.
+ */
 export const execSync = async (
-  parts: Pick<Runtime, 'supervisors' | 'execPlans'>,
+  parts: Pick<Runtime, 'supervisors' | 'execPlans' | 'cgroups'>,
   container: Container,
   argv: string[],
   timeoutSeconds: number,
 ): Promise<ExecResult> => {
   requireRunning(container);
+  requireThawed(parts, container);
+  const timeoutMs = Math.min(Math.max(timeoutSeconds, 0) * 1000, LONGEST_MS);
   const plan = await parts.execPlans.get(container, argv);
   try {
     const result = await parts.supervisors
       .require(container.sandboxId)
-      .exec(container.id, plan, { timeoutMs: timeoutSeconds * 1000, captureLimit: CAPTURE_LIMIT });
+      .exec(container.id, plan, { timeoutMs, captureLimit: CAPTURE_LIMIT });
     if (result.timedOut)
       throw deadlineExceeded(
         `timed out after ${timeoutSeconds} s and was killed: ${argv[0]} in container ${container.id}`,

@@ -1,5 +1,5 @@
 import type { Container } from '../store/container.js';
-import { requireRunning } from './container-running.js';
+import { requireRunning, requireThawed } from './container-running.js';
 import type { ProcessStreams } from './process-streams.js';
 import type { Runtime } from './runtime.js';
 import type { WantedStdio } from './stream-request.js';
@@ -16,12 +16,13 @@ export interface ExecProcess extends ProcessStreams {
  * ignores all of it runs on until its container ends.
  */
 export const openExec = async (
-  parts: Pick<Runtime, 'supervisors' | 'execPlans'>,
+  parts: Pick<Runtime, 'supervisors' | 'execPlans' | 'cgroups'>,
   container: Container,
   argv: readonly string[],
   { tty, ...wanted }: WantedStdio,
 ): Promise<ExecProcess> => {
   requireRunning(container);
+  requireThawed(parts, container);
   const { streams } = parts.supervisors.require(container.sandboxId);
   try {
     const plan = await parts.execPlans.get(container, [...argv], tty);

@@ -10,7 +10,7 @@ export type ExecStreamRequest = Extract<StreamRequest, { kind: 'exec' }>;
 
 /** Runs the command with the client's streams and tells the client how it ended. */
 export const serveExec = async (
-  runtime: Pick<Runtime, 'containers' | 'supervisors' | 'execPlans'>,
+  runtime: Pick<Runtime, 'containers' | 'supervisors' | 'execPlans' | 'cgroups'>,
   request: ExecStreamRequest,
   client: ClientStreams,
 ): Promise<void> => {
