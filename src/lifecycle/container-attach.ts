@@ -5,7 +5,7 @@ import type { Runtime } from './runtime.js';
 import type { WantedStdio } from './stream-request.js';
 import { asRuntimeError } from './supervisor-error.js';
 
-export interface Attachment extends ProcessStreams {
+export interface AttachedStreams extends ProcessStreams {
   /** To be called when the client's input has ended or the client has gone: the end of the container's too, if it was made so. */
   inputEnded(): Promise<void>;
 }
@@ -18,7 +18,7 @@ export const attachContainer = async (
   parts: Pick<Runtime, 'supervisors' | 'attachedInputs'>,
   container: Container,
   wanted: WantedStdio,
-): Promise<Attachment> => {
+): Promise<AttachedStreams> => {
   requireRunning(container);
   const { id, config } = container;
   const { streams } = parts.supervisors.require(container.sandboxId);

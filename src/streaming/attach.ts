@@ -1,4 +1,4 @@
-import { type Attachment, attachContainer } from '../lifecycle/container-attach.js';
+import { type AttachedStreams, attachContainer } from '../lifecycle/container-attach.js';
 import { destroyStreams } from '../lifecycle/process-streams.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import type { StreamRequest } from '../lifecycle/stream-request.js';
@@ -17,15 +17,15 @@ export const serveAttach = async (
     const container = runtime.containers.require(request.containerId);
     // An output tells when the container ends, even to a client that wants none.
     const wanted = { ...request, stdout: request.stdout || !request.stderr };
-    const attachment = await attachContainer(runtime, container, wanted);
-    endInputWith(client, attachment, (error) =>
+    const attached = await attachContainer(runtime, container, wanted);
+    endInputWith(client, attached, (error) =>
       runtime.log.warn({ err: error, container: request.containerId }, 'cannot end the input of a container'),
     );
-    const gone = () => destroyStreams(attachment);
+    const gone = () => destroyStreams(attached);
     client.gone.addEventListener('abort', gone, { once: true });
     if (client.gone.aborted) gone();
-    await relay(client, attachment);
-    destroyStreams(attachment);
+    await relay(client, attached);
+    destroyStreams(attached);
     await client.finish({ kind: 'success' });
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -33,12 +33,12 @@ export const serveAttach = async (
   }
 };
 
-const endInputWith = (client: ClientStreams, attachment: Attachment, onError: (error: unknown) => void): void => {
+const endInputWith = (client: ClientStreams, attached: AttachedStreams, onError: (error: unknown) => void): void => {
   let ended = false;
   const end = () => {
     if (ended) return;
     ended = true;
-    attachment.inputEnded().catch(onError);
+    attached.inputEnded().catch(onError);
   };
   client.stdin?.once('end', end);
   client.gone.addEventListener('abort', end, { once: true });
