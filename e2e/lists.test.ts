@@ -18,6 +18,8 @@ t.before(async () => {
   }
 });
 
+const idOf = ({ id }: { id: string }): string => id;
+
 const gather = async <M, I>(stream: AsyncIterable<M>, items: (message: M) => I[]): Promise<I[]> => {
   const all: I[] = [];
   for await (const message of stream) {
@@ -32,7 +34,7 @@ t.test('streams of sandboxes send what lists send', async (t) => {
   const { cri } = node.daemon;
   const [web, db] = pods.map(({ id }) => id) as [string, string];
   const cases: [PodSandboxFilter | null, string[]][] = [
-    [null, [web, db]],
+    [null, [db, web]],
     [{ id: web }, [web]],
     [{ labelSelector: { app: 'db' } }, [db]],
     [{ state: { state: 'SANDBOX_NOTREADY' } }, []],
@@ -53,9 +55,9 @@ t.test('streams of containers send what lists send', async (t) => {
   const { cri } = node.daemon;
   const [webRuns, webSpare, dbRuns, dbSpare] = containers as [string, string, string, string];
   const cases: [ContainerFilter | null, string[]][] = [
-    [null, containers],
-    [{ podSandboxId: pods[0]?.id }, [webRuns, webSpare]],
-    [{ state: { state: 'CONTAINER_RUNNING' } }, [webRuns, dbRuns]],
+    [null, [dbSpare, dbRuns, webSpare, webRuns]],
+    [{ podSandboxId: pods[0]?.id }, [webSpare, webRuns]],
+    [{ state: { state: 'CONTAINER_RUNNING' } }, [dbRuns, webRuns]],
     [{ labelSelector: { app: 'db', tier: 'spare' } }, [dbSpare]],
     [{ id: dbSpare, state: { state: 'CONTAINER_RUNNING' } }, []],
   ];
@@ -78,6 +80,26 @@ t.test('streams of images send what lists send', async (t) => {
     t.same(await gather(cri.streamImages({ filter }), (message) => message.images), images);
   }
   t.same(await gather(cri.streamImages({ filter: { image: { image: 'nowhere/none' } } }), (m) => m.images), []);
+});
+
+t.test('the newest comes first, in lists and in a status, also after a restart', async (t) => {
+  const { cri } = node.daemon;
+  const pods = [await Pod.run(node.daemon), await Pod.run(node.daemon)];
+  const [pod = pods[0] as Pod] = pods;
+  const attempts: string[] = [];
+  for (const attempt of [0, 1, 2]) {
+    const metadata = { name: 'crashing', attempt };
+    attempts.unshift((await pod.complete(node.busybox, { command: ['false'], metadata })).status.id);
+  }
+  for (const when of ['before', 'after']) {
+    const { containersStatuses } = await cri.podSandboxStatus({ podSandboxId: pod.id });
+    const { containers } = await cri.listContainers({ filter: { podSandboxId: pod.id } });
+    const { items } = await cri.listPodSandbox({});
+    for (const list of [containersStatuses, containers]) t.same(list.map(idOf), attempts, when);
+    t.same(items.map(idOf).slice(0, 2), pods.map(idOf).reverse(), when);
+    if (when === 'before') await node.daemon.restart();
+  }
+  for (const one of pods) await one.remove();
 });
 
 t.test('a list shows each change of what it lists', async (t) => {

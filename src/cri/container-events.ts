@@ -2,6 +2,7 @@ import type { ContainerEventResponse } from '../gen/runtime/v1/ContainerEventRes
 import type { GetEventsRequest__Output } from '../gen/runtime/v1/GetEventsRequest.js';
 import type { PodEvent } from '../lifecycle/events.js';
 import type { Runtime } from '../lifecycle/runtime.js';
+import { newestFirst } from '../store/newest-first.js';
 import { containerStatusOf } from './container-status.js';
 import { sandboxStatusOf } from './sandbox-status.js';
 
@@ -21,5 +22,5 @@ const responseOf = ({ id, type, createdAt, sandbox, containers }: PodEvent): Con
   containerEventType: type,
   createdAt,
   podSandboxStatus: sandbox ? sandboxStatusOf(sandbox) : null,
-  containersStatuses: containers.map(containerStatusOf),
+  containersStatuses: newestFirst(containers).map(containerStatusOf),
 });

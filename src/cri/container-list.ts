@@ -6,6 +6,7 @@ import type { StreamContainersRequest__Output } from '../gen/runtime/v1/StreamCo
 import type { StreamContainersResponse } from '../gen/runtime/v1/StreamContainersResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { type Container, containerState, shownImage } from '../store/container.js';
+import { newestFirst } from '../store/newest-first.js';
 import { isVisible } from '../store/visible.js';
 import { inChunks } from './in-chunks.js';
 import { matchesLabels } from './label-selector.js';
@@ -28,7 +29,7 @@ const matching = (runtime: Parts, filter: ContainerFilter__Output | null): Conta
   const candidates = filter?.id ? [runtime.containers.find(filter.id)] : runtime.containers.list();
   // An unknown pod matches nothing, not everything.
   const sandboxId = filter?.podSandboxId ? (runtime.sandboxes.find(filter.podSandboxId)?.id ?? 'none') : undefined;
-  return candidates.filter(
+  const matches = candidates.filter(
     (container): container is Container =>
       container !== undefined &&
       isVisible(container) &&
@@ -36,6 +37,7 @@ const matching = (runtime: Parts, filter: ContainerFilter__Output | null): Conta
       (!filter?.state || filter.state.state === containerState(container)) &&
       matchesLabels(container.config.labels, filter?.labelSelector),
   );
+  return newestFirst(matches);
 };
 
 const itemOf = perRecord(

@@ -5,6 +5,7 @@ import type { PodSandboxFilter__Output } from '../gen/runtime/v1/PodSandboxFilte
 import type { StreamPodSandboxesRequest__Output } from '../gen/runtime/v1/StreamPodSandboxesRequest.js';
 import type { StreamPodSandboxesResponse } from '../gen/runtime/v1/StreamPodSandboxesResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';
+import { newestFirst } from '../store/newest-first.js';
 import { type Sandbox, sandboxState } from '../store/sandbox.js';
 import { isVisible } from '../store/visible.js';
 import { inChunks } from './in-chunks.js';
@@ -26,13 +27,14 @@ export const streamPodSandboxes = (
 
 const matching = (runtime: Parts, filter: PodSandboxFilter__Output | null): Sandbox[] => {
   const candidates = filter?.id ? [runtime.sandboxes.find(filter.id)] : runtime.sandboxes.list();
-  return candidates.filter(
+  const matches = candidates.filter(
     (sandbox): sandbox is Sandbox =>
       sandbox !== undefined &&
       isVisible(sandbox) &&
       (!filter?.state || filter.state.state === sandboxState(sandbox)) &&
       matchesLabels(sandbox.config.labels, filter?.labelSelector),
   );
+  return newestFirst(matches);
 };
 
 const itemOf = perRecord(
