@@ -19,6 +19,11 @@ t.before(async () => {
   node = await startNode(t);
 });
 
+const supervisorOf = async ({ id: podSandboxId }: Pod): Promise<number> => {
+  const { info } = await node.daemon.cri.podSandboxStatus({ podSandboxId, verbose: true });
+  return (JSON.parse(info['info'] ?? '{}') as { pid: number }).pid;
+};
+
 const COUNT = 'i=0; while :; do echo $((i=i+1)); sleep 0.01; done';
 
 t.test('containers run, log and answer as before after a kill of the daemon', async (t) => {
@@ -199,8 +204,7 @@ t.test('a supervisor that does not answer a new daemon is asked again, and its p
   const pod = await Pod.run(daemon);
   const id = await pod.start(node.busybox);
   const before = await pod.status(id);
-  const { info } = await daemon.cri.podSandboxStatus({ podSandboxId: pod.id, verbose: true });
-  const { pid } = JSON.parse(info['info'] ?? '{}') as { pid: number };
+  const pid = await supervisorOf(pod);
   await daemon.kill();
   process.kill(pid, 'SIGSTOP');
   await daemon.up();
@@ -217,6 +221,23 @@ t.test('a supervisor that does not answer a new daemon is asked again, and its p
   t.match(await until('an answer', exec, 30_000), { code: 0, stdout: 'still here\n' });
   t.same(await pod.status(id), before);
   await pod.remove();
+});
+
+t.test('a pod whose supervisor hangs is stopped and removed all the same', async (t) => {
+  const { daemon } = node;
+  for (const left of ['by this daemon', 'by an earlier one']) {
+    const pod = await Pod.run(daemon, { linux: OWN_NETWORK });
+    const id = await pod.start(node.busybox);
+    const supervisor = await supervisorOf(pod);
+    if (left === 'by an earlier one') await daemon.kill();
+    process.kill(supervisor, 'SIGSTOP');
+    if (left === 'by an earlier one') await daemon.up();
+    await daemon.cri.stopPodSandbox({ podSandboxId: pod.id });
+    t.match(await pod.status(id), { state: 'CONTAINER_EXITED', exitCode: 137 }, `one that was left ${left}`);
+    await until('the end of the supervisor', async () => !existsSync(`/proc/${supervisor}`));
+    await pod.remove();
+    t.same(await daemon.network?.leftovers(), []);
+  }
 });
 
 t.test('leftovers that cannot be cleared away do not keep the daemon down', async () => {
@@ -241,9 +262,9 @@ t.test('a pod that was killed while the daemon was away', async (t) => {
   const { daemon } = node;
   const pod = await Pod.run(daemon, { linux: OWN_NETWORK });
   const id = await pod.start(node.busybox);
-  const { info } = await daemon.cri.podSandboxStatus({ podSandboxId: pod.id, verbose: true });
+  const supervisor = await supervisorOf(pod);
   await daemon.kill();
-  process.kill((JSON.parse(info['info'] ?? '{}') as { pid: number }).pid, 'SIGKILL');
+  process.kill(supervisor, 'SIGKILL');
   await daemon.up();
   t.match(await pod.exited(id), { exitCode: 137 });
   t.equal((await daemon.cri.podSandboxStatus({ podSandboxId: pod.id })).status?.state, 'SANDBOX_NOTREADY');

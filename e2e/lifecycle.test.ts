@@ -116,6 +116,47 @@ t.test('a container names its image by the first tag, whatever it was asked for 
   await pod.remove();
 });
 
+t.test('a StartContainer that is repeated gets the result of the first', async (t) => {
+  const { cri } = node.daemon;
+  const pod = await Pod.run(node.daemon);
+  const id = await pod.create(node.busybox);
+  await Promise.all([1, 2, 3].map(() => cri.startContainer({ containerId: id })));
+  const { startedAt } = await pod.status(id);
+  await cri.startContainer({ containerId: id });
+  t.match(await pod.status(id), { state: 'CONTAINER_RUNNING', startedAt }, 'it has been started once');
+
+  const unheard = await pod.create(node.busybox, { command: ['true'] });
+  await node.daemon.kill();
+  await node.daemon.up();
+  const gone = new AbortController();
+  const first = cri.startContainer({ containerId: unheard }, { signal: gone.signal }).catch(() => undefined);
+  gone.abort();
+  await first;
+  await cri.startContainer({ containerId: unheard });
+  await pod.exited(unheard);
+
+  const broken = await pod.create(node.busybox, { command: ['/no/such/command'] });
+  for (const _ of [1, 2])
+    await t.rejects(cri.startContainer({ containerId: broken }), { message: /no such file or directory/ });
+  await pod.remove();
+});
+
+t.test('containers can be removed while their pod ends', async (t) => {
+  const { cri } = node.daemon;
+  for (let round = 0; round < 5; round++) {
+    const pod = await Pod.run(node.daemon);
+    const ids = await Promise.all([1, 2, 3].map(() => pod.start(node.busybox)));
+    await Promise.all([
+      ...ids.map((containerId) => cri.removeContainer({ containerId })),
+      cri.stopPodSandbox({ podSandboxId: pod.id }),
+      ...ids.map((containerId) => cri.removeContainer({ containerId })),
+    ]);
+    const { containers } = await cri.listContainers({ filter: { podSandboxId: pod.id } });
+    t.same(containers, []);
+    await cri.removePodSandbox({ podSandboxId: pod.id });
+  }
+});
+
 t.test('verbose status: what tools read with crictl inspect', async (t) => {
   const { cri } = node.daemon;
   const labels = { camelCase: 'kept' };

@@ -10,6 +10,8 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
     exports.Set("tryLock", Napi::Function::New(env, TryLock));
     exports.Set("isBeingWritten", Napi::Function::New(env, IsBeingWritten));
     exports.Set("fetchDescriptors", Napi::Function::New(env, FetchDescriptors));
+    exports.Set("openProcess", Napi::Function::New(env, OpenProcess));
+    exports.Set("killProcess", Napi::Function::New(env, KillProcess));
     return exports;
 }
 

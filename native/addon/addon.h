@@ -30,3 +30,9 @@ Napi::Value IsBeingWritten(const Napi::CallbackInfo &info);
 // fetchDescriptors(path: string, number: number): Promise<Int32Array> - the descriptors that the supervisor behind this socket offers
 // under this number (native/supervisor/loop/offer.h): stdin, stdout, stderr; -1 where there is none.
 Napi::Value FetchDescriptors(const Napi::CallbackInfo &info);
+
+// openProcess(pid: number): number - a pidfd; -1 when there is no such process.
+Napi::Value OpenProcess(const Napi::CallbackInfo &info);
+
+// killProcess(pidfd: number, ms: number): Promise<boolean> - SIGKILL; true when it has ended within that time.
+Napi::Value KillProcess(const Napi::CallbackInfo &info);

@@ -3,7 +3,7 @@ import type { Rpcs } from '../cri/rpc.js';
 import { specInForce } from '../lifecycle/container-spec.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { specText } from '../oci/spec-text.js';
-import { type Container, containerState, shownImage } from '../store/container.js';
+import { type Container, containerState, hasEnded, shownImage } from '../store/container.js';
 import { VERSION } from '../version.js';
 
 type Known = Pick<Runtime, 'config' | 'containers'>;
@@ -61,7 +61,7 @@ const getTask = async (runtime: Known, { containerId, execId }: TaskRequest): Pr
       status: STATUS[containerState(container)],
       terminal: config.tty,
       exitStatus: exitCode,
-      exitedAt: finishedAt === '0' ? null : timestamp(finishedAt),
+      exitedAt: hasEnded(container) ? timestamp(finishedAt) : null,
     },
   };
 };

@@ -11,6 +11,6 @@ export const removeContainerRpc = async (
 ): Promise<RemoveContainerResponse> => {
   if (request.containerId === '') throw invalidArgument('missing container_id: RemoveContainer must name a container');
   const container = runtime.containers.find(request.containerId);
-  if (container) await removeContainer(runtime, container);
+  if (container) await removeContainer(runtime, container.id);
   return {};
 };

@@ -6,7 +6,8 @@ import type { Runtime } from '../lifecycle/runtime.js';
 export const startContainerRpc = async (
   runtime: Runtime,
   request: StartContainerRequest__Output,
+  signal: AbortSignal,
 ): Promise<StartContainerResponse> => {
-  await startContainer(runtime, runtime.containers.require(request.containerId));
+  await startContainer(runtime, runtime.containers.require(request.containerId).id, signal);
   return {};
 };

@@ -3,6 +3,7 @@ import type { ContainerStatsFilter__Output } from '../gen/runtime/v1/ContainerSt
 import type { MeasuredContainer } from '../stats/container-stats.js';
 import type { Container } from '../store/container.js';
 import { Journal } from '../store/journal.js';
+import { ContainerStore } from '../store/container-store.js';
 import { ObjectStore } from '../store/object-store.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { containerStats } from './container-stats.js';
@@ -14,7 +15,7 @@ const setup = (test: Pick<typeof t, 'testdir' | 'teardown'>) => {
   const journal = Journal.open(`${test.testdir({})}/journal`);
   test.teardown(() => journal.close());
   const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
-  const containers = new ObjectStore<Container>('container', journal);
+  const containers = new ContainerStore(journal);
   const put = (start: string, sandbox: string, app: string, change: Partial<Container> = {}) =>
     containers.put({
       id: id(start),

@@ -1,5 +1,8 @@
-/** An RPC as the service layer writes it: a request in, a reply or a thrown error out. The proto's types hold at each definition. */
-export type Rpc = (request: never) => Promise<object>;
+/**
+ * An RPC as the service layer writes it: a request in, a reply or a thrown error out; `signal` says that the client has gone, cut off or past
+ * its deadline, and will not hear the reply. The proto's types hold at each definition.
+ */
+export type Rpc = (request: never, signal: AbortSignal) => Promise<object>;
 
 /** An RPC with a stream of replies; it stops producing when `signal` says that nobody reads any more. */
 export type StreamRpc = (request: never, signal: AbortSignal) => AsyncIterable<object>;

@@ -43,7 +43,7 @@ export const runtimeService = (runtime: Runtime): Rpcs => ({
     PodSandboxStatus: (request) => podSandboxStatus(runtime, request),
     ListPodSandbox: (request) => listPodSandbox(runtime, request),
     CreateContainer: (request) => createContainerRpc(runtime, request),
-    StartContainer: (request) => startContainerRpc(runtime, request),
+    StartContainer: (request, signal) => startContainerRpc(runtime, request, signal),
     StopContainer: (request) => stopContainerRpc(runtime, request),
     RemoveContainer: (request) => removeContainerRpc(runtime, request),
     ContainerStatus: (request) => containerStatus(runtime, request),

@@ -12,6 +12,6 @@ export const removePodSandbox = async (
   if (request.podSandboxId === '')
     throw invalidArgument('missing pod_sandbox_id: RemovePodSandbox must name a sandbox');
   const sandbox = runtime.sandboxes.find(request.podSandboxId);
-  if (sandbox) await removeSandbox(runtime, sandbox);
+  if (sandbox) await removeSandbox(runtime, sandbox.id);
   return {};
 };

@@ -6,6 +6,7 @@ import { now } from '../base/clock.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { isNamespace } from '../network/namespace.js';
 import { OCI_VERSION } from '../oci/spec.js';
+import { newestFirst } from '../store/newest-first.js';
 import { type Sandbox, sandboxState } from '../store/sandbox.js';
 import { isVisible } from '../store/visible.js';
 import { containerStatusOf } from './container-status.js';
@@ -17,12 +18,10 @@ export const podSandboxStatus = async (
 ): Promise<PodSandboxStatusResponse> => {
   const sandbox = runtime.sandboxes.require(request.podSandboxId);
   if (!isVisible(sandbox)) throw notFound(`no such sandbox: "${request.podSandboxId}" is still being made`);
-  const containers = runtime.containers
-    .list()
-    .filter((container) => container.sandboxId === sandbox.id && isVisible(container));
+  const containers = runtime.containers.of(sandbox.id).filter(isVisible);
   return {
     status: sandboxStatusOf(sandbox),
-    containersStatuses: containers.map(containerStatusOf),
+    containersStatuses: newestFirst(containers).map(containerStatusOf),
     timestamp: now(),
     info: request.verbose ? { info: JSON.stringify(verbose(runtime, sandbox)) } : {},
   };

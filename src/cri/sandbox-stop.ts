@@ -11,6 +11,6 @@ export const stopPodSandbox = async (
 ): Promise<StopPodSandboxResponse> => {
   if (request.podSandboxId === '') throw invalidArgument('missing pod_sandbox_id: StopPodSandbox must name a sandbox');
   const sandbox = runtime.sandboxes.find(request.podSandboxId);
-  if (sandbox) await stopSandbox(runtime, sandbox);
+  if (sandbox) await stopSandbox(runtime, sandbox.id);
   return {};
 };

@@ -7,6 +7,6 @@ export const updatePodSandboxResources = async (
   runtime: Pick<Runtime, 'sandboxes' | 'turns' | 'host' | 'extension'>,
   { podSandboxId, overhead, resources }: UpdatePodSandboxResourcesRequest__Output,
 ): Promise<UpdatePodSandboxResourcesResponse> => {
-  await updateSandbox(runtime, runtime.sandboxes.require(podSandboxId), { overhead, resources });
+  await updateSandbox(runtime, runtime.sandboxes.require(podSandboxId).id, { overhead, resources });
   return {};
 };

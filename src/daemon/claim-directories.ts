@@ -1,5 +1,6 @@
 import { openSync, readFileSync, statSync } from 'node:fs';
 import type { Config } from '../base/config.js';
+import { deviceNumber } from '../base/device-number.js';
 import { failedPrecondition } from '../base/errors.js';
 import type { NativeAddon } from '../native/addon.js';
 
@@ -27,8 +28,7 @@ export const claimDirectories = (
 /** A file as /proc/locks names it: major and minor number of its device in hexadecimal, inode. */
 const lockId = (path: string): string => {
   const { dev, ino } = statSync(path, { bigint: true });
-  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & 0xfffff000n);
-  const minor = (dev & 0xffn) | ((dev >> 12n) & 0xffffff00n);
+  const { major, minor } = deviceNumber(dev);
   return [hex(major), hex(minor), ino].join(':');
 };
 

@@ -21,6 +21,7 @@ import { type ImageRuntime, openImages } from '../lifecycle/image-runtime.js';
 import { openCgroupDriver } from '../lifecycle/open-driver.js';
 import { supervisorLost } from '../lifecycle/lost.js';
 import { containersDirectory, journalPath } from '../lifecycle/paths.js';
+import { podLog } from '../lifecycle/pod-log.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { openHandlers } from '../lifecycle/runtime-handlers.js';
 import { refreshScopes } from '../lifecycle/scopes-refresh.js';
@@ -43,7 +44,7 @@ import { DirectoryUsage } from '../stats/directory-usage.js';
 import { Filesystem } from '../stats/filesystem.js';
 import { PodMetricsReader } from '../stats/pod-metrics.js';
 import { SandboxStatsReader } from '../stats/sandbox-stats.js';
-import type { Container } from '../store/container.js';
+import { ContainerStore } from '../store/container-store.js';
 import { Systemd } from '../systemd/systemd.js';
 import { Journal } from '../store/journal.js';
 import { ObjectStore } from '../store/object-store.js';
@@ -62,10 +63,12 @@ export interface Composed {
 }
 
 /** The composition root: the only place that knows which part is made of what, and how each is closed. */
-export const compose = async (config: Config, log: Logger, closing: Closing): Promise<Composed> => {
+export const compose = async (config: Config, daemonLog: Logger, closing: Closing): Promise<Composed> => {
   const addon = loadAddon();
-  const manager = closing.with('service manager', new ServiceManager(addon, log), (it) => it.close());
-  const stores = openStores(config, log, closing);
+  const manager = closing.with('service manager', new ServiceManager(addon, daemonLog), (it) => it.close());
+  const stores = openStores(config, daemonLog, closing);
+  const log = podLog(daemonLog, stores.sandboxes, stores.containers);
+  const exits = new Exits(stores.containers, log);
   const spawner = closing.with('spawner', new SpawnerService(nativePrograms.supervisor, log), (it) => it.close());
   await spawner.start();
   const [images, host] = await Promise.all([
@@ -79,7 +82,7 @@ export const compose = async (config: Config, log: Logger, closing: Closing): Pr
   const kernel = await kernelParts(config, log, addon, closing);
   const handlers = await openHandlers(config, host, spawner, log);
   const fetch = (path: string, number: number) => addon.fetchDescriptors(path, number);
-  const supervisors = closing.with('supervisors', new Supervisors(stores.exits, log, fetch), (it) => it.closeAll());
+  const supervisors = closing.with('supervisors', new Supervisors(exits, log, fetch, addon), (it) => it.closeAll());
   const network = closing.with('network', openNetwork(config, log, spawner), (it) => it.close());
   const serve = (session: Session) => serveSession(runtime, session);
   const streaming = closing.with('streaming', new StreamingServer(config.streaming, log, serve), (it) => it.close());
@@ -91,6 +94,7 @@ export const compose = async (config: Config, log: Logger, closing: Closing): Pr
   );
   const runtime: Runtime = {
     ...stores,
+    exits,
     ...images,
     ...kernel,
     handlers,
@@ -118,16 +122,8 @@ const openStores = (config: Config, log: Logger, closing: Closing) => {
   const warn = (error: unknown, what: string) => log.warn({ err: error }, what);
   const journal = closing.with('journal', Journal.open(journalPath(config), warn), (it) => it.close());
   const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
-  const containers = new ObjectStore<Container>('container', journal, (record) =>
-    withLimits(record, config.containers.pids_limit),
-  );
-  return {
-    journal,
-    sandboxes,
-    containers,
-    exits: new Exits(containers, log),
-    events: new Events(sandboxes, containers),
-  };
+  const containers = new ContainerStore(journal, (record) => withLimits(record, config.containers.pids_limit));
+  return { journal, sandboxes, containers, events: new Events(sandboxes, containers) };
 };
 
 const watchLosses = (runtime: Runtime): void => {

@@ -36,10 +36,15 @@ const call =
   (name: string, rpc: Rpc, log: Logger, calls: Calls): handleUnaryCall<unknown, unknown> =>
   (call, callback) => {
     const begin = performance.now();
-    const mayAnswer = calls.begin(() => callback(failed(name, begin, stopping(name), log)));
+    const gone = new AbortController();
+    call.once('cancelled', () => gone.abort());
+    const mayAnswer = calls.begin(() => {
+      callback(failed(name, begin, stopping(name), log));
+      gone.abort();
+    });
     // A synchronous throw and a rejection take the same way out.
     Promise.resolve()
-      .then(() => rpc(call.request as never))
+      .then(() => rpc(call.request as never, gone.signal))
       .then(
         (reply) => {
           if (!mayAnswer()) return;

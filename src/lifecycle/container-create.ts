@@ -5,7 +5,7 @@ import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.
 import { layersOf } from '../image/image-record.js';
 import type { OciLimits, OciResources } from '../oci/spec.js';
 import { stopSignal } from '../oci/stop-signal.js';
-import { type Container, containerKey, heldLayers } from '../store/container.js';
+import { type Container, containerKey, hasEnded, hasStarted, heldLayers } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { now } from '../base/clock.js';
 import { releaseContainer } from './container-end.js';
@@ -64,8 +64,8 @@ export const createContainer = (
       if (!existing) return await create(parts, sandbox, config);
       if (
         existing.stage !== 'live' ||
-        existing.startedAt !== '0' ||
-        existing.finishedAt !== '0' ||
+        hasStarted(existing) ||
+        hasEnded(existing) ||
         requestText(existing.config) !== detail
       )
         throw taken();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Container } from '../store/container.js';
 import { Journal } from '../store/journal.js';
-import { ObjectStore } from '../store/object-store.js';
+import { ContainerStore } from '../store/container-store.js';
 import { ContainerCgroups } from './container-cgroups.js';
 import { releaseContainer } from './container-end.js';
 import type { Runtime } from './runtime.js';
@@ -21,7 +21,7 @@ const runtime = (t: Test, supervisor?: object) => {
   const root = t.testdir({ pod: { a: {} } });
   const journal = Journal.open(join(root, 'journal'));
   t.teardown(() => journal.close());
-  const containers = new ObjectStore<Container>('container', journal);
+  const containers = new ContainerStore(journal);
   containers.put(CONTAINER);
   const done: string[] = [];
   let connected = supervisor;

@@ -32,20 +32,16 @@ export const endContainer = async (parts: Holder, container: Container): Promise
   await cgroup.end();
 };
 
-/** False when there is no supervisor, or none any more. */
+/** False when there is no supervisor, or none any more: a pod that ends takes its containers along. */
 const endBySupervisor = async (
   parts: Holder,
   { id, sandboxId }: Container,
   cgroup: ContainerCgroup,
 ): Promise<boolean> => {
-  const supervisor = parts.supervisors.get(sandboxId);
-  if (!supervisor) return false;
-  try {
+  const ended = await parts.supervisors.ask(sandboxId, async (supervisor) => {
     await dropContainer(parts, supervisor, id);
     await cgroup.release(supervisor, id);
     return true;
-  } catch (error) {
-    if (parts.supervisors.get(sandboxId) === supervisor) throw error;
-    return false;
-  }
+  });
+  return ended ?? false;
 };

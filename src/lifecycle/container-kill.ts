@@ -1,9 +1,8 @@
 import { isFrozenFromAbove } from '../cgroup/freezer.js';
 import { deadlineExceeded } from '../base/errors.js';
-import type { Container } from '../store/container.js';
-import type { Supervisor } from '../supervisor/supervisor.js';
+import { type Container, hasEnded } from '../store/container.js';
+import { type Supervisor, SupervisorError } from '../supervisor/supervisor.js';
 import type { Runtime } from './runtime.js';
-import { unlessGone } from './supervisor-error.js';
 
 /** A killed process is gone at once unless the kernel holds it (uninterruptible I/O); then the caller is told instead of kept waiting. */
 const KILL_DEADLINE_MS = 20_000;
@@ -13,10 +12,8 @@ export const killContainer = async (
   parts: Pick<Runtime, 'supervisors' | 'exits' | 'cgroups'>,
   container: Container,
 ): Promise<void> => {
-  const supervisor = parts.supervisors.get(container.sandboxId);
-  if (!supervisor || container.finishedAt !== '0') return;
-  // Of one that dies at this moment the loss is noticed, and whoever notices it ends the container.
-  await supervisor.kill(container.id).catch(unlessGone);
+  if (hasEnded(container)) return;
+  if (!(await parts.supervisors.ask(container.sandboxId, (supervisor) => killBy(supervisor, container.id)))) return;
   if (await parts.exits.wait(container.id, KILL_DEADLINE_MS)) return;
   const why = isFrozenFromAbove(parts.cgroups, container.cgroupPath)
     ? `a cgroup above ${container.cgroupPath} is frozen; thaw it`
@@ -24,6 +21,16 @@ export const killContainer = async (
   throw deadlineExceeded(
     `still not dead ${KILL_DEADLINE_MS / 1000} s after SIGKILL: container ${container.id}; ${why}`,
   );
+};
+
+/** One that the supervisor does not know is dead. */
+const killBy = async (supervisor: Supervisor, id: string): Promise<true> => {
+  try {
+    await supervisor.kill(id);
+  } catch (error) {
+    if (!(error instanceof SupervisorError && error.code === 'ESRCH')) throw error;
+  }
+  return true;
 };
 
 /** Makes a supervisor forget a container in whatever state it is, even if it never heard of it: for rolling back and for recovery. */

@@ -1,4 +1,3 @@
-import type { Container } from '../store/container.js';
 import { releaseContainer } from './container-end.js';
 import { killContainer } from './container-kill.js';
 import type { Runtime } from './runtime.js';
@@ -18,7 +17,7 @@ type Parts = Pick<
 >;
 
 /** Removes a container and everything it wrote; a running one is killed first (api.proto, RemoveContainer). */
-export const removeContainer = async (parts: Parts, { id }: Container): Promise<void> => {
+export const removeContainer = async (parts: Parts, id: string): Promise<void> => {
   const running = parts.containers.get(id);
   if (running) await killContainer(parts, running);
   await parts.turns.run(id, async () => {

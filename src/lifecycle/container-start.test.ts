@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import type { Container } from '../store/container.js';
 import { Journal } from '../store/journal.js';
-import { ObjectStore } from '../store/object-store.js';
+import { ContainerStore } from '../store/container-store.js';
 import { SupervisorError } from '../supervisor/supervisor.js';
 import { startContainer } from './container-start.js';
 import { Exits } from './exits.js';
@@ -17,7 +17,7 @@ const id = 'c'.repeat(64);
 const failing = (t: Test, error: SupervisorError) => {
   const journal = Journal.open(join(t.testdir(), 'journal'));
   t.teardown(() => journal.close());
-  const containers = new ObjectStore<Container>('container', journal);
+  const containers = new ContainerStore(journal);
   const container = { id, sandboxId: 's', startedAt: '0', finishedAt: '0' } as Container;
   containers.put(container);
   const asked: string[] = [];
@@ -32,7 +32,11 @@ const failing = (t: Test, error: SupervisorError) => {
   const supervisors = { require: () => supervisor };
   const extension = { startContainer: async () => undefined };
   const parts = { log, containers, supervisors, extension, turns: new Turns(), exits: new Exits(containers, log) };
-  return { asked, containers, start: () => startContainer(parts as unknown as Runtime, container) };
+  return {
+    asked,
+    containers,
+    start: () => startContainer(parts as unknown as Runtime, id, new AbortController().signal),
+  };
 };
 
 t.test('a start that is not answered in time is no exit: the container is killed and its end tells', async (t) => {

@@ -1,32 +1,31 @@
 import { failedPrecondition } from '../base/errors.js';
-import { type Container, containerState } from '../store/container.js';
+import { type Container, hasEnded, hasStarted } from '../store/container.js';
 import { SupervisorError } from '../supervisor/supervisor.js';
 import { now } from '../base/clock.js';
 import { asRuntimeError } from './supervisor-error.js';
 import type { Runtime } from './runtime.js';
 
 /**
- * Releases a created container to its execve. A start that fails leaves the container EXITED with the cause as its message; one that was
- * not answered may still succeed, so it is killed, and its end is recorded when the supervisor tells of it.
+ * Releases a created container to its execve. A request that is repeated because its answer was lost gets the result of the first. A start
+ * that fails leaves the container EXITED with the cause as its message; one that was not answered may still succeed, so it is killed, and its
+ * end is recorded when the supervisor tells of it.
  */
 export const startContainer = async (
   parts: Pick<Runtime, 'log' | 'containers' | 'supervisors' | 'turns' | 'exits' | 'extension'>,
-  { id }: Container,
+  id: string,
+  client: AbortSignal,
 ): Promise<void> => {
   // Not in its turn: whoever is asked may want to change its limits before it starts.
   const created = parts.containers.require(id);
-  if (containerState(created) === 'CONTAINER_CREATED') await parts.extension.startContainer(created);
+  if (!hasStarted(created) && !hasEnded(created)) await parts.extension.startContainer(created);
   return parts.turns.run(id, async () => {
     const container = parts.containers.require(id);
-    const state = containerState(container);
-    if (state !== 'CONTAINER_CREATED')
-      throw failedPrecondition(
-        `not in state CREATED but ${state.replace('CONTAINER_', '')}: container ${id}; create a new one`,
-      );
+    if (hasStarted(container) && (!hasEnded(container) || container.startUnheard)) return;
+    if (hasEnded(container)) throw failedPrecondition(`${whyNot(container)}: container ${id}; create a new one`);
     const supervisor = parts.supervisors.require(container.sandboxId);
     try {
       const { startedAt } = await supervisor.start(id);
-      parts.containers.learn(id, { startedAt: String(startedAt) });
+      parts.containers.learn(id, { startedAt: String(startedAt), startUnheard: client.aborted });
     } catch (error) {
       const cause = asRuntimeError(error, `container ${id}`);
       if (error instanceof SupervisorError && !error.isAnswer) {
@@ -42,3 +41,6 @@ export const startContainer = async (
     }
   });
 };
+
+const whyNot = (container: Container): string =>
+  !hasStarted(container) && container.message ? container.message : 'not in state CREATED but EXITED';

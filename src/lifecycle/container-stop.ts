@@ -1,4 +1,4 @@
-import type { Container } from '../store/container.js';
+import { type Container, hasEnded, hasStarted } from '../store/container.js';
 import { killContainer } from './container-kill.js';
 import type { Runtime } from './runtime.js';
 
@@ -9,8 +9,8 @@ type Parts = Pick<Runtime, 'containers' | 'supervisors' | 'exits' | 'turns' | 'c
  * shorter one overrides a longer one and a longer one prolongs nothing. A container that is not running is left as it is.
  */
 export const stopContainer = async (parts: Parts, container: Container, timeoutSeconds: number): Promise<void> => {
-  if (container.finishedAt !== '0') return;
-  if (timeoutSeconds > 0 && container.startedAt !== '0') {
+  if (hasEnded(container)) return;
+  if (timeoutSeconds > 0 && hasStarted(container)) {
     await askToEnd(parts, container.id, Date.now() + timeoutSeconds * 1000);
     if (await parts.exits.wait(container.id, timeoutSeconds * 1000)) return;
   }
@@ -19,7 +19,7 @@ export const stopContainer = async (parts: Parts, container: Container, timeoutS
 
 /** After a restart of the daemon: what is left of the grace period, then SIGKILL. Its stop signal it has had. */
 export const resumeStop = async (parts: Parts, container: Container): Promise<void> => {
-  if (container.killAt === undefined || container.finishedAt !== '0') return;
+  if (container.killAt === undefined || hasEnded(container)) return;
   if (await parts.exits.wait(container.id, container.killAt - Date.now())) return;
   await killContainer(parts, container);
 };
@@ -31,7 +31,7 @@ export const resumeStop = async (parts: Parts, container: Container): Promise<vo
 const askToEnd = (parts: Parts, id: string, killAt: number): Promise<void> =>
   parts.turns.run(id, async () => {
     const container = parts.containers.get(id);
-    if (!container || container.finishedAt !== '0') return;
+    if (!container || hasEnded(container)) return;
     if (container.killAt === undefined)
       await parts.supervisors.get(container.sandboxId)?.signal(id, container.stopSignal);
     parts.containers.learn(id, { killAt: Math.min(killAt, container.killAt ?? killAt) });

@@ -2,6 +2,7 @@ import { status } from '@grpc/grpc-js';
 import t from 'tap';
 import type { Container } from '../store/container.js';
 import { Journal } from '../store/journal.js';
+import { ContainerStore } from '../store/container-store.js';
 import { ObjectStore } from '../store/object-store.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { Events, type PodEvent } from './events.js';
@@ -14,7 +15,7 @@ const open = (test: Pick<typeof t, 'testdir' | 'teardown'>, mostUnread?: number)
   const journal = Journal.open(`${test.testdir({})}/journal`);
   test.teardown(() => journal.close());
   const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
-  const containers = new ObjectStore<Container>('container', journal);
+  const containers = new ContainerStore(journal);
   return { sandboxes, containers, events: new Events(sandboxes, containers, mostUnread) };
 };
 

@@ -1,5 +1,6 @@
 import { resourceExhausted, unavailable } from '../base/errors.js';
 import type { Container } from '../store/container.js';
+import type { ContainerStore } from '../store/container-store.js';
 import type { ObjectStore } from '../store/object-store.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { isVisible } from '../store/visible.js';
@@ -36,7 +37,7 @@ export class Events {
 
   constructor(
     private readonly sandboxes: ObjectStore<Sandbox>,
-    private readonly containers: ObjectStore<Container>,
+    private readonly containers: ContainerStore,
     private readonly mostUnread = MOST_UNREAD,
   ) {
     containers.changes.add((before, after) => this.#publish(before, after, after ?? before, containerEvents));
@@ -88,7 +89,7 @@ export class Events {
     const sandboxId = container?.sandboxId ?? object.id;
     // A sandbox that is just gone is told about with its last status.
     const sandbox = this.sandboxes.get(sandboxId) ?? (container ? undefined : (object as Sandbox));
-    const containers = this.containers.list().filter((other) => other.sandboxId === sandboxId && isVisible(other));
+    const containers = this.containers.of(sandboxId).filter(isVisible);
     for (const type of types) this.#tell({ id: object.id, type, createdAt: now(), sandbox, containers });
   }
 

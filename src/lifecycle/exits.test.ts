@@ -6,7 +6,7 @@ import t from 'tap';
 import type { Container } from '../store/container.js';
 import { containerState } from '../store/container.js';
 import { Journal } from '../store/journal.js';
-import { ObjectStore } from '../store/object-store.js';
+import { ContainerStore } from '../store/container-store.js';
 import { exitReason, Exits } from './exits.js';
 
 const ID = 'c'.repeat(64);
@@ -19,7 +19,7 @@ const open = (test: { teardown: (f: () => void) => void }) => {
     journal.close();
     rmSync(directory, { recursive: true });
   });
-  const containers = new ObjectStore<Container>('container', journal);
+  const containers = new ContainerStore(journal);
   containers.put({ id: ID, startedAt: '10', finishedAt: '0', exitCode: 0, reason: '', message: '' } as Container);
   return { containers, exits: new Exits(containers, pino({ level: 'silent' })) };
 };

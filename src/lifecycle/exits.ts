@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Container } from '../store/container.js';
+import { type Container, hasEnded, hasStarted } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
 
 /** How a container ended, as its supervisor saw it or as recovery concluded. Times are nanoseconds since the epoch, in decimal. */
@@ -25,9 +25,9 @@ export class Exits {
   /** Records an exit once; a second report of the same container changes nothing. */
   record(id: string, exit: Exit): void {
     const container = this.containers.get(id);
-    if (container && container.finishedAt === '0') {
+    if (container && !hasEnded(container)) {
       this.containers.learn(id, {
-        startedAt: container.startedAt === '0' && exit.startedAt ? exit.startedAt : container.startedAt,
+        startedAt: !hasStarted(container) && exit.startedAt ? exit.startedAt : container.startedAt,
         finishedAt: exit.finishedAt,
         exitCode: exit.exitCode,
         reason: exitReason(exit),
@@ -67,7 +67,7 @@ export class Exits {
 
   #isOver(id: string): boolean {
     const container = this.containers.get(id);
-    return !container || container.finishedAt !== '0';
+    return !container || hasEnded(container);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Container } from '../store/container.js';
+import { type Container, hasEnded } from '../store/container.js';
 import { now } from '../base/clock.js';
 import { endContainer } from './container-end.js';
 import type { Exit } from './exits.js';
@@ -23,8 +23,8 @@ export const supervisorLost = async (parts: Parts, sandboxId: string): Promise<v
   if (!sandbox) return;
   if (sandbox.stage === 'ready') parts.sandboxes.learn(sandboxId, { stage: 'stopping' });
   const records = await readExitRecords(podDirectory(parts.config, sandboxId));
-  for (const container of parts.containers.list()) {
-    if (container.sandboxId !== sandboxId || container.finishedAt !== '0') continue;
+  for (const container of parts.containers.of(sandboxId)) {
+    if (hasEnded(container)) continue;
     const record = records.get(container.id);
     if (record) {
       parts.exits.record(container.id, {

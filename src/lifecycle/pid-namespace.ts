@@ -3,6 +3,7 @@ import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.
 import { type PidNamespace, pidNamespace } from '../oci/namespaces.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { podInit } from './pod-init.js';
+import { hasEnded, hasStarted } from '../store/container.js';
 import type { Runtime } from './runtime.js';
 
 /**
@@ -25,7 +26,7 @@ export const checkedPidNamespace = async (
     throw invalidArgument(
       `no PID namespace of its own: target_id ${wanted.targetId} was created with mode ${mode.toUpperCase()}`,
     );
-  if (target.sandboxId !== sandbox.id || target.startedAt === '0' || target.finishedAt !== '0') {
+  if (target.sandboxId !== sandbox.id || !hasStarted(target) || hasEnded(target)) {
     throw failedPrecondition(`not a running container of this pod: PID namespace target ${wanted.targetId}`);
   }
   return { pid: 'target', targetId: target.id };

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { within } from '../base/within.js';
-import { type Container, heldLayers } from '../store/container.js';
+import { hasEnded, hasStarted, heldLayers } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { releaseContainer } from './container-end.js';
 import { dropContainer } from './container-kill.js';
@@ -81,22 +81,19 @@ const recoverSandbox = async (runtime: Runtime, sandbox: Sandbox, reached: Reach
   if (sandbox.stage === 'creating')
     return resume(runtime, { sandbox: sandbox.id }, rollBackSandbox(runtime, sandbox.id));
   // Before anything is waited for: with a supervisor that answered late, clients are being served already.
-  const halfway = containersOf(runtime, sandbox).filter(({ stage }) => stage !== 'live');
+  const halfway = runtime.containers.of(sandbox.id).filter(({ stage }) => stage !== 'live');
   if (reached) await reconcile(runtime, sandbox, reached);
   else if (sandbox.stage !== 'stopped') await supervisorLost(runtime, sandbox.id);
   for (const container of halfway) await releaseContainer(runtime, container);
   // What had been begun is finished, without keeping the socket from opening.
-  for (const container of containersOf(runtime, sandbox))
+  for (const container of runtime.containers.of(sandbox.id))
     if (container.stage === 'live') resume(runtime, { container: container.id }, resumeStop(runtime, container));
   // Not the stage at the start: a pod whose supervisor is gone is being stopped by now, and gives back its network without being asked.
   const { id } = sandbox;
   const stage = runtime.sandboxes.get(id)?.stage;
-  if (stage === 'stopping') resume(runtime, { sandbox: id, stage }, stopSandbox(runtime, sandbox));
-  if (stage === 'removing') resume(runtime, { sandbox: id, stage }, removeSandbox(runtime, sandbox));
+  if (stage === 'stopping') resume(runtime, { sandbox: id, stage }, stopSandbox(runtime, id));
+  if (stage === 'removing') resume(runtime, { sandbox: id, stage }, removeSandbox(runtime, id));
 };
-
-const containersOf = (runtime: Runtime, { id }: Sandbox): Container[] =>
-  runtime.containers.list().filter((container) => container.sandboxId === id);
 
 /** Takes over what happened while nobody listened, and drops what the supervisor made for a create that was never confirmed. */
 const reconcile = async (
@@ -105,14 +102,17 @@ const reconcile = async (
   { supervisor, containers: running }: Reached,
 ): Promise<void> => {
   const seen = new Map(running.map((container) => [container.id, container]));
-  for (const container of containersOf(runtime, sandbox)) {
-    if (container.finishedAt !== '0') continue;
+  for (const container of runtime.containers.of(sandbox.id)) {
+    if (hasEnded(container)) continue;
     const actual = seen.get(container.id);
     // Its removal could not be journalled.
     if (!actual && container.stage === 'live')
       runtime.exits.record(container.id, unseenExit('the supervisor of the pod has removed it'));
     if (actual && actual.state !== 'created')
-      runtime.containers.learn(container.id, { startedAt: String(actual.startedAt) });
+      runtime.containers.learn(container.id, {
+        startedAt: String(actual.startedAt),
+        ...(!hasStarted(container) && { startUnheard: true }),
+      });
     if (actual?.state === 'exited') {
       runtime.exits.record(container.id, {
         exitCode: actual.exitCode,
@@ -144,7 +144,8 @@ const dropUnknownPods = async (runtime: Runtime): Promise<void> => {
   for (const id of await readdir(podsDirectory(runtime.config))) {
     if (runtime.sandboxes.get(id)) continue;
     await orLeave(runtime, { sandbox: id }, async () => {
-      await reach(runtime, id);
+      // One that does not answer is killed: nobody will ever ask for its pod.
+      await reach(runtime, id).catch(() => undefined);
       await releaseSandbox(runtime, { id, netnsPath: netnsPath(runtime.config, id), cgroupParent: '' });
       await rm(podDirectory(runtime.config, id), { recursive: true, force: true });
     });

@@ -6,7 +6,7 @@ import type { Adjuster } from '../extend/adjust.js';
 import type { CdiDevices } from '../extend/cdi/cdi-devices.js';
 import type { LifecycleExtension } from '../extend/lifecycle-extension.js';
 import type { Network } from '../network/network.js';
-import type { Container } from '../store/container.js';
+import type { ContainerStore } from '../store/container-store.js';
 import type { Journal } from '../store/journal.js';
 import type { ObjectStore } from '../store/object-store.js';
 import type { ContainerStatsReader } from '../stats/container-stats.js';
@@ -35,7 +35,7 @@ export interface Runtime extends ImageRuntime {
   readonly log: Logger;
   readonly journal: Pick<Journal, 'trouble'>;
   readonly sandboxes: ObjectStore<Sandbox>;
-  readonly containers: ObjectStore<Container>;
+  readonly containers: ContainerStore;
   readonly network: Network;
   readonly spawner: SpawnerService;
   readonly supervisors: Supervisors;

@@ -5,12 +5,10 @@ import { unpinNetns } from './netns.js';
 import { podDirectory } from './paths.js';
 import { removePodCgroup } from './pod-cgroup.js';
 import { endPodInitCgroup } from './pod-init.js';
+import { endSupervisor } from './supervisor-end.js';
 import type { Runtime } from './runtime.js';
 
-type Holder = Pick<
-  Runtime,
-  'config' | 'network' | 'supervisors' | 'spawner' | 'cgroups' | 'cgroupDriver' | 'containerCgroups' | 'systemd'
->;
+type Holder = Parameters<typeof endSupervisor>[0] & Pick<Runtime, 'network' | 'spawner' | 'cgroupDriver' | 'systemd'>;
 type Keeper = Pick<Runtime, 'config' | 'sandboxes' | 'sandboxStats'>;
 
 /**
@@ -22,7 +20,7 @@ export const releaseSandbox = async (
   { id, netnsPath, cgroupParent }: Pick<Sandbox, 'id' | 'netnsPath' | 'cgroupParent'>,
 ): Promise<void> => {
   await parts.network.remove(id);
-  await parts.supervisors.shutdown(id);
+  await endSupervisor(parts, id);
   // One that lives although nobody can talk to it leaves by itself when its socket is gone.
   await rm(join(podDirectory(parts.config, id), 'supervisor.sock'), { force: true });
   await unpinNetns(parts, netnsPath);

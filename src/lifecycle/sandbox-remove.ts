@@ -1,4 +1,3 @@
-import type { Sandbox } from '../store/sandbox.js';
 import { removeContainer } from './container-remove.js';
 import { unpinNetns } from './netns.js';
 import type { Runtime } from './runtime.js';
@@ -9,12 +8,11 @@ type Parts = Parameters<typeof stopSandbox>[0] &
   Pick<Runtime, 'layers' | 'containerStats' | 'sandboxStats' | 'execPlans'>;
 
 /** Stops a sandbox if need be, then removes its containers, its files and finally its name. */
-export const removeSandbox = async (parts: Parts, sandbox: Sandbox): Promise<void> => {
-  const { id } = sandbox;
-  await stopSandbox(parts, sandbox);
-  parts.sandboxes.learn(id, { stage: 'removing' });
-  const containers = parts.containers.list().filter((container) => container.sandboxId === id);
-  await Promise.all(containers.map((container) => removeContainer(parts, container)));
+export const removeSandbox = async (parts: Parts, id: string): Promise<void> => {
+  await stopSandbox(parts, id);
+  const sandbox = parts.sandboxes.learn(id, { stage: 'removing' });
+  await Promise.all(parts.containers.of(id).map((container) => removeContainer(parts, container.id)));
+  if (!sandbox) return;
   // A restart of the machine can bring the file of a stopped pod back, as one that is no namespace.
   await unpinNetns(parts, sandbox.netnsPath);
   await forgetSandbox(parts, sandbox);

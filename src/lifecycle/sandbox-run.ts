@@ -27,6 +27,8 @@ type Parts = Pick<
   | 'config'
   | 'log'
   | 'sandboxes'
+  | 'containers'
+  | 'exits'
   | 'network'
   | 'spawner'
   | 'supervisors'

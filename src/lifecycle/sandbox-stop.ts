@@ -1,11 +1,12 @@
-import type { Sandbox } from '../store/sandbox.js';
 import { killContainer } from './container-kill.js';
 import type { Runtime } from './runtime.js';
 import { releaseSandbox } from './sandbox-end.js';
+import { endUnlessItAnswers } from './supervisor-end.js';
 
 type Parts = Pick<
   Runtime,
   | 'config'
+  | 'log'
   | 'sandboxes'
   | 'containers'
   | 'supervisors'
@@ -24,10 +25,11 @@ type Parts = Pick<
  * Kills a pod's containers, gives back its network and ends its supervisor. The intent is recorded first; a failed step leaves the
  * sandbox NOTREADY and visible, and the kubelet's next StopPodSandbox goes on from there.
  */
-export const stopSandbox = async (parts: Parts, { id }: Sandbox): Promise<void> => {
+export const stopSandbox = async (parts: Parts, id: string): Promise<void> => {
   const marked = parts.sandboxes.get(id);
   if (!marked || marked.stage === 'stopped') return;
   if (marked.stage === 'ready') parts.sandboxes.learn(id, { stage: 'stopping' });
+  await endUnlessItAnswers(parts, id);
   await killContainers(parts, id);
   await parts.turns.run(id, async () => {
     const sandbox = parts.sandboxes.get(id);
@@ -41,9 +43,7 @@ export const stopSandbox = async (parts: Parts, { id }: Sandbox): Promise<void> 
 };
 
 const killContainers = async (parts: Parts, sandboxId: string): Promise<void> => {
-  const containers = parts.containers
-    .list()
-    .filter((container) => container.sandboxId === sandboxId && container.stage !== 'creating');
+  const containers = parts.containers.of(sandboxId).filter(({ stage }) => stage !== 'creating');
   const results = await Promise.allSettled(containers.map((container) => killContainer(parts, container)));
   for (const result of results) if (result.status === 'rejected') throw result.reason;
 };

@@ -2,7 +2,6 @@ import { failedPrecondition } from '../base/errors.js';
 import type { LinuxPodSandboxConfig__Output } from '../gen/runtime/v1/LinuxPodSandboxConfig.js';
 import { checkResources } from '../oci/check-resources.js';
 import { linuxResources } from '../oci/resources.js';
-import type { Sandbox } from '../store/sandbox.js';
 import type { Runtime } from './runtime.js';
 
 type Change = Pick<LinuxPodSandboxConfig__Output, 'overhead' | 'resources'>;
@@ -13,7 +12,7 @@ type Change = Pick<LinuxPodSandboxConfig__Output, 'overhead' | 'resources'>;
  */
 export const updateSandbox = (
   parts: Pick<Runtime, 'sandboxes' | 'turns' | 'host' | 'extension'>,
-  { id }: Sandbox,
+  id: string,
   { overhead, resources }: Change,
 ): Promise<void> =>
   parts.turns.run(id, async () => {

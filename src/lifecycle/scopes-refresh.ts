@@ -1,3 +1,4 @@
+import { hasEnded } from '../store/container.js';
 import type { Runtime } from './runtime.js';
 
 type Parts = Pick<Runtime, 'log' | 'containers' | 'supervisors' | 'turns' | 'containerCgroups'>;
@@ -10,7 +11,7 @@ export const refreshScopes = async (parts: Parts): Promise<void> => {
 const refresh = async (parts: Parts, id: string): Promise<void> => {
   const container = parts.containers.get(id);
   const supervisor = container && parts.supervisors.get(container.sandboxId);
-  if (!supervisor || container.stage !== 'live' || container.finishedAt !== '0') return;
+  if (!supervisor || container.stage !== 'live' || hasEnded(container)) return;
   try {
     await parts.containerCgroups.of(container.cgroupPath).reloaded(supervisor, id, container.limits);
   } catch (error) {

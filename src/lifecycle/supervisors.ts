@@ -9,6 +9,7 @@ import {
   type SupervisorEvents,
   type SupervisorExit,
 } from '../supervisor/supervisor.js';
+import { killSupervisor, type ProcessHandles } from '../supervisor/kill-supervisor.js';
 import type { FetchDescriptors } from '../supervisor/supervisor-streams.js';
 import type { Exits } from './exits.js';
 import { unlessGone } from './supervisor-error.js';
@@ -35,6 +36,7 @@ export class Supervisors {
     private readonly exits: Exits,
     private readonly log: Logger,
     private readonly fetch: FetchDescriptors,
+    private readonly processes: ProcessHandles,
   ) {}
 
   /** Connects to the supervisor that serves `directory`; rejects when there is none. */
@@ -95,6 +97,37 @@ export class Supervisors {
         `supervisor is gone: pod sandbox ${sandboxId}; stop and remove the pod, the kubelet then makes a new one`,
       );
     return supervisor;
+  }
+
+  /** What a request gets of a pod's supervisor; undefined when there is none, or none any more by the time it fails. */
+  async ask<T>(sandboxId: string, request: (supervisor: Supervisor) => Promise<T>): Promise<T | undefined> {
+    const supervisor = this.get(sandboxId);
+    if (!supervisor) return undefined;
+    try {
+      return await request(supervisor);
+    } catch (error) {
+      if (this.#connections.get(sandboxId) === supervisor) throw error;
+      return undefined;
+    }
+  }
+
+  /** False when there is none, as well as when nobody can talk to it. */
+  async answers(sandboxId: string): Promise<boolean> {
+    const supervisor = this.#outOfReach.has(sandboxId) ? undefined : this.#connections.get(sandboxId);
+    if (!supervisor) return false;
+    return supervisor.list().then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Ends a supervisor that cannot be asked to end; whatever was in its pod is left behind. */
+  async kill(sandboxId: string, directory: string): Promise<void> {
+    await killSupervisor(directory, this.processes);
+    this.#outOfReach.delete(sandboxId);
+    const supervisor = this.#connections.get(sandboxId);
+    this.#connections.delete(sandboxId);
+    supervisor?.close();
   }
 
   /** Ends the supervisor and everything in its pod; succeeds when it is gone already. */

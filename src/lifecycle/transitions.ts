@@ -1,5 +1,5 @@
 import type { ContainerEventType } from '../gen/runtime/v1/ContainerEventType.js';
-import type { Container } from '../store/container.js';
+import { type Container, hasEnded, hasStarted } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { isVisible } from '../store/visible.js';
 
@@ -11,9 +11,9 @@ export const containerEvents = (before: Container | undefined, after: Container 
   if (after.stage === 'creating') return [];
   const events: EventType[] = [];
   if (before?.stage === 'creating') events.push('CONTAINER_CREATED_EVENT');
-  if (before?.startedAt === '0' && after.startedAt !== '0' && before.finishedAt === '0')
-    events.push('CONTAINER_STARTED_EVENT');
-  if (before?.finishedAt === '0' && after.finishedAt !== '0') events.push('CONTAINER_STOPPED_EVENT');
+  if (!before) return events;
+  if (!hasStarted(before) && hasStarted(after) && !hasEnded(before)) events.push('CONTAINER_STARTED_EVENT');
+  if (!hasEnded(before) && hasEnded(after)) events.push('CONTAINER_STOPPED_EVENT');
   return events;
 };
 

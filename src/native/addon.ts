@@ -25,6 +25,10 @@ export interface NativeAddon {
   isBeingWritten(fd: number): boolean;
   /** The descriptors that a supervisor offers under this number on its streams.sock: stdin, stdout, stderr; -1 where there is none. */
   fetchDescriptors(path: string, number: number): Promise<Int32Array>;
+  /** A handle on a process, which keeps its pid from becoming another's (pidfd_open(2)), to be closed; -1 when there is no such process. */
+  openProcess(pid: number): number;
+  /** Kills it; true when it has ended within `ms`. */
+  killProcess(handle: number, ms: number): Promise<boolean>;
 }
 
 /** Loads the addon. Only this module does; the composition root hands it on. */

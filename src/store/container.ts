@@ -27,6 +27,8 @@ export interface Container {
   readonly createdAt: string;
   readonly startedAt: string;
   readonly finishedAt: string;
+  /** Its StartContainer was not there any more to hear that it had started: a repeated one is to be told, even if it has ended since. */
+  readonly startUnheard?: boolean;
   readonly exitCode: number;
   readonly reason: string;
   readonly message: string;
@@ -48,9 +50,14 @@ export interface Container {
   readonly resources: LinuxContainerResources__Output | null;
 }
 
+export const hasStarted = ({ startedAt }: Pick<Container, 'startedAt'>): boolean => startedAt !== '0';
+
+/** Also one that never started: it was ended before, or its start failed. */
+export const hasEnded = ({ finishedAt }: Pick<Container, 'finishedAt'>): boolean => finishedAt !== '0';
+
 export const containerState = (container: Container): keyof typeof ContainerState => {
-  if (container.finishedAt !== '0') return 'CONTAINER_EXITED';
-  return container.startedAt === '0' ? 'CONTAINER_CREATED' : 'CONTAINER_RUNNING';
+  if (hasEnded(container)) return 'CONTAINER_EXITED';
+  return hasStarted(container) ? 'CONTAINER_RUNNING' : 'CONTAINER_CREATED';
 };
 
 /** The image as lists and dashboards show it: by name, though the kubelet asks for it by ID. */

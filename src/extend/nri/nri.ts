@@ -6,7 +6,7 @@ import type { ContainerAdjustment__Output } from '../../gen/nri/nri/pkg/api/v1al
 import type { ContainerUpdate__Output } from '../../gen/nri/nri/pkg/api/v1alpha1/ContainerUpdate.js';
 import { mergeLimits } from '../../oci/merge-limits.js';
 import type { OciLimits, OciSpec } from '../../oci/spec.js';
-import type { Container } from '../../store/container.js';
+import { type Container, hasEnded, hasStarted } from '../../store/container.js';
 import type { ObjectStore } from '../../store/object-store.js';
 import type { Sandbox } from '../../store/sandbox.js';
 import type { Adjuster, Subject } from '../adjust.js';
@@ -177,7 +177,7 @@ export class Nri implements Adjuster, LifecycleExtension {
     if (plugin.isClosed) throw failedPrecondition(`gone: ${plugin.label}`);
     const { sandboxes, containers } = this.parts;
     const pods = sandboxes.list().filter(({ id, stage }) => stage === 'ready' || this.#isBegun(id, stage));
-    const known = containers.list().filter(({ stage, finishedAt }) => stage !== 'removing' && finishedAt === '0');
+    const known = containers.list().filter((container) => container.stage !== 'removing' && !hasEnded(container));
     const begun = [...this.#beginning.values()];
     this.#plugins = [...this.#plugins, plugin].sort((a, b) => (a.index < b.index ? -1 : Number(a.index > b.index)));
     return plugin.inTurn(async () => {
@@ -256,8 +256,8 @@ export class Nri implements Adjuster, LifecycleExtension {
     const sandbox = this.parts.sandboxes.get(container.sandboxId);
     const told = async () => ({ ...(sandbox && { pod: shownPod(sandbox) }), ...(await this.#told(container)) });
     if (before?.stage === 'creating' && after?.stage === 'live') this.#announce('PostCreateContainer', told);
-    if (before?.startedAt === '0' && after && after.startedAt !== '0') this.#announce('PostStartContainer', told);
-    if (before?.finishedAt === '0' && after && after.finishedAt !== '0') this.#announce('StopContainer', told);
+    if (before && !hasStarted(before) && after && hasStarted(after)) this.#announce('PostStartContainer', told);
+    if (before && !hasEnded(before) && after && hasEnded(after)) this.#announce('StopContainer', told);
     if (before && !after) this.#announce('RemoveContainer', told);
   }
 
