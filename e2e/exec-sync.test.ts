@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import t from 'tap';
 import { containerInfo } from './harness/cgroup.js';
 import { freeze, processesAt } from './harness/freezer.js';
+import { processesOf } from './harness/leaks.js';
 import { type Node, startNode } from './harness/node.js';
 import { Pod } from './harness/pod.js';
 import { until } from './harness/wait.js';
@@ -84,6 +85,27 @@ t.test('a timeout is DEADLINE_EXCEEDED and the process is killed', async (t) => 
   });
   const left = async () => !(await pod.exec(id, 'ps', '-o', 'args')).stdout.includes('sleep 4242\n');
   t.ok(await until('the end of the process', left));
+});
+
+const running = async (command: string): Promise<number> =>
+  (await processesOf(node.daemon.cgroup)).filter((one) => one.command === command).length;
+
+t.test('a command whose client has left is ended, and so many of them keep no probe from being run', async (t) => {
+  const { cri } = node.daemon;
+  const neighbour = await pod.start(node.busybox);
+  const gone = new AbortController();
+  const cmd = ['sleep', '47110'];
+  const execs = Array.from({ length: 130 }, () =>
+    cri.execSync({ containerId: id, cmd, timeout: 0 }, { signal: gone.signal }).catch(() => undefined),
+  );
+  await until('many of them', async () => (await running('sleep 47110')) >= 90, 60_000);
+  for (const one of [id, neighbour]) t.match(await pod.exec(one, 'true'), { code: 0 });
+  gone.abort();
+  await Promise.all(execs);
+  await until('the end of all', async () => (await running('sleep 47110')) === 0);
+
+  await t.rejects(cri.execSync({ containerId: id, cmd: ['sleep', '47111'], timeout: 0 }, { deadlineMs: 500 }));
+  await until('the end of one past its deadline', async () => (await running('sleep 47111')) === 0);
 });
 
 t.test('every timeout that fits its field is taken; none, and less than that, is none', async (t) => {

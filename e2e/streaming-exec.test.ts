@@ -145,6 +145,21 @@ for (const [name, open] of [
   });
 }
 
+t.test('commands that outlive their clients keep no place from others', async (t) => {
+  const wanted = { stdout: true };
+  const deaf = ['sh', '-c', 'trap "" HUP PIPE; echo up; exec sleep 47120'];
+  for (let client = 0; client < 140; client++) {
+    const remote = await overSpdy(await urlOf(deaf, wanted), wanted);
+    await once(remote.stdout, 'data');
+    remote.vanish();
+    await remote.closed;
+  }
+  const next = await overSpdy(await urlOf(['echo', 'next'], wanted), wanted);
+  t.match(await outputs(next), { stdout: 'next\n', status: SUCCESS });
+  const { stdout } = await pod.exec(id, 'ps');
+  t.equal(stdout.split('\n').filter((line) => line.includes('sleep 47120')).length, 140, 'they are left alone');
+});
+
 t.test('what is asked for wrongly is refused, and nothing else', async (t) => {
   const { cri } = node.daemon;
   const cmd = ['true'];

@@ -51,7 +51,7 @@ export const runtimeService = (runtime: Runtime): Rpcs => ({
     UpdatePodSandboxResources: (request) => updatePodSandboxResources(runtime, request),
     UpdateContainerResources: (request) => updateContainerResources(runtime, request),
     ReopenContainerLog: (request) => reopenContainerLog(runtime, request),
-    ExecSync: (request) => execSyncRpc(runtime, request),
+    ExecSync: (request, signal) => execSyncRpc(runtime, request, signal),
     Exec: (request) => exec(runtime, request),
     Attach: (request) => attach(runtime, request),
     PortForward: (request) => portForward(runtime, request),

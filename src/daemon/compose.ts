@@ -71,13 +71,7 @@ export const compose = async (config: Config, daemonLog: Logger, closing: Closin
   const exits = new Exits(stores.containers, log);
   const spawner = closing.with('spawner', new SpawnerService(nativePrograms.supervisor, log), (it) => it.close());
   await spawner.start();
-  const [images, host] = await Promise.all([
-    openImages(config, log, [nativePrograms.unpacker], (command) => spawner.run(command)),
-    readyHost(spawner, log),
-  ]);
-  closing.with('layers', images.layers, (it) => it.close());
-  closing.with('pulls', images.pulls, (it) => it.close());
-  closing.with('imports', images.imports, (it) => it.close());
+  const [images, host] = await Promise.all([imageParts(config, log, spawner, closing), readyHost(spawner, log)]);
   const watched = closing.with('image directory', imageDirectory(images, addon), (it) => it.close());
   const kernel = await kernelParts(config, log, addon, closing);
   const handlers = await openHandlers(config, host, spawner, log);
@@ -124,6 +118,14 @@ const openStores = (config: Config, log: Logger, closing: Closing) => {
   const sandboxes = new ObjectStore<Sandbox>('sandbox', journal);
   const containers = new ContainerStore(journal, (record) => withLimits(record, config.containers.pids_limit));
   return { journal, sandboxes, containers, events: new Events(sandboxes, containers) };
+};
+
+const imageParts = async (config: Config, log: Logger, spawner: SpawnerService, closing: Closing) => {
+  const images = await openImages(config, log, [nativePrograms.unpacker], (command) => spawner.run(command));
+  closing.with('layers', images.layers, (it) => it.close());
+  closing.with('pulls', images.pulls, (it) => it.close());
+  closing.with('imports', images.imports, (it) => it.close());
+  return images;
 };
 
 const watchLosses = (runtime: Runtime): void => {

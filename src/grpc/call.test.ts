@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import http2 from 'node:http2';
 import { connect } from 'node:net';
@@ -23,7 +24,7 @@ const implemented = (rpcs: Partial<Rpcs>, calls = new Calls()) =>
 const call = (service: ReturnType<typeof implement>, name: string): Promise<{ error: unknown; reply: unknown }> =>
   new Promise((resolve) => {
     (service[name] as (call: object, callback: (error: unknown, reply: unknown) => void) => void)(
-      { request: {} },
+      Object.assign(new EventEmitter(), { request: {} }),
       (error, reply) => resolve({ error, reply }),
     );
   });

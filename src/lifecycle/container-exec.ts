@@ -18,13 +18,14 @@ const LONGEST_MS = 0x7fff_0000;
 
 /**
  * Runs a command in a running container to its end. It gets exactly what the container's first process got (CVE-2019-10144). A timeout of 0
- * or less is none, as with containerd and CRI-O.
+ * or less is none, as with containerd and CRI-O; when `client` has gone, it is ended too.
  */
 export const execSync = async (
   parts: Pick<Runtime, 'supervisors' | 'execPlans' | 'cgroups'>,
   container: Container,
   argv: string[],
   timeoutSeconds: number,
+  client: AbortSignal,
 ): Promise<ExecResult> => {
   requireRunning(container);
   requireThawed(parts, container);
@@ -33,7 +34,7 @@ export const execSync = async (
   try {
     const result = await parts.supervisors
       .require(container.sandboxId)
-      .exec(container.id, plan, { timeoutMs, captureLimit: CAPTURE_LIMIT });
+      .exec(container.id, plan, { timeoutMs, captureLimit: CAPTURE_LIMIT, client });
     if (result.timedOut)
       throw deadlineExceeded(
         `timed out after ${timeoutSeconds} s and was killed: ${argv[0]} in container ${container.id}`,

@@ -8,6 +8,8 @@ import { asRuntimeError } from './supervisor-error.js';
 export interface ExecProcess extends ProcessStreams {
   /** When it ends, its exit code; what it wrote may still have to be read. */
   readonly exitCode: Promise<number>;
+  /** To be called when nobody waits for it any more: it then does not count any more among those that a pod may have. */
+  forget(): void;
 }
 
 /**
@@ -29,7 +31,13 @@ export const openExec = async (
     const { session, ...stdio } = await streams.exec(container.id, plan, wanted);
     const exitCode = streams.wait(session);
     exitCode.catch(() => undefined); // whoever is interested waits for it too
-    return { ...stdio, exitCode, resize: (width, height) => streams.resize(container.id, session, width, height) };
+    const forget = () => void streams.forget(session).catch(() => undefined); // with its supervisor it is gone, too
+    return {
+      ...stdio,
+      exitCode,
+      forget,
+      resize: (width, height) => streams.resize(container.id, session, width, height),
+    };
   } catch (error) {
     throw asRuntimeError(error, `${JSON.stringify(argv[0])} in container ${container.id}`);
   }

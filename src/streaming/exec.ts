@@ -28,6 +28,7 @@ const run = async (process: ExecProcess, { command }: ExecStreamRequest, client:
   const gone = new Promise<void>((resolve) => {
     const leave = () => {
       destroyStreams(process);
+      process.forget();
       resolve();
     };
     if (client.gone.aborted) leave();

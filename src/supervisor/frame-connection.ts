@@ -5,6 +5,7 @@ import { SupervisorError } from './supervisor-error.js';
 import { type Fields, ProtocolError } from './wire.js';
 
 const HELLO_MS = 5_000;
+const CANCEL_MS = 10_000;
 const TAG_MAX = 0xffff_fffe;
 
 interface Pending {
@@ -19,6 +20,8 @@ export interface RequestOptions {
   /** After this many milliseconds the request rejects; Infinity when only the peer knows how long it takes. */
   deadlineMs: number;
   onOutput?: (output: ExecOutputMessage) => void;
+  /** Once `signal` says that nobody waits for the answer any more, `call` is made with the tag of this request. */
+  cancel?: { readonly signal: AbortSignal; readonly call: Call<{ tag: number }, unknown> } | undefined;
 }
 
 /** One framed connection: every request gets exactly one answer, an error, or the end of the connection. */
@@ -58,7 +61,7 @@ export class FrameConnection {
     if (this.#closed) throw SupervisorError.closed(call.step);
     const tag = this.#nextTag();
     const frame = encodeFrame(call.type, tag, (writer) => call.write(writer, question));
-    return call.read(await this.#send(call, tag, frame, options));
+    return call.read(await this.#cancelled(tag, options, this.#send(call, tag, frame, options)));
   }
 
   #send(call: Call<never, unknown>, tag: number, frame: Buffer, options: RequestOptions): Promise<Fields> {
@@ -73,6 +76,20 @@ export class FrameConnection {
       this.#pending.set(tag, { call, resolve, reject, timer, onOutput });
       this.socket.write(frame);
     });
+  }
+
+  async #cancelled(tag: number, { cancel }: RequestOptions, answer: Promise<Fields>): Promise<Fields> {
+    if (!cancel) return answer;
+    const send = () => {
+      this.request(cancel.call, { tag }, { deadlineMs: CANCEL_MS }).catch(() => undefined);
+    };
+    cancel.signal.addEventListener('abort', send, { once: true });
+    if (cancel.signal.aborted) send();
+    try {
+      return await answer;
+    } finally {
+      cancel.signal.removeEventListener('abort', send);
+    }
   }
 
   close(): void {

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
-import { ATTACH, type Call, CLOSE_STDIN, CONNECT, OPEN_EXEC, RESIZE, WAIT_EXEC } from '../gen/messages.js';
+import { ATTACH, type Call, CLOSE_STDIN, CONNECT, FORGET_EXEC, OPEN_EXEC, RESIZE, WAIT_EXEC } from '../gen/messages.js';
 import { BulkSocket } from './bulk-socket.js';
 import type { FrameConnection } from './frame-connection.js';
 
@@ -35,6 +35,7 @@ export class SupervisorStreams {
     private readonly connection: FrameConnection,
     private readonly directory: string,
     private readonly fetch: FetchDescriptors,
+    private readonly cancels: boolean,
   ) {}
 
   /** Starts a further process in a running container. With a terminal in its plan there is always a stdout and never a stderr. */
@@ -45,6 +46,11 @@ export class SupervisorStreams {
   /** The exit code of such a process, whenever it ends. To be asked once. */
   async wait(session: number): Promise<number> {
     return (await this.#request(WAIT_EXEC, { session }, Number.POSITIVE_INFINITY)).exitCode;
+  }
+
+  /** Nobody waits for the end of such a process any more: it does not count among those that a pod may have. */
+  async forget(session: number): Promise<void> {
+    if (this.cancels) await this.#request(FORGET_EXEC, { session }, REQUEST_MS);
   }
 
   /** The streams of a container's first process from now on; one that it does not have is undefined. */

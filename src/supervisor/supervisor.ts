@@ -5,6 +5,7 @@ import {
   type Call,
   CREATE,
   type CreateRequest,
+  CANCEL_EXEC,
   EXEC,
   EXITED,
   type ExitedMessage,
@@ -44,6 +45,13 @@ const EXEC_MARGIN_MS = 5_000;
 
 export type SupervisorContainer = ListedContainer;
 export type SupervisorExit = ExitedMessage;
+
+export interface ExecOptions {
+  timeoutMs: number;
+  captureLimit: number;
+  /** Aborts when nobody waits for the result any more. */
+  client?: AbortSignal;
+}
 
 export interface ExecResult {
   exitCode: number;
@@ -115,13 +123,15 @@ export class Supervisor {
     await this.#request(KILL, { id }, REQUEST_MS);
   }
 
-  /** `timeoutMs` 0: it may run for ever. Of each stream the first `captureLimit` bytes are returned. */
-  async exec(id: string, plan: Uint8Array, options: { timeoutMs: number; captureLimit: number }): Promise<ExecResult> {
+  /** `timeoutMs` 0: it may run for ever, or until `client` aborts. Of each stream the first `captureLimit` bytes are returned. */
+  async exec(id: string, plan: Uint8Array, { client, ...options }: ExecOptions): Promise<ExecResult> {
     const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+    const cancels = client && this.features.includes('CANCEL_EXEC');
     const reply = await this.connection.request(
       EXEC,
       { id, plan, ...options },
       {
+        cancel: cancels ? { signal: client, call: CANCEL_EXEC } : undefined,
         deadlineMs: options.timeoutMs > 0 ? options.timeoutMs + EXEC_MARGIN_MS : Number.POSITIVE_INFINITY,
         onOutput: ({ stream, data }) => output[stream].push(data),
       },
@@ -201,7 +211,8 @@ export async function connectSupervisor(
   try {
     const { pid, features } = await connection.hello();
     live = true;
-    return new Supervisor(pid, features, connection, new SupervisorStreams(connection, directory, fetch));
+    const cancels = features.includes('CANCEL_EXEC');
+    return new Supervisor(pid, features, connection, new SupervisorStreams(connection, directory, fetch, cancels));
   } catch (error) {
     connection.close();
     throw error;

@@ -12,6 +12,8 @@
 #include "pod/further.h"
 
 #define DRAIN_MS 2000
+/* Places that only those with a timeout get, as probes have one: what runs without an end keeps no probe from being run. */
+#define BOUNDED_RESERVE 32u
 /* A frame of output is 64 KiB, what a reader of sockets takes at once: read whole, it need not be put together again. */
 #define FRAME_FIELDS (6u + 1u + 6u) /* stream, and the header of the data */
 #define CHUNK ((64u << 10) - WIRE_FRAME_HEADER - FRAME_FIELDS)
@@ -173,15 +175,16 @@ static int open_pipes(struct exec *e, struct build_io *io) {
     return 0;
 }
 
-static struct exec *allocate(void) {
-    for (struct exec *e = execs; e < execs + in_use; e++)
+static struct exec *allocate(bool bounded) {
+    unsigned limit = FURTHER_MAX - (bounded ? 0 : BOUNDED_RESERVE);
+    for (struct exec *e = execs; e < execs + in_use && e < execs + limit; e++)
         if (!e->used) return e;
-    return in_use < FURTHER_MAX ? &execs[in_use++] : NULL;
+    return in_use < limit ? &execs[in_use++] : NULL;
 }
 
 int exec_start(const struct request *r, struct container *c, struct error *err) {
     struct plan_facts facts;
-    struct exec *e = allocate();
+    struct exec *e = allocate(request_u32(r, FIELD_EXEC_TIMEOUT_MS) != 0);
     if (further_check(&r->field[FIELD_EXEC_PLAN], c, e != NULL, &facts, err) < 0) return -1;
     if (facts.terminal)
         return error_set(err, EINVAL, "exec", "a terminal needs a stream, not EXEC: container %s", c->id);
@@ -206,13 +209,24 @@ int exec_start(const struct request *r, struct container *c, struct error *err) 
     return 1;
 }
 
-void exec_abandon_all(void) {
+static void abandon(struct exec *e) {
+    e->abandoned = true;
+    /* A payload that its builder has not named yet is killed when the handshake is over (on_executed). */
+    process_kill_group(&e->further.process);
+    for (int i = 0; i < 2; i++) close_output(&e->output[i]);
+    step(e);
+}
+
+void exec_cancel(const struct request *r) {
     for (struct exec *e = execs; e < execs + in_use; e++) {
-        if (!e->used) continue;
-        e->abandoned = true;
-        /* A payload that its builder has not named yet is killed when the handshake is over (on_executed). */
-        process_kill_group(&e->further.process);
-        for (int i = 0; i < 2; i++) close_output(&e->output[i]);
-        step(e);
+        if (!e->used || e->abandoned || e->tag != request_u32(r, FIELD_CANCEL_EXEC_TAG)) continue;
+        reply_errno(connection, e->tag, ECANCELED, "exec", "nobody waits for it any more");
+        abandon(e);
     }
+    reply_empty(connection, r->type, r->tag);
+}
+
+void exec_abandon_all(void) {
+    for (struct exec *e = execs; e < execs + in_use; e++)
+        if (e->used) abandon(e);
 }

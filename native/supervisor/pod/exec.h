@@ -10,6 +10,8 @@
 void exec_init(struct connection *connection);
 /* Answers when it has ended: 1, or -1 with *err. */
 int exec_start(const struct request *r, struct container *c, struct error *err);
+/* CANCEL_EXEC: nobody waits for the answer any more; it ends as at its timeout. */
+void exec_cancel(const struct request *r);
 /* The connection has room again. */
 void exec_on_room(void);
 /* Gives the memory of past sessions back. */

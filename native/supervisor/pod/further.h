@@ -4,7 +4,8 @@
 #include "plan/kept_plan.h"
 #include "pod/container.h"
 
-#define FURTHER_MAX 128u /* of each kind at once */
+#define FURTHER_MAX \
+    128u /* of each kind at once: their pipes are memory that no cgroup of the pod pays for, 40 MiB then */
 
 struct further {
     struct process process;

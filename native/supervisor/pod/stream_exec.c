@@ -55,9 +55,18 @@ static void release(struct session *s) {
     s->used = false;
 }
 
+/* Its client is gone, and it did not go along: it keeps no place that somebody else could have. Whoever it is reaped by needs no name for it. */
+static bool runs_on_its_own(const struct session *s) {
+    return s->forgotten && s->number != 0 && !pump_is_running(&s->output);
+}
+
 /* Goes as far as it can; called again by whatever it waits for. */
 static void step(struct session *s) {
     struct wire_writer w;
+    if (runs_on_its_own(s)) {
+        release(s);
+        return;
+    }
     if (!process_is_gone(&s->further.process)) return;
     if (s->further.error.error) {
         if (s->open_tag) reply_error(connection, s->open_tag, &s->further.error);
@@ -203,11 +212,20 @@ int stream_exec_resize(const struct request *r, struct container *c, struct erro
     return error_set(err, errno, "resize", "terminal of %u x %u", width, height);
 }
 
-void stream_exec_forget(void) {
-    for (struct session *s = sessions; s < sessions + in_use; s++) {
-        if (!s->used) continue;
-        s->forgotten = true;
-        s->open_tag = s->wait_tag = 0;
-        step(s);
-    }
+static void forget(struct session *s) {
+    s->forgotten = true;
+    s->open_tag = s->wait_tag = 0;
+    step(s);
+}
+
+void stream_exec_forget(const struct request *r) {
+    struct session *s = find(request_u32(r, FIELD_FORGET_EXEC_SESSION));
+    if (s && s->wait_tag) reply_errno(connection, s->wait_tag, ECANCELED, "wait", "nobody waits for it any more");
+    if (s) forget(s);
+    reply_empty(connection, r->type, r->tag);
+}
+
+void stream_exec_forget_all(void) {
+    for (struct session *s = sessions; s < sessions + in_use; s++)
+        if (s->used) forget(s);
 }

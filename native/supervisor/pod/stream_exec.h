@@ -12,6 +12,8 @@ int stream_exec_open(const struct request *r, struct container *c, struct error 
 void stream_exec_wait(const struct request *r);
 /* RESIZE: the terminal of a session, or the container's own. */
 int stream_exec_resize(const struct request *r, struct container *c, struct error *err);
-/* The connection is gone: nobody waits any more. */
-void stream_exec_forget(void);
+/* FORGET_EXEC: its client is gone, and the daemon does not wait for its end any more. */
+void stream_exec_forget(const struct request *r);
+/* The connection is gone: nobody waits for any. */
+void stream_exec_forget_all(void);
 void stream_exec_idle(void);

@@ -86,6 +86,7 @@ static void hello(const struct request *r) {
     wire_put_u32(&w, FIELD_HELLO_REPLY_VERSION, WIRE_VERSION);
     wire_put_u32(&w, FIELD_HELLO_REPLY_PID, (uint32_t)getpid());
     wire_put_string(&w, FIELD_HELLO_REPLY_FEATURES, "POD_INIT");
+    wire_put_string(&w, FIELD_HELLO_REPLY_FEATURES, "CANCEL_EXEC");
     message_send(&connection, &w);
 }
 
@@ -256,6 +257,8 @@ static const struct handler handlers[] = {
     {REQUEST_RESIZE, .of_container = stream_exec_resize},
     {REQUEST_CLOSE_STDIN, .of_container = attach_close_stdin},
     {REQUEST_CONNECT, .of_pod = dial_start},
+    {REQUEST_CANCEL_EXEC, .of_pod = exec_cancel},
+    {REQUEST_FORGET_EXEC, .of_pod = stream_exec_forget},
 };
 
 static void on_request(struct connection *c, const struct request *r) {
@@ -285,7 +288,7 @@ static void on_closed(struct connection *c) {
     container_forget_tags();
     placeholder_end_all();
     exec_abandon_all();
-    stream_exec_forget();
+    stream_exec_forget_all();
     dial_forget();
     leave_if_unreachable();
 }
