@@ -1,3 +1,4 @@
+import { inSlices } from '../base/in-slices.js';
 import type { Container as Item } from '../gen/runtime/v1/Container.js';
 import type { ContainerFilter__Output } from '../gen/runtime/v1/ContainerFilter.js';
 import type { ListContainersRequest__Output } from '../gen/runtime/v1/ListContainersRequest.js';
@@ -17,7 +18,7 @@ type Parts = Pick<Runtime, 'containers' | 'sandboxes'>;
 export const listContainers = async (
   runtime: Parts,
   { filter }: ListContainersRequest__Output,
-): Promise<ListContainersResponse> => ({ containers: matching(runtime, filter).map(itemOf) });
+): Promise<ListContainersResponse> => ({ containers: await inSlices(matching(runtime, filter), itemOf) });
 
 export const streamContainers = (
   runtime: Parts,

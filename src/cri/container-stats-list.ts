@@ -4,7 +4,7 @@ import type { ListContainerStatsResponse } from '../gen/runtime/v1/ListContainer
 import type { StreamContainerStatsRequest__Output } from '../gen/runtime/v1/StreamContainerStatsRequest.js';
 import type { StreamContainerStatsResponse } from '../gen/runtime/v1/StreamContainerStatsResponse.js';
 import type { ContainerStatsReader } from '../stats/container-stats.js';
-import { inSlices } from '../stats/in-slices.js';
+import { inSlices } from '../base/in-slices.js';
 import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
 import type { Sandbox } from '../store/sandbox.js';

@@ -1,3 +1,4 @@
+import { inSlices } from '../base/in-slices.js';
 import type { ListPodSandboxRequest__Output } from '../gen/runtime/v1/ListPodSandboxRequest.js';
 import type { ListPodSandboxResponse } from '../gen/runtime/v1/ListPodSandboxResponse.js';
 import type { PodSandbox } from '../gen/runtime/v1/PodSandbox.js';
@@ -17,7 +18,7 @@ type Parts = Pick<Runtime, 'sandboxes'>;
 export const listPodSandbox = async (
   runtime: Parts,
   { filter }: ListPodSandboxRequest__Output,
-): Promise<ListPodSandboxResponse> => ({ items: matching(runtime, filter).map(itemOf) });
+): Promise<ListPodSandboxResponse> => ({ items: await inSlices(matching(runtime, filter), itemOf) });
 
 export const streamPodSandboxes = (
   runtime: Parts,

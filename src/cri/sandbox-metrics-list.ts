@@ -4,7 +4,7 @@ import type { PodSandboxMetrics } from '../gen/runtime/v1/PodSandboxMetrics.js';
 import type { StreamPodSandboxMetricsRequest__Output } from '../gen/runtime/v1/StreamPodSandboxMetricsRequest.js';
 import type { StreamPodSandboxMetricsResponse } from '../gen/runtime/v1/StreamPodSandboxMetricsResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';
-import { inSlices } from '../stats/in-slices.js';
+import { inSlices, Slices } from '../base/in-slices.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { inChunks } from './in-chunks.js';
 import { bySandbox, isMeasuredSandbox } from './measured.js';
@@ -27,5 +27,6 @@ const measured = ({ sandboxes }: Parts): Sandbox[] => sandboxes.list().filter(is
 const readAll = async ({ containers, podMetrics }: Parts, chunk: readonly Sandbox[]): Promise<PodSandboxMetrics[]> => {
   const containersOf = bySandbox(containers.list());
   await podMetrics.prepare(chunk.flatMap(({ id }) => containersOf(id)));
-  return await inSlices(chunk, (sandbox) => podMetrics.read(sandbox, containersOf(sandbox.id)));
+  const slices = new Slices();
+  return await inSlices(chunk, (sandbox) => podMetrics.read(sandbox, containersOf(sandbox.id), slices), slices);
 };

@@ -5,7 +5,7 @@ import type { PodSandboxStatsFilter__Output } from '../gen/runtime/v1/PodSandbox
 import type { StreamPodSandboxStatsRequest__Output } from '../gen/runtime/v1/StreamPodSandboxStatsRequest.js';
 import type { StreamPodSandboxStatsResponse } from '../gen/runtime/v1/StreamPodSandboxStatsResponse.js';
 import type { Runtime } from '../lifecycle/runtime.js';
-import { inSlices } from '../stats/in-slices.js';
+import { inSlices, Slices } from '../base/in-slices.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { inChunks } from './in-chunks.js';
 import { matchesLabels } from './label-selector.js';
@@ -33,8 +33,10 @@ const matching = ({ sandboxes }: Parts, filter: PodSandboxStatsFilter__Output | 
 
 const readAll = ({ containers, containerStats, sandboxStats }: Parts, chunk: readonly Sandbox[]) => {
   const containersOf = bySandbox(containers.list());
-  return inSlices(chunk, (sandbox): PodSandboxStats => {
-    const stats = containersOf(sandbox.id).map((container) => containerStats.read(container));
+  const slices = new Slices();
+  const read = async (sandbox: Sandbox): Promise<PodSandboxStats> => {
+    const stats = await inSlices(containersOf(sandbox.id), (container) => containerStats.read(container), slices);
     return sandboxStats.read(sandbox, stats);
-  });
+  };
+  return inSlices(chunk, read, slices);
 };

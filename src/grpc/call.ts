@@ -12,6 +12,7 @@ import type { Rpc, Rpcs, StreamRpc } from '../cri/rpc.js';
 import { RuntimeError, unavailable, unimplemented } from '../base/errors.js';
 import { isUnwritable } from '../base/unwritable.js';
 import type { Calls } from './calls.js';
+import type { Encode } from './encoding.js';
 
 /** Every method of `service`, wrapped once: logging, timing, the end of the daemon, and the one place where an error becomes a gRPC status. */
 export const implement = (
@@ -26,11 +27,25 @@ export const implement = (
   ];
   if (unknown.length > 0) throw new Error(`not in the CRI proto: ${unknown.join(', ')}`);
   const entries = Object.entries(service).map(([name, method]) => {
-    if (method.responseStream) return [name, stream(name, streams[name] ?? refuseStream(name), log, calls)] as const;
-    return [name, call(name, unary[name] ?? refuse(name), log, calls)] as const;
+    const { ahead } = method.responseSerialize as Encode;
+    if (method.responseStream)
+      return [name, stream(name, encodedAhead(streams[name] ?? refuseStream(name), ahead), log, calls)] as const;
+    const rpc = unary[name] ?? refuse(name);
+    return [name, call(name, async (request, gone) => prepared(await rpc(request, gone), ahead), log, calls)] as const;
   });
   return Object.fromEntries(entries);
 };
+
+/** What grpc-js encodes in one go is encoded before, in slices. */
+const prepared = async (reply: object, ahead: Encode['ahead']): Promise<object> => {
+  await ahead?.(reply);
+  return reply;
+};
+
+const encodedAhead = (rpc: StreamRpc, ahead: Encode['ahead']): StreamRpc =>
+  async function* (request, signal) {
+    for await (const message of rpc(request, signal)) yield await prepared(message, ahead);
+  };
 
 const call =
   (name: string, rpc: Rpc, log: Logger, calls: Calls): handleUnaryCall<unknown, unknown> =>

@@ -1,6 +1,11 @@
 import type protobuf from 'protobufjs/light.js';
+import { inSlices } from '../base/in-slices.js';
 
-export type Encode = (message: object) => Buffer;
+export interface Encode {
+  (message: object): Buffer;
+  /** Does the work before, while others have their turn: what is encoded then is there already. */
+  readonly ahead?: (message: object) => Promise<void>;
+}
 
 /** Thousands of values in a message: whoever makes these gives their enums as numbers. */
 const NUMERIC = new Set(['PodSandboxMetrics']);
@@ -46,13 +51,22 @@ const listEncoder = (field: protobuf.Field, encode: Encode): Encode => {
     return entry;
   };
   let last: { items: readonly object[]; bytes: Buffer } = { items: [], bytes: Buffer.alloc(0) };
-  return (message) => {
-    const items = (message as Record<string, object[]>)[field.name] ?? [];
-    if (isSame(items, last.items)) return last.bytes;
-    const bytes = Buffer.concat(items.map(entryOf));
+  const itemsOf = (message: object) => (message as Record<string, object[]>)[field.name] ?? [];
+  const join = (items: readonly object[], entries: readonly Buffer[]): Buffer => {
+    const bytes = Buffer.concat(entries);
     if (items.every((item) => kept.has(item))) last = { items, bytes };
     return bytes;
   };
+  const made = new WeakMap<object, Buffer>();
+  const ahead = async (message: object): Promise<void> => {
+    const items = itemsOf(message);
+    if (!isSame(items, last.items)) made.set(message, join(items, await inSlices(items, entryOf)));
+  };
+  const all = (message: object): Buffer => {
+    const items = itemsOf(message);
+    return isSame(items, last.items) ? last.bytes : (made.get(message) ?? join(items, items.map(entryOf)));
+  };
+  return Object.assign(all, { ahead });
 };
 
 const isSame = (items: readonly object[], others: readonly object[]): boolean =>

@@ -62,5 +62,6 @@ const defineMethod = (service: protobuf.Service, method: protobuf.Method): Metho
 /** protobufjs compiles a type at its first use; a start must not pay for the types that nobody uses. */
 const lazily = (make: () => Encode): Encode => {
   let encode: Encode | undefined;
-  return (message) => (encode ??= make())(message);
+  const all = (message: object): Buffer => (encode ??= make())(message);
+  return Object.assign(all, { ahead: async (message: object) => (encode ??= make()).ahead?.(message) });
 };

@@ -4,6 +4,7 @@ import t from 'tap';
 import { v1Layout, v2Layout } from '../cgroup/layouts.fixture.js';
 import type { Metric } from '../gen/runtime/v1/Metric.js';
 import { parseBlkio, parseIoStat } from './block-metrics.js';
+import { Slices } from '../base/in-slices.js';
 import { CgroupFiles } from './cgroup-files.js';
 import type { CgroupMounts } from './cgroup-stats.js';
 import { Filesystem, sourceOf } from './filesystem.js';
@@ -86,7 +87,7 @@ const metricsOf = async (layout: CgroupMounts, upperDir: string) => {
   const reader = new PodMetricsReader({ layout, files: new CgroupFiles(0), filesystem: new Filesystem('/'), writable });
   const measured = { ...container, upperDir };
   await reader.prepare([measured]);
-  const { metrics = [], containerMetrics } = reader.read(sandbox, [measured]);
+  const { metrics = [], containerMetrics } = await reader.read(sandbox, [measured], new Slices());
   return { pod: metrics, container: containerMetrics?.[0]?.metrics ?? [] };
 };
 

@@ -1,10 +1,10 @@
+import { inSlices, type Slices } from '../base/in-slices.js';
 import type { ContainerMetrics } from '../gen/runtime/v1/ContainerMetrics.js';
 import type { Metric } from '../gen/runtime/v1/Metric.js';
 import type { MetricType } from '../gen/runtime/v1/MetricType.js';
 import type { PodSandboxMetrics } from '../gen/runtime/v1/PodSandboxMetrics.js';
 import { blockSamples } from './block-metrics.js';
-import { readCgroupFile } from './cgroup-file.js';
-import type { CgroupFiles } from './cgroup-files.js';
+import type { CgroupFiles, ReadFile } from './cgroup-files.js';
 import { cgroupSamples, limitSamples } from './cgroup-metrics.js';
 import { type CgroupMounts, readCgroup } from './cgroup-stats.js';
 import type { MeasuredContainer } from './container-stats.js';
@@ -48,25 +48,31 @@ export class PodMetricsReader {
     );
   }
 
-  read(sandbox: TimedSandbox, containers: readonly TimedContainer[]): PodSandboxMetrics {
+  async read(sandbox: TimedSandbox, containers: readonly TimedContainer[], slices: Slices): Promise<PodSandboxMetrics> {
     const { metadata } = sandbox.config;
     const pod = [metadata?.namespace ?? '', metadata?.name ?? ''];
-    const samples = [...this.#cgroup(sandbox.cgroupParent), ...networkSamples(sandbox), ...times(sandbox.createdAt)];
+    const { cgroupParent } = sandbox;
+    const samples = [
+      ...this.#cgroup(cgroupParent, this.#reader(cgroupParent)),
+      ...networkSamples(sandbox),
+      ...times(sandbox.createdAt),
+    ];
     return {
       podSandboxId: sandbox.id,
       metrics: asMetrics(samples, ['', sandbox.cgroupParent, '', '', ...pod]),
-      containerMetrics: containers.map((container) => this.#container(container, pod)),
+      containerMetrics: await inSlices(containers, (container) => this.#container(container, pod), slices),
     };
   }
 
   #container(container: TimedContainer, pod: string[]): ContainerMetrics {
     const { id, cgroupPath, config, image, startedAt, createdAt } = container;
     const { layout } = this.options;
+    const read = this.#reader(cgroupPath);
     const samples = [
-      ...this.#cgroup(cgroupPath),
-      ...limitSamples(layout, cgroupPath, readCgroupFile),
-      ...blockSamples(layout, cgroupPath, readCgroupFile),
-      ...hugetlbSamples(layout, cgroupPath, readCgroupFile),
+      ...this.#cgroup(cgroupPath, read),
+      ...limitSamples(layout, cgroupPath, read),
+      ...blockSamples(layout, cgroupPath, read),
+      ...hugetlbSamples(layout, cgroupPath, read),
       ...processSamples(layout, cgroupPath),
       ...this.#filesystem(container),
       ...times(startedAt === '0' ? createdAt : startedAt),
@@ -77,10 +83,20 @@ export class PodMetricsReader {
     };
   }
 
-  #cgroup(path: string): Sample[] {
-    const { layout, files } = this.options;
-    const reading = readCgroup(layout, path, files.of(path));
-    return reading ? cgroupSamples(layout, path, reading, readCgroupFile) : [];
+  /** Statistics and counts are in the same files: each is read once. */
+  #reader(path: string): ReadFile {
+    const read = this.options.files.of(path);
+    const known = new Map<string, string | undefined>();
+    return (file) => {
+      if (!known.has(file)) known.set(file, read(file));
+      return known.get(file);
+    };
+  }
+
+  #cgroup(path: string, read: ReadFile): Sample[] {
+    const { layout } = this.options;
+    const reading = readCgroup(layout, path, read);
+    return reading ? cgroupSamples(layout, path, reading, read) : [];
   }
 
   #filesystem({ upperDir }: TimedContainer): Sample[] {
@@ -117,10 +133,10 @@ const times = (since: string): Sample[] => [
 /** As numbers: see src/grpc/encoding.ts. */
 const TYPES = { COUNTER: 0, GAUGE: 1 } as const satisfies Record<keyof typeof MetricType, number>;
 
-const asMetrics = (samples: readonly Sample[], base: readonly string[]): Metric[] =>
-  samples.map(({ name, value, labels = [] }) => ({
+const asMetrics = (samples: readonly Sample[], base: string[]): Metric[] =>
+  samples.map(({ name, value, labels }) => ({
     name,
     metricType: TYPES[METRICS[name].type],
-    labelValues: [...base, ...labels],
+    labelValues: labels ? [...base, ...labels] : base,
     value: { value: typeof value === 'bigint' ? String(value) : value },
   }));
