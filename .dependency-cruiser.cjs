@@ -6,7 +6,7 @@
  * What needs two parts is a verb and lives in lifecycle/. Run by `make lint`.
  */
 const layers = [
-  ['main\\.ts$', 'commands/', 'daemon/'],
+  ['main\\.ts$', 'commands/', 'daemon/', 'rootless/'],
   ['grpc/', 'streaming/', 'http/'],
   ['cri/', 'control/', 'compat/'],
   ['lifecycle/'],

@@ -34,5 +34,7 @@ chmod 755 "$root/usr/bin/jangada.new"
 mv "$root/usr/bin/jangada.new" "$root/usr/bin/jangada"
 cp deploy/README.md "$root/usr/share/doc/jangada/"
 cp deploy/jangada.service deploy/jangada-shutdown.service "$units/"
+# Not where packages have their users' units: those are enabled for everybody.
+cp deploy/jangada-user.service "$lib/"
 [ -e "$root/etc/jangada/config.toml" ] || cp deploy/config.toml "$root/etc/jangada/"
 [ -e "$root/etc/crictl.yaml" ] || cp deploy/crictl.yaml "$root/etc/"

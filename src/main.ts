@@ -1,41 +1,43 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander';
+import { addWhose } from './commands/whose.js';
 import { addImageCommands } from './commands/image-command.js';
 import { runCheck } from './commands/check.js';
 import { runDaemon } from './daemon/daemon.js';
 import { ControlError } from './commands/control.js';
 import { runStopPods } from './commands/stop-pods.js';
-import { ConfigError, DEFAULT_CONFIG, readConfig } from './base/config.js';
+import { ConfigError } from './base/config.js';
+import { isRoot, ownConfig, type Whose } from './base/own-config.js';
 import { VERSION } from './version.js';
 
 const program = new Command('jangada').description('A Kubernetes container runtime').version(VERSION, '--version');
 
 /** A command that works by the daemon's configuration. */
 const command = (name: string, description: string): Command =>
-  program.command(name).description(description).option('--config <file>', 'configuration file', DEFAULT_CONFIG);
+  addWhose(program.command(name).description(description));
 
-command('daemon', 'serve the Kubernetes CRI on a unix socket').action(async ({ config }: { config: string }) => {
-  process.exitCode = await runDaemon(readConfig(config));
+command('daemon', 'serve the Kubernetes CRI on a unix socket').action(async (whose: Whose) => {
+  process.exitCode = await runDaemon(ownConfig(whose), whose.rootless ?? false);
   // Supervisors' sockets and a spawner must not keep a finished daemon alive.
   process.exit();
 });
 
 command('check', 'tell whether this host is fit; exit status 0: it is, 1: with limits, 2: the daemon cannot work here')
   .addOption(new Option('-o, --output <format>', 'format').choices(['table', 'json']).default('table'))
-  .action(async ({ config, output }: { config: string; output: string }) => {
-    process.exitCode = await runCheck(readConfig(config), output);
+  .action(async ({ output, ...whose }: Whose & { output: string }) => {
+    process.exitCode = await runCheck(ownConfig(whose), whose.rootless ?? !isRoot(), output);
   });
 
 command('stop-pods', 'stop all pods, as at the shutdown of the node')
   .option('--grace <seconds>', 'time that containers have to end', '30')
-  .action(async ({ config, grace }: { config: string; grace: string }) => {
+  .action(async ({ grace, ...whose }: Whose & { grace: string }) => {
     const seconds = Number(grace);
     if (!Number.isInteger(seconds) || seconds < 0 || seconds > 86_400)
       throw new ConfigError(`not a number of seconds: --grace ${grace}`);
-    process.exitCode = await runStopPods(readConfig(config), seconds);
+    process.exitCode = await runStopPods(ownConfig(whose), seconds);
   });
 
-addImageCommands(program, DEFAULT_CONFIG);
+addImageCommands(program);
 
 program
   .command('manual')

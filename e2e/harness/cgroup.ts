@@ -3,6 +3,7 @@ import { mkdir, readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cgroupsOf, hierarchies } from './leaks.js';
 import type { Cri } from './client.js';
+import { until } from './wait.js';
 
 const ROOT = '/sys/fs/cgroup';
 
@@ -34,5 +35,16 @@ export const makeCgroup = async (path: string): Promise<string> => {
 export const removeCgroups = async (parent: string): Promise<void> => {
   const own = (await hierarchies()).map((root) => join(root, parent));
   const deepestFirst = [...(await cgroupsOf(parent)), ...own].sort((a, b) => b.length - a.length);
-  for (const path of deepestFirst) await rmdir(path).catch(() => undefined); // most hierarchies never had it
+  for (const path of deepestFirst)
+    await until(`the end of ${path}`, () => isRemoved(path), LEAVING_MS).catch(() => undefined);
 };
+
+/** /proc says that an ending process is in no cgroup before that is so: one that lets a network namespace go takes its time in between. */
+const LEAVING_MS = 2_000;
+
+/** Most hierarchies never had it. */
+const isRemoved = (path: string): Promise<boolean> =>
+  rmdir(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => error.code !== 'EBUSY',
+  );

@@ -9,6 +9,7 @@ import { type Cri, connect } from './client.js';
 import { makeCgroup, removeCgroups } from './cgroup.js';
 import { findLeaks, namespacesHeld, processesOf, treeOf } from './leaks.js';
 import { type Network, makeNetwork } from './network.js';
+import { as, endNamespaces, forwardedPort, giveTo, USER, userEnvironment } from './ordinary-user.js';
 import type { Registry } from './registry.js';
 import { PATIENCE, until } from './wait.js';
 
@@ -41,6 +42,10 @@ export interface DaemonOptions {
   nri?: string;
   /** Lines of the [streaming] section. */
   streaming?: string;
+  /** As the ordinary user of ordinary-user.sh, by default when the whole suite is run so. */
+  rootless?: boolean;
+  /** Another ordinary user than that one. */
+  user?: number;
 }
 
 /** The real daemon with directories, cgroups and a network of its own. */
@@ -87,11 +92,13 @@ export class Daemon {
   static async start(t: Pick<Test, 'teardown'>, options: DaemonOptions = {}): Promise<Daemon> {
     const home = await mkdtemp(join(tmpdir(), 'jangada-e2e-'));
     for (const name of ['logs', 'certs.d', 'run', 'netns', 'cni']) await mkdir(join(home, name), { mode: 0o700 });
-    const network = options.network === false ? undefined : await makeNetwork(home);
-    const daemon = new Daemon(home, await mkdtemp(`/run/jg-${SUITE}-`), network, options);
+    const rootless = options.rootless ?? process.env['ROOTLESS'] === '1';
+    const network = options.network === false ? undefined : await makeNetwork(home, rootless);
+    const daemon = new Daemon(home, await mkdtemp(`/run/jg-${SUITE}-`), network, { ...options, rootless });
     t.teardown(() => daemon.destroy());
     if (options.cniTemplate) await writeFile(join(home, 'cni-template.json'), options.cniTemplate);
     await writeFile(join(home, 'config.toml'), daemon.#configuration());
+    if (rootless) for (const place of [home, daemon.state]) await giveTo(options.user ?? USER, place);
     await daemon.up();
     daemon.#fresh = await daemon.stored();
     return daemon;
@@ -124,9 +131,10 @@ export class Daemon {
   async up(): Promise<void> {
     const output = createWriteStream(join(this.home, 'daemon.log'), { flags: 'a' });
     await new Promise((resolve) => output.once('open', resolve));
-    const env = { PATH: process.env['PATH'], ...this.options.env };
+    const env = { PATH: process.env['PATH'], ...(this.options.rootless && userEnvironment(this)), ...this.options.env };
     const born = await makeCgroup(`${this.cgroup}/daemon`);
-    const command = [process.execPath, MAIN, 'daemon', '--config', join(this.home, 'config.toml')];
+    const daemon = [process.execPath, MAIN, 'daemon', '--config', join(this.home, 'config.toml')];
+    const command = this.options.rootless ? as(this.options.user ?? USER, [...daemon, '--rootless']) : daemon;
     // Born in its cgroup, as everything that it starts then is, so that nothing of it can be lost sight of.
     const child = spawn('/bin/sh', ['-c', `echo $$ > ${born}/cgroup.procs; exec "$@"`, 'sh', ...command], {
       stdio: ['ignore', output, output],
@@ -194,6 +202,7 @@ export class Daemon {
     t.same(await this.stored(), this.#fresh, 'the directories are as at the first start');
     await this.#trashEmptied();
     t.equal(await this.down(), 0, 'the daemon stops cleanly');
+    if (this.options.rootless) await endNamespaces(this);
     t.same(await findLeaks([this.home, this.state], this.cgroup), [], 'no mount, cgroup or process is left');
     t.same(await this.network?.leftovers(), this.network && [], 'no network namespace, interface or address is left');
   }
@@ -272,7 +281,7 @@ ${Object.entries(this.options.runtimes ?? {})
   .map(([name, path]) => `[runtimes.${name}]\npath = "${path}"\n`)
   .join('\n')}
 [streaming]
-${this.options.streaming ?? ''}
+${this.options.streaming ?? (this.options.rootless ? `port = ${forwardedPort()}` : '')}
 
 [containers]
 pids_limit = ${this.options.pidsLimit ?? 0}

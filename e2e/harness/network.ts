@@ -17,13 +17,16 @@ export interface Network {
 
 let made = 0;
 
-/** Writes the configuration below `home`; two test processes at once get different subnets by their pids. */
-export const makeNetwork = async (home: string): Promise<Network> => {
+/** Writes the configuration below `home`; `masquerade`: beyond the bridge there is somewhere to go; two test processes at once get different subnets by their pids. */
+export const makeNetwork = async (home: string, masquerade = false): Promise<Network> => {
   const number = (process.pid * 16 + made++) % 32_768;
   const prefix = `10.${128 + (number >> 8)}.${number & 255}`;
   const bridge = `jgt${number}`;
   const addresses = join(home, 'addresses');
-  await writeFile(join(home, 'cni', '10-bridge.conflist'), JSON.stringify(conflist(bridge, prefix, addresses)));
+  await writeFile(
+    join(home, 'cni', '10-bridge.conflist'),
+    JSON.stringify(conflist(bridge, prefix, addresses, masquerade)),
+  );
   const leftovers = async () => [
     ...(await list(join(home, 'netns'))).map((name) => `network namespace ${name}`),
     ...(await list(`/sys/class/net/${bridge}/brif`)).map((name) => `interface ${name}`),
@@ -38,7 +41,7 @@ export const makeNetwork = async (home: string): Promise<Network> => {
   return { bridge, prefix, leftovers, remove };
 };
 
-const conflist = (bridge: string, prefix: string, dataDir: string): object => ({
+const conflist = (bridge: string, prefix: string, dataDir: string, ipMasq: boolean): object => ({
   cniVersion: '1.0.0',
   name: bridge,
   plugins: [
@@ -46,6 +49,7 @@ const conflist = (bridge: string, prefix: string, dataDir: string): object => ({
       type: 'bridge',
       bridge,
       isGateway: true,
+      ipMasq,
       hairpinMode: true,
       ipam: { type: 'host-local', dataDir, ranges: [[{ subnet: `${prefix}.0/24` }]], routes: [{ dst: '0.0.0.0/0' }] },
     },

@@ -14,6 +14,9 @@ const run = promisify(execFile);
 export const ACCOUNT = { username: 'sailor', password: 'wind-and-water' } as const;
 const HTPASSWD = 'sailor:$2y$05$jangada.jangada.jangaOGY07mT2h1Uhbyx6wW1n3T6m0n8as7Ry\n';
 
+/** A rootless daemon does not reach the loopback of the host; see ordinary-user.sh. */
+const ADDRESS = process.env['JANGADA_OUTSIDE'] ?? '127.0.0.1';
+
 export interface RegistryOptions {
   tls?: boolean;
   auth?: boolean;
@@ -44,7 +47,7 @@ export const startRegistry = async (options: RegistryOptions = {}): Promise<Regi
   // Between finding a free port and listening on it somebody else may take it.
   for (let attempt = 1; ; attempt++) {
     const port = (attempt === 1 && options.port) || (await freePort());
-    const host = `127.0.0.1:${port}`;
+    const host = `${ADDRESS}:${port}`;
     const url = `${tls ? 'https' : 'http'}://${host}`;
     await writeFile(join(home, 'config.yml'), configuration(home, host, options, tls));
     if (options.auth) await writeFile(join(home, 'htpasswd'), HTPASSWD);

@@ -12,6 +12,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
     exports.Set("fetchDescriptors", Napi::Function::New(env, FetchDescriptors));
     exports.Set("openProcess", Napi::Function::New(env, OpenProcess));
     exports.Set("killProcess", Napi::Function::New(env, KillProcess));
+    exports.Set("execute", Napi::Function::New(env, Execute));
     return exports;
 }
 

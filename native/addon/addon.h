@@ -36,3 +36,6 @@ Napi::Value OpenProcess(const Napi::CallbackInfo &info);
 
 // killProcess(pidfd: number, ms: number): Promise<boolean> - SIGKILL; true when it has ended within that time.
 Napi::Value KillProcess(const Napi::CallbackInfo &info);
+
+// execute(argv: string[]): never - execve(2) with the environment of this process; throws when it fails.
+Napi::Value Execute(const Napi::CallbackInfo &info);

@@ -9,8 +9,10 @@
 
 #include "base/harden.h"
 #include "base/kernel.h"
+#include "base/privileges.h"
 #include "build/mount.h"
 #include "build/userns.h"
+#include "rootless/rootless.h"
 #include "spawner/spawner.h"
 
 static int usage(void) {
@@ -37,6 +39,7 @@ static int probe(const char *directory) {
 }
 
 int main(int argc, char **argv) {
+    if (argc > 2 && strcmp(argv[1], "rootless") == 0) return rootless_main(argc, argv);
     if (argc == 3 && strcmp(argv[1], "probe-user-namespace") == 0) return probe(argv[2]);
     if (argc != 2 || strcmp(argv[1], "spawner") != 0 || !is_stream_socket(0)) return usage();
     harden_seal_program(argv);
@@ -49,6 +52,7 @@ int main(int argc, char **argv) {
         perror("jangada-pod: /dev/null");
         return 1;
     }
+    privileges_of_host();
     int oom_score_adj = harden_oom_score();
     int daemon = fcntl(0, F_DUPFD_CLOEXEC, 3);
     if (daemon < 0 || fcntl(daemon, F_SETFL, O_NONBLOCK) < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0) {

@@ -10,6 +10,7 @@
 
 #include "failure.h"
 #include "tar_header.h"
+#include "user_namespace.h"
 
 namespace {
 
@@ -26,11 +27,19 @@ bool is_for_layers(const std::string &name) {
     entry_failure(errno, "extended attribute " + tar_quote(name) + " of " + tar_quote(entry.path));
 }
 
+// An owner that the user namespace does not have is no fault of the archive.
+[[noreturn]] void owner_failure(const TarEntry &entry) {
+    if (errno != EINVAL || !in_user_namespace()) entry_failure(errno, tar_quote(entry.path));
+    throw Failure{Blame::local, "not among the subordinate IDs of this user: owner " + std::to_string(entry.uid) + ":" +
+                                    std::to_string(entry.gid) + " of " + tar_quote(entry.path)};
+}
+
 } // namespace
 
 void set_attributes(int fd, const TarEntry &entry, std::optional<std::string> *default_acl) {
     // chown(2) clears setuid, setgid and file capabilities, so everything else comes after it.
-    if (fchown(fd, entry.uid, entry.gid) < 0 || fchmod(fd, entry.mode) < 0) entry_failure(errno, tar_quote(entry.path));
+    if (fchown(fd, entry.uid, entry.gid) < 0) owner_failure(entry);
+    if (fchmod(fd, entry.mode) < 0) entry_failure(errno, tar_quote(entry.path));
     for (const auto &[name, value] : entry.xattrs) {
         if (!is_for_layers(name)) continue;
         if (default_acl && name == default_acl_name)
@@ -48,8 +57,8 @@ void set_default_acl(int fd, const std::string &acl) {
 void set_attributes_at(int parent, const std::string &name, const TarEntry &entry) {
     // Nobody else is in this directory, and none of these calls follows a link; a link has no mode (CVE-2021-32760).
     const timespec times[2] = {entry.mtime, entry.mtime};
-    if (fchownat(parent, name.c_str(), entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) < 0 ||
-        (entry.type != TarType::symlink && fchmodat(parent, name.c_str(), entry.mode, 0) < 0) ||
+    if (fchownat(parent, name.c_str(), entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) < 0) owner_failure(entry);
+    if ((entry.type != TarType::symlink && fchmodat(parent, name.c_str(), entry.mode, 0) < 0) ||
         utimensat(parent, name.c_str(), times, AT_SYMLINK_NOFOLLOW) < 0)
         entry_failure(errno, tar_quote(entry.path));
     for (const auto &[key, value] : entry.xattrs) {

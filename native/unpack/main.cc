@@ -17,6 +17,7 @@
 #include "tar_header.h"
 #include "tree.h"
 #include "usage.h"
+#include "user_namespace.h"
 
 namespace {
 
@@ -160,6 +161,7 @@ int main(int argc, char **argv) {
     try {
         // Whatever a caller has left open beside the standard streams would be a way out.
         syscall(SYS_close_range, 3u, ~0u, 0u);
+        in_user_namespace();
         code = run(argc, argv);
     } catch (const Failure &failure) {
         fprintf(stderr, "%s\n", failure.message.c_str());

@@ -6,6 +6,7 @@
 
 #include "failure.h"
 #include "tar_header.h"
+#include "user_namespace.h"
 
 bool is_whiteout(const struct stat &st) { return S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0); }
 
@@ -19,6 +20,7 @@ bool make_whiteout(int directory, const std::string &name) {
 }
 
 void mark_opaque(int directory, const std::string &path) {
-    if (fsetxattr(directory, "trusted.overlay.opaque", "y", 1, 0) < 0)
-        local_failure(errno, "opaque mark of " + tar_quote(path));
+    // Only root of the host may have the first (overlayfs.rst, "userxattr").
+    const char *name = in_user_namespace() ? "user.overlay.opaque" : "trusted.overlay.opaque";
+    if (fsetxattr(directory, name, "y", 1, 0) < 0) local_failure(errno, "opaque mark of " + tar_quote(path));
 }

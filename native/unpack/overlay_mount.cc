@@ -7,6 +7,7 @@
 
 #include "failure.h"
 #include "fd.h"
+#include "user_namespace.h"
 
 namespace {
 
@@ -23,6 +24,8 @@ bool mount_by_layer(const OverlayDirectories &directories, const char *place) {
         return syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_STRING, key, value.c_str(), 0) == 0;
     };
     bool created = true;
+    if (in_user_namespace())
+        created = syscall(SYS_fsconfig, context.get(), FSCONFIG_SET_FLAG, "userxattr", nullptr, 0) == 0;
     for (const std::string &layer : directories.lower) created = created && set("lowerdir+", layer);
     if (writable) {
         created = created && set("upperdir", directories.upper) && set("workdir", directories.work);
@@ -49,6 +52,7 @@ void mount_by_list(const OverlayDirectories &directories, const char *place) {
     std::string options;
     for (const std::string &layer : directories.lower) options += (options.empty() ? "lowerdir=" : ":") + name(layer);
     if (writable) options += ",upperdir=" + name(directories.upper) + ",workdir=" + name(directories.work);
+    if (in_user_namespace()) options += ",userxattr";
     if (mount("overlay", place, "overlay", flags | (writable ? 0 : MS_RDONLY), options.c_str()) < 0)
         local_failure(errno, object);
 }

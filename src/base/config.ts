@@ -168,10 +168,10 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** Reads `file` and then `file`'s sibling directory config.d/*.toml in lexical order, later keys winning. */
-export const loadConfig = (file: string): Config => {
+/** Reads `file` and then `file`'s sibling directory config.d/*.toml in lexical order, later keys winning; `base` is what they win over. */
+export const loadConfig = (file: string, base: Record<string, unknown> = {}): Config => {
   const dropIns = listDropIns(join(file, '..', 'config.d'));
-  let merged: Record<string, unknown> = {};
+  let merged = base;
   for (const source of [file, ...dropIns]) {
     const text = readFileSync(source, 'utf8');
     const part = parseFile(source, text);
@@ -184,8 +184,8 @@ export const loadConfig = (file: string): Config => {
 export const DEFAULT_CONFIG = '/etc/jangada/config.toml';
 
 /** Only the file that nobody named may be absent. */
-export const readConfig = (file: string): Config =>
-  file !== DEFAULT_CONFIG || existsSync(file) ? loadConfig(file) : defaultConfig();
+export const readConfig = (file: string | undefined, otherwise = DEFAULT_CONFIG, base = {}): Config =>
+  file !== undefined || existsSync(otherwise) ? loadConfig(file ?? otherwise, base) : ConfigSchema.parse(base);
 
 export const defaultConfig = (): Config => ConfigSchema.parse({});
 

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { failedPrecondition } from '../base/errors.js';
+import { ownMappedIds } from '../base/user-namespace.js';
 
 /** Where the host's cgroup hierarchies are mounted. Paths of cgroups are relative to these mount points. */
 export interface CgroupLayout {
-  readonly mode: 'v1' | 'hybrid' | 'v2';
+  /** `none`: a rootless daemon's. Containers then have no limits and no counters. */
+  readonly mode: 'v1' | 'hybrid' | 'v2' | 'none';
   /** Mount point by v1 controller; `name=systemd` is listed too. Controllers mounted together share a mount point. */
   readonly v1: Readonly<Record<string, string>>;
   readonly v2?: {
@@ -24,9 +26,14 @@ interface Mount {
 
 type ReadText = (path: string) => string;
 
+/** In a user namespace: what the kernel lets an ordinary user do with cgroups would have to be delegated to it first. */
+const NOT_OURS: CgroupLayout = { mode: 'none', v1: {} };
+
 /** The layout of this host, as this process sees it. */
 export const readLayout = (root = '/sys/fs/cgroup'): CgroupLayout =>
-  detectLayout(readFileSync('/proc/self/mountinfo', 'utf8'), root, (path) => readFileSync(path, 'utf8'));
+  ownMappedIds() === undefined
+    ? detectLayout(readFileSync('/proc/self/mountinfo', 'utf8'), root, (path) => readFileSync(path, 'utf8'))
+    : NOT_OURS;
 
 export const detectLayout = (mountinfo: string, root: string, read: ReadText): CgroupLayout => {
   const mounts = mountinfo.split('\n').filter(Boolean).map(parseMount);

@@ -27,6 +27,8 @@ export const limitWrites = (layout: CgroupLayout, path: string, limits: OciLimit
 
 /** Where no v1 controller guards devices, a program does; where neither can, a container that is not to have them all is not made. */
 const deviceOps = (layout: CgroupLayout, path: string, { devices }: OciResources): PlanOp[] => {
+  // Nobody makes a device node in a user namespace, and those of the host open for whoever their modes let.
+  if (layout.mode === 'none') return [];
   if (v1Mount(layout, 'devices')) return v1DeviceWrites(layout, path, devices);
   const program = deviceProgram(devices);
   if (!program) return [];

@@ -15,7 +15,7 @@ export const status = async (
   return {
     status: {
       conditions: [
-        { type: 'RuntimeReady', status: true, reason: '', message: '' },
+        { type: 'RuntimeReady', status: true, ...(runtime.cgroups.mode === 'none' ? UNLIMITED : UNREMARKABLE) },
         { type: 'NetworkReady', status: network.ready, reason: network.reason, message: network.message },
         storage,
       ],
@@ -45,6 +45,13 @@ const storageCondition = ({ config, journal }: Pick<Runtime, 'config' | 'journal
     reason: isUnwritable(trouble) ? 'ReadOnly' : 'NoSpace',
     message: `${trouble.message}: ${config.root}; pods can be used, stopped and removed, and none be made`,
   };
+};
+
+const UNREMARKABLE = { reason: '', message: '' };
+/** Ready all the same: see docs/decisions, "Limits without cgroups". */
+const UNLIMITED = {
+  reason: 'LimitsNotEnforced',
+  message: 'rootless without cgroups: limits of memory, CPU and processes are not enforced',
 };
 
 const verboseInfo = async (

@@ -3,6 +3,7 @@ import type { Server, ServiceDefinition } from '@grpc/grpc-js';
 import { pino, type Logger } from 'pino';
 import { type Closing, withRollback } from '../base/closing.js';
 import type { Config } from '../base/config.js';
+import { isRoot } from '../base/own-config.js';
 import { controlService } from '../control/control-service.js';
 import { implement } from '../grpc/call.js';
 import { Calls } from '../grpc/calls.js';
@@ -18,6 +19,7 @@ import type { Runtime } from '../lifecycle/runtime.js';
 import { failedPrecondition } from '../base/errors.js';
 import { within } from '../base/within.js';
 import { loadAddon } from '../native/addon.js';
+import { enterNamespaces } from '../rootless/enter.js';
 import { claimDirectories } from './claim-directories.js';
 import { compose } from './compose.js';
 import { judge, refusal } from './fitness.js';
@@ -29,12 +31,9 @@ const DRAIN_MS = 5_000;
 const CLOSE_MS = 5_000;
 
 /** Serves until a signal; resolves to the exit code. The containers live on when it ends, however it ends. */
-export const runDaemon = async (config: Config): Promise<number> => {
+export const runDaemon = async (config: Config, rootless: boolean): Promise<number> => {
   const log = pino({ level: config.log.level }, pino.destination({ fd: 2, sync: true }));
-  if (process.getuid?.() !== 0) {
-    log.fatal('not root: namespaces, mounts and cgroups need it; start jangada as root');
-    return 1;
-  }
+  if (!isRoot()) return becomeRoot(config, log, rootless);
   // Without a listener of ours, SIGUSR1 would open Node's inspector on a port (CVE-2019-11248 is this in the kubelet).
   process.on('SIGUSR1', () => log.info('SIGUSR1 ignored'));
   // A fault in one request must not end the daemon, and a crash would lose nothing but time (crash-only).
@@ -46,6 +45,17 @@ export const runDaemon = async (config: Config): Promise<number> => {
     log.fatal({ err: error }, 'cannot serve');
     return 1;
   }
+};
+
+/** Of namespaces of the user's own, if that is wanted; the same program then begins again in there. */
+const becomeRoot = (config: Config, log: Logger, rootless: boolean): number => {
+  try {
+    if (rootless) return enterNamespaces(config, nativePrograms.supervisor, loadAddon());
+    log.fatal('not root: start jangada as root, or as `jangada daemon --rootless`');
+  } catch (error) {
+    log.fatal({ err: error }, 'cannot enter the namespaces of a rootless daemon');
+  }
+  return 1;
 };
 
 const serve = async (config: Config, log: Logger): Promise<void> => {

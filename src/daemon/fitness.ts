@@ -87,6 +87,13 @@ const storage: Judge = ({ rootFileSystem: type, rootIsWritable }) => {
 const cgroups: Judge = ({ cgroup }) => {
   const remedy = 'mount -t cgroup2 cgroup2 /sys/fs/cgroup';
   if ('error' in cgroup) return missing('cgroups', cgroup.error, 'nothing can be limited or found again', remedy);
+  if (cgroup.mode === 'none')
+    return limited(
+      'cgroups',
+      'none without root',
+      'limits of memory, CPU and processes are not enforced, stats have none of these',
+      'a daemon of root where containers need limits',
+    );
   if (!cgroup.writable)
     return missing('cgroups', 'read-only', 'nothing can be limited or found again', 'mount them read-write');
   if (cgroup.mode === 'v2') return ok('cgroups', 'v2');
@@ -95,6 +102,7 @@ const cgroups: Judge = ({ cgroup }) => {
 };
 
 const controllers: Judge = ({ cgroup }) => {
+  if ('mode' in cgroup && cgroup.mode === 'none') return ok('controllers', 'see cgroups');
   const present = 'error' in cgroup ? [] : cgroup.controllers;
   const absent = CONTROLLERS.filter((name) => !present.includes(name));
   const rest = ['hugetlb', 'io', 'blkio'].filter((name) => present.includes(name));
@@ -237,21 +245,17 @@ const programs: Judge = ({ missingPrograms: absent }) =>
 
 const node: Judge = ({ node: version }) => judgeNode(version);
 
-const JUDGES: readonly Judge[] = [
+/** What root of the host has, or not; in a user namespace of its own a daemon is told other things (src/rootless). */
+const OF_ROOT: readonly Judge[] = [userNamespaces, cgroups, controllers, deviceGuard, capabilities, forwarding];
+const OF_ANYBODY: readonly Judge[] = [
   node,
   systemCalls,
   namespaces,
-  userNamespaces,
   fileSystems,
   storage,
-  cgroups,
-  controllers,
-  deviceGuard,
-  capabilities,
   seccomp,
   securityModule,
   network,
-  forwarding,
   openFiles,
   inotify,
   pressure,
@@ -259,7 +263,10 @@ const JUDGES: readonly Judge[] = [
   programs,
 ];
 
-export const judge = (probe: HostProbe): Finding[] => JUDGES.map((one) => one(probe));
+export const judge = (probe: HostProbe): Finding[] => [...OF_ANYBODY, ...OF_ROOT].map((one) => one(probe));
+
+/** For whoever will not be root before the daemon is in namespaces of its own. */
+export const judgeForUser = (probe: HostProbe): Finding[] => OF_ANYBODY.map((one) => one(probe));
 
 /** 0: fit; 1: works with limits; 2: cannot work. */
 export const exitStatus = (findings: readonly Finding[]): 0 | 1 | 2 => {

@@ -1,6 +1,6 @@
 import { accessSync, closeSync, constants, existsSync, openSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { readLayout } from '../cgroup/layout.js';
+import { type CgroupLayout, readLayout } from '../cgroup/layout.js';
 import type { Config } from '../base/config.js';
 import { isUnwritable } from '../base/unwritable.js';
 import { PARSERS } from '../lifecycle/apparmor-profile.js';
@@ -30,7 +30,7 @@ export interface HostProbe {
   readonly missingCapabilities: readonly string[];
   readonly cgroup:
     | {
-        readonly mode: 'v1' | 'hybrid' | 'v2';
+        readonly mode: CgroupLayout['mode'];
         readonly controllers: readonly string[];
         readonly writable: boolean;
       }

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { Closing } from '../base/closing.js';
 import type { Config } from '../base/config.js';
+import { isHostRoot } from '../base/host-root.js';
 import type { Nri } from '../extend/nri/nri.js';
 import { listenForPlugins } from '../extend/nri/plugin-socket.js';
 
@@ -47,7 +48,7 @@ const launch = async (
 ): Promise<void> => {
   const path = join(config.plugin_path, program);
   const { uid, mode } = await stat(path);
-  if (uid !== 0 || (mode & 0o022) !== 0 || (mode & 0o111) === 0)
+  if (!isHostRoot(uid) || (mode & 0o022) !== 0 || (mode & 0o111) === 0)
     throw new Error(`not a program that belongs to root and that nobody else may write: ${path}`);
   const [, index = '', name = ''] = PROGRAM.exec(program) ?? [];
   const env = { NRI_PLUGIN_NAME: name, NRI_PLUGIN_IDX: index, NRI_PLUGIN_SOCKET: '3' };

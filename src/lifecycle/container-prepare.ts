@@ -5,6 +5,7 @@ import { adjustedBy } from '../extend/field-owners.js';
 import type { ContainerConfig__Output } from '../gen/runtime/v1/ContainerConfig.js';
 import { type ImageRecord, layersOf, type StoredImage } from '../image/image-record.js';
 import { buildSpec, requestedPrivateMounts } from '../oci/build-spec.js';
+import { deviceSource } from '../oci/devices.js';
 import { checkSpec } from '../oci/check-spec.js';
 import type { Sandbox } from '../store/sandbox.js';
 import { gather, type GatherParts } from './container-gather.js';
@@ -60,6 +61,8 @@ export const prepareContainer = async (
       work: join(containerDirectory(parts.config, id), 'work'),
     },
     pid: await checkedPidNamespace(parts, sandbox, config),
+    // A user namespace makes no device nodes (mknod(2)).
+    deviceSource: parts.host.mappedIds === undefined ? undefined : deviceSource(input.hostDevices ?? []),
     userns: input.userns && { map: input.userns, base: parts.config.root },
   };
   return { image, imageVolumes, maker, blueprint, prepared: await maker.prepare(parts, blueprint) };

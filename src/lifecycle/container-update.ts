@@ -53,6 +53,9 @@ const changeLimits = async (
   { id, sandboxId, cgroupPath, limits: old }: Container,
   change: OciLimits,
 ): Promise<OciLimits> => {
+  // At its creation a container is given none; whoever changes them wants to know that they are in force.
+  if (parts.cgroups.mode === 'none')
+    throw failedPrecondition(`no cgroups on this rootless node: limits of container ${id}`);
   const merged = mergeLimits(old, change);
   checkResources(merged, parts.host);
   checkOnline(change);

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { release } from 'node:os';
 import type { CgroupLayout } from '../cgroup/layout.js';
 import { isKernelAtLeast } from '../base/kernel-version.js';
+import { ownMappedIds } from '../base/user-namespace.js';
 import { parseContexts } from '../oci/selinux.js';
 import type { HostFacts, SelinuxContexts } from '../oci/spec-input.js';
 
@@ -23,6 +24,7 @@ export const readHost = ({ mode, v2 }: Pick<CgroupLayout, 'mode' | 'v2'>): Host 
     knownCapabilities: (2n << BigInt(readOr('/proc/sys/kernel/cap_last_cap', '40').trim())) - 1n,
     lsms: activeModules(),
     selinux: selinuxContexts(),
+    mappedIds: ownMappedIds(),
     cgroup: mode,
     cgroupControllers: v2?.controllers ?? [],
     arch: process.arch === 'arm64' ? 'arm64' : 'x64',

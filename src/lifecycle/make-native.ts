@@ -21,6 +21,7 @@ export const nativeMaker: Maker = {
       privateMounts: blueprint.privateMounts,
       pid: blueprint.pid,
       userns: blueprint.userns,
+      deviceSource: blueprint.deviceSource,
       seccompFilter: spec.linux.seccomp && parts.filters.get(spec.linux.seccomp),
     });
     const files = [{ path: specPath(parts.config, sandbox.id, id), text: () => specText(spec) }];

@@ -1,4 +1,5 @@
 import type { PrivateMounts } from '../oci/private-mounts.js';
+import type { PlanContext } from '../oci/compile-plan.js';
 import type { PidNamespace } from '../oci/namespaces.js';
 import type { OciSpec } from '../oci/spec.js';
 import type { IdMap } from '../oci/userns.js';
@@ -34,6 +35,8 @@ export interface Blueprint {
   /** Layer directories from the topmost down, and where what the container writes goes. */
   readonly layers: { readonly lowerDirs: readonly string[]; readonly upper: string; readonly work: string };
   readonly pid: PidNamespace;
+  /** See PlanContext. */
+  readonly deviceSource?: PlanContext['deviceSource'];
   /** Of the pod, and the directory that layers, upper and work are in. */
   readonly userns?: { readonly map: IdMap; readonly base: string } | undefined;
 }

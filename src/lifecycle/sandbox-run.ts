@@ -161,7 +161,7 @@ const sandboxPlan = (
   ownIpc: mode(config, 'ipc') !== 'NODE',
   sharedPid: false, // podInit follows
   netnsPath: sandbox.netnsPath,
-  sysctls: sandboxSysctls(config, node.containers)
+  sysctls: sandboxSysctls(config, node.containers, host.mappedIds)
     .filter((sysctl) => !isOfInterface(sysctl))
     .map(sysctlText),
   userns: podUserNamespace(config.linux?.securityContext?.namespaceOptions),
@@ -171,7 +171,7 @@ const sandboxPlan = (
 const attachNetwork = async (parts: Parts, sandbox: Sandbox): Promise<string[]> => {
   if (sandbox.netnsPath === '') return [];
   const result = await parts.network.add(attachment(sandbox));
-  const sysctls = sandboxSysctls(sandbox.config, parts.config.containers).filter(isOfInterface);
+  const sysctls = sandboxSysctls(sandbox.config, parts.config.containers, parts.host.mappedIds).filter(isOfInterface);
   if (sysctls.length > 0) await parts.supervisors.require(sandbox.id).sysctls(sysctls.map(sysctlText));
   return [result.ip, ...result.additionalIps];
 };

@@ -29,6 +29,8 @@ export interface NativeAddon {
   openProcess(pid: number): number;
   /** Kills it; true when it has ended within `ms`. */
   killProcess(handle: number, ms: number): Promise<boolean>;
+  /** Replaces this process by another program, with its environment (execve(2)); throws when that fails. */
+  execute(argv: readonly string[]): never;
 }
 
 /** Loads the addon. Only this module does; the composition root hands it on. */

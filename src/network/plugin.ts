@@ -1,5 +1,6 @@
 import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
+import { isHostRoot } from '../base/host-root.js';
 
 const MAX_LINKS = 40;
 
@@ -41,7 +42,8 @@ const inspect = (path: string, target: string, binDirs: readonly string[], owner
 };
 
 const untrusted = (path: string, { uid, mode }: Pick<Stats, 'uid' | 'mode'>, owner: number): string | undefined => {
-  if (uid !== owner) return `CNI plugin cannot be trusted: ${path} belongs to uid ${uid}, not to root`;
+  if (uid !== owner && !(owner === 0 && isHostRoot(uid)))
+    return `CNI plugin cannot be trusted: ${path} belongs to uid ${uid}, not to root`;
   if ((mode & 0o022) !== 0)
     return `CNI plugin cannot be trusted: ${path} is writable by others than its owner (mode ${(mode & 0o7777).toString(8)})`;
   return undefined;

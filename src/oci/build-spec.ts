@@ -16,7 +16,7 @@ import { type SelinuxLabels, selinuxLabels } from './selinux.js';
 import { OCI_VERSION, type OciLinux, type OciProcess, type OciSeccomp, type OciSpec } from './spec.js';
 import type { SpecInput } from './spec-input.js';
 import { resolveUser } from './user.js';
-import { checkMapped, idMappings } from './userns.js';
+import { checkMapped, checkOnNode, idMappings } from './userns.js';
 
 /**
  * The OCI runtime specification of a container: a pure function of its input, of which it changes and shares nothing (CVE-2021-21334).
@@ -55,6 +55,8 @@ function ociProcess(input: SpecInput, privileged: boolean, labels: SelinuxLabels
   const { home, ...user } = resolveUser(context, image.config, image.identity);
   checkMapped(user.uid, 'user', input.userns);
   for (const gid of user.additionalGids) checkMapped(gid, 'group', input.userns);
+  checkOnNode(user.uid, 'user', host.mappedIds);
+  for (const gid of [user.gid, ...user.additionalGids]) checkOnNode(gid, 'group', host.mappedIds);
   const oom = oomScoreAdj(config.linux?.resources);
   const apparmor = apparmorProfile(context, host);
   return {

@@ -95,6 +95,7 @@ function checkUnified(key: string, value: string, { cgroup, cgroupControllers }:
       `not a number of processes: unified key pids.max is ${quoted(value)}; write one above 0 or "max"`,
     );
   if (cgroupControllers.includes(controller)) return;
+  if (cgroup === 'none') throw invalidArgument(`no cgroups on this rootless node: unified key "${key}"`);
   throw invalidArgument(
     cgroup === 'v2'
       ? `controller "${controller}" is not available: unified key "${key}"`

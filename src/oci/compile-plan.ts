@@ -7,7 +7,7 @@ import { RLIMIT_NUMBERS } from './rlimits.js';
 import { DEFAULT_DEVICES } from './devices.js';
 import type { IdMap } from './userns.js';
 import { NO_PRIVATE_MOUNTS, type PlannedMount, plannedMounts, type PrivateMounts } from './private-mounts.js';
-import type { OciProcess, OciSpec } from './spec.js';
+import type { OciDevice, OciProcess, OciSpec } from './spec.js';
 
 /** What a plan needs beyond the specification: where things are on this host. */
 export interface PlanContext {
@@ -20,6 +20,8 @@ export interface PlanContext {
   readonly privateMounts?: PrivateMounts;
   /** Of the pod, and the directory that layers, upper and work are in. */
   readonly userns?: { readonly map: IdMap; readonly base: string } | undefined;
+  /** Where the host has a device, for a daemon that may make no device nodes: they are bound instead. */
+  readonly deviceSource?: ((device: OciDevice) => string) | undefined;
   /** Compiled from `spec.linux.seccomp`; required exactly when the specification has a profile. */
   readonly seccompFilter?: Uint8Array;
 }
@@ -59,7 +61,7 @@ export function compilePlan(spec: OciSpec, context: PlanContext): PlanOp[] {
       ...labelled(spec.linux.mountLabel),
     },
     ...mounts.map((mount) => mountOp(mount, context.userns?.map, spec.linux.mountLabel)),
-    ...devOps(spec, mounts, context.userns?.map),
+    ...devOps(spec, mounts, context),
     ...spec.linux.maskedPaths.map((destination): PlanOp => ({ op: 'mask', destination })),
     ...spec.linux.readonlyPaths.map((destination): PlanOp => ({ op: 'readonly', destination })),
     ...processOps(spec, { argv: spec.process.args, tty: spec.process.terminal, seccompFilter: context.seccompFilter }),
@@ -138,24 +140,38 @@ function seccompOps(spec: OciSpec, filter: Uint8Array | undefined): PlanOp[] {
 }
 
 /** With a host directory over /dev, that directory is used as it is: nothing is made in it. */
-function devOps(spec: OciSpec, mounts: readonly PlannedMount[], userns: IdMap | undefined): PlanOp[] {
+function devOps(
+  spec: OciSpec,
+  mounts: readonly PlannedMount[],
+  { userns, deviceSource }: Pick<PlanContext, 'userns' | 'deviceSource'>,
+): PlanOp[] {
   const ownDev = mounts.some(({ destination, type }) => destination === '/dev' && type === 'tmpfs');
   const isMounted = new Set(mounts.map(({ destination }) => destination));
   const nodes = spec.linux.devices.filter(({ path }) => (ownDev || !path.startsWith('/dev/')) && !isMounted.has(path));
   const links = ownDev ? DEV_LINKS.filter(([path]) => !isMounted.has(path)) : [];
   return [
-    ...nodes.map(
-      ({ path, fileMode, ...device }): PlanOp => ({
-        op: 'device',
-        destination: path,
-        mode: fileMode,
-        ...device,
-        ...(userns && DEFAULT_DEVICES.has(path) && { uid: userns.uid, gid: userns.gid }),
-      }),
-    ),
+    ...nodes.map((device) => (deviceSource ? boundDevice(device, deviceSource) : deviceNode(device, userns?.map))),
     ...links.map(([destination, target]): PlanOp => ({ op: 'symlink', destination, target })),
   ];
 }
+
+const deviceNode = ({ path, fileMode, ...device }: OciDevice, userns: IdMap | undefined): PlanOp => ({
+  op: 'device',
+  destination: path,
+  mode: fileMode,
+  ...device,
+  ...(userns && DEFAULT_DEVICES.has(path) && { uid: userns.uid, gid: userns.gid }),
+});
+
+const boundDevice = (device: OciDevice, source: (device: OciDevice) => string): PlanOp => ({
+  op: 'bind',
+  source: source(device),
+  destination: device.path,
+  flags: ['nosuid', 'noexec'],
+  recursiveReadonly: false,
+  propagation: 'private',
+  idmap: false,
+});
 
 /** File systems whose files are the container's own. The kernel labels the others, and shares message queues between mounts. */
 const OWN_FILES: ReadonlySet<string> = new Set(['tmpfs', 'devpts']);

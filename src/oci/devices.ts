@@ -60,6 +60,13 @@ export function containerDevices(
   return { nodes: [...nodes.values()], rules };
 }
 
+/** Where the host has a device. Those that every container gets are where everybody has them. */
+export const deviceSource =
+  (hostDevices: readonly HostDevice[]) =>
+  ({ path, type, major, minor }: OciDevice): string =>
+    hostDevices.find((device) => device.type === type && device.major === major && device.minor === minor)?.path ??
+    path;
+
 const isTerminal = (path: string): boolean =>
   path === '/dev/ptmx' || path === '/dev/console' || path.startsWith('/dev/pts/');
 

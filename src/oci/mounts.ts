@@ -16,6 +16,8 @@ const PROPAGATION: Readonly<Record<MountPropagation__Output, 'rprivate' | 'rslav
   PROPAGATION_BIDIRECTIONAL: 'rshared',
 };
 
+const TTY = 5;
+
 /** All mounts below the root, parents before children; of two at one place the later stays on top, as in the request. */
 export function containerMounts(input: SpecInput, privileged: boolean, label?: string): PlannedMount[] {
   const requested = input.config.mounts.map((mount) => requestedMount(mount, input, label));
@@ -48,16 +50,20 @@ function fileSystems(input: SpecInput, privileged: boolean): OciMount[] {
       destination: '/dev/pts',
       type: 'devpts',
       source: 'devpts',
-      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+      options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', ...ttyGroup(input.host)],
     },
     ipcOfNode
       ? { destination: '/dev/shm', type: 'bind', source: '/dev/shm', options: ['rbind', 'rprivate', ...guarded] }
       : { destination: '/dev/shm', type: 'shm', source: 'shm', options: guarded },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: guarded },
     { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...guarded, access] },
-    cgroupMount(input, privileged, guarded),
+    ...(input.host.cgroup === 'none' ? [] : [cgroupMount(input, privileged, guarded)]),
   ].map((mount) => ({ ...mount, options: [...mount.options] }));
 }
+
+/** Terminals belong to the group "tty" of every distribution, unless there is no such ID. */
+const ttyGroup = ({ mappedIds }: SpecInput['host']): string[] =>
+  mappedIds !== undefined && mappedIds <= TTY ? [] : [`gid=${TTY}`];
 
 /**
  * A privileged container is in the host's cgroup namespace, and there a new mount of cgroup2 is the host's: the kernel takes the options of

@@ -73,7 +73,9 @@ export interface HostFacts {
   readonly apparmorDefault?: string;
   /** SELinux labels that the policy has for containers; absent where SELinux is off or its policy knows none. */
   readonly selinux?: SelinuxContexts | undefined;
-  readonly cgroup: 'v1' | 'hybrid' | 'v2';
+  readonly cgroup: 'v1' | 'hybrid' | 'v2' | 'none';
+  /** Of a user namespace that the daemon itself is in: how many IDs there are in it. */
+  readonly mappedIds?: number | undefined;
   /** Controllers that cgroup v2 has here; none on a host of v1 alone. */
   readonly cgroupControllers: readonly string[];
   readonly arch: 'x64' | 'arm64';

@@ -28,20 +28,27 @@ export interface Unprivileged {
   readonly enable_unprivileged_icmp: boolean;
 }
 
+/** GROUP_MAX of the kernel, and one. */
+const MOST_GROUPS = 2 ** 31;
+
 /**
  * The pod's sysctls, checked: each belongs to a namespace that is the pod's own. One that is the host's would change the node
  * (CVE-2022-0532), however its key is spelled. Before them what the node allows all pods; the pod has the last word.
  */
-export function sandboxSysctls(config: Pick<PodSandboxConfig__Output, 'linux'>, allowed: Unprivileged): Sysctl[] {
+export function sandboxSysctls(
+  config: Pick<PodSandboxConfig__Output, 'linux'>,
+  allowed: Unprivileged,
+  mappedIds: number = MOST_GROUPS,
+): Sysctl[] {
   const options = config.linux?.securityContext?.namespaceOptions;
   const modes = { network: options?.network ?? 'POD', ipc: options?.ipc ?? 'POD' };
   const own = Object.entries(config.linux?.sysctls ?? {}).map(([name, value]) => checked(name, value, modes));
   if (modes.network === 'NODE') return own;
   const defaults: Sysctl[] = [];
   if (allowed.enable_unprivileged_ports) defaults.push({ key: 'net.ipv4.ip_unprivileged_port_start', value: '0' });
-  // The kernel takes only groups that the pod's user namespace has (net/ipv4/sysctl_net_ipv4.c).
+  // The kernel takes only groups that the user namespace has (net/ipv4/sysctl_net_ipv4.c).
   if (allowed.enable_unprivileged_icmp && options?.usernsOptions?.mode !== 'POD')
-    defaults.push({ key: 'net.ipv4.ping_group_range', value: '0 2147483647' });
+    defaults.push({ key: 'net.ipv4.ping_group_range', value: `0 ${mappedIds - 1}` });
   return [...defaults.filter(({ key }) => !own.some((sysctl) => sysctl.key === key)), ...own];
 }
 

@@ -93,6 +93,14 @@ export function checkMapped(id: number, what: string, pod: IdMap | undefined): v
     throw invalidArgument(`not in the pod's user namespace, which ends at ${pod.length - 1}: ${what} ${id}`);
 }
 
+/** The same for what the whole daemon has, when it is not root of the host. */
+export function checkOnNode(id: number, what: string, mappedIds: number | undefined): void {
+  if (mappedIds !== undefined && id >= mappedIds)
+    throw invalidArgument(
+      `not among the ${mappedIds} IDs of this rootless node: ${what} ${id}; give its user more of them in /etc/subuid and /etc/subgid`,
+    );
+}
+
 /** As the OCI runtime specification has it. */
 export const idMappings = ({
   uid,

@@ -64,8 +64,10 @@ static char *title;
 static size_t title_size;
 
 void harden_remember_title(char **argv) {
-    title = argv[0];
-    title_size = strlen(argv[0]) + 1 + strlen(argv[1]);
+    char *end = title = argv[0];
+    /* The kernel puts one behind the other. */
+    for (; *argv == end; argv++) end += strlen(*argv) + 1;
+    title_size = (size_t)(end - 1 - title);
 }
 
 void harden_set_title(const char *text) {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/kernel.h"
+#include "base/privileges.h"
 #include "build/seccomp.h"
 
 #define CAP_SETPCAP 8
@@ -84,7 +85,8 @@ static int set_ids(const struct plan_credentials *c) {
         list = (uint32_t *)(uintptr_t)c->groups.data; /* unaligned is fine for the kernel's copy_from_user */
     else
         for (uint32_t i = 0; i < count; i++) groups[i] = wire_load32(c->groups.data + 4 * (size_t)i);
-    if (syscall(SYS_setgroups, (long)count, list) < 0 || syscall(SYS_setresgid, c->gid, c->gid, c->gid) < 0) return -1;
+    if (privileges_set_groups() && syscall(SYS_setgroups, (long)count, list) < 0) return -1;
+    if (syscall(SYS_setresgid, c->gid, c->gid, c->gid) < 0) return -1;
     return (int)syscall(SYS_setresuid, c->uid, c->uid, c->uid);
 }
 

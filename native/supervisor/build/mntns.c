@@ -9,8 +9,15 @@
 
 #include "base/error.h"
 #include "base/kernel.h"
+#include "base/privileges.h"
 #include "build/env.h"
 #include "build/mount.h"
+
+/* A user namespace's root mounts procfs and sysfs only where others are in sight (fs/namespace.c, mount_too_revealing): the builder makes
+ * the container's here before it leaves this namespace behind. */
+static int keep_in_sight(int root, const char *name, int tree) {
+    return tree < 0 || mkdirat(root, name, 0555) < 0 ? -1 : k_move_mount_at(tree, root, name);
+}
 
 /* In a private copy of the host's mount namespace: puts the tmpfs over everything and lets the rest go. */
 static int empty_this_namespace(uint64_t shm_bytes, const struct id_map *map, const char *label) {
@@ -24,6 +31,9 @@ static int empty_this_namespace(uint64_t shm_bytes, const struct id_map *map, co
     struct plan_strings root_list = {root_options, 2}, shm_list = {shm_options, label[0] ? 5 : 4};
     struct k_mount_attr readonly = {.attr_set = K_MOUNT_ATTR_RDONLY | K_MOUNT_ATTR_NODEV | K_MOUNT_ATTR_NOSUID};
     if (mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) return -1;
+    bool of_host = privileges_of_host();
+    int proc = of_host ? -1 : k_open_tree(AT_FDCWD, "/proc", K_OPEN_TREE_CLONE | AT_RECURSIVE);
+    int sys = of_host ? -1 : k_open_tree(AT_FDCWD, "/sys", K_OPEN_TREE_CLONE | AT_RECURSIVE);
     int root = mount_new("tmpfs", &root_list, -1, 0), base = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (root < 0 || base < 0 || k_move_mount(root, base) < 0 || fchdir(root) < 0 || mkdirat(root, "root", 0755) < 0 ||
         mkdirat(root, "shm", 0755) < 0 || mkdirat(root, "upper", 0755) < 0)
@@ -31,12 +41,15 @@ static int empty_this_namespace(uint64_t shm_bytes, const struct id_map *map, co
     int shm = mount_new("tmpfs", &shm_list, -1, K_MOUNT_ATTR_NODEV | K_MOUNT_ATTR_NOSUID | K_MOUNT_ATTR_NOEXEC);
     int place = openat(root, "shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (shm < 0 || place < 0 || k_move_mount(shm, place) < 0) return -1;
+    if (!of_host && (keep_in_sight(root, "proc", proc) < 0 || keep_in_sight(root, "sys", sys) < 0)) return -1;
     if (k_pivot_root(".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || k_mount_setattr(root, 0, &readonly) < 0)
         return -1;
     close(root);
     close(base);
     close(shm);
     close(place);
+    close(proc);
+    close(sys);
     return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/kernel.h"
+#include "base/privileges.h"
 #include "build/cgroup_mount.h"
 #include "build/path.h"
 #include "build/proc_mount.h"
@@ -112,14 +113,29 @@ int mount_open_sources(struct builder *b) {
     return 0;
 }
 
+static int open_proc(struct builder *b, const struct plan_op *op) {
+    /* Of the host's PID namespace nobody but root of the host makes one. */
+    if (!privileges_of_host() && b->namespaces->namespaces.pid == PLAN_PID_MODE_NODE) {
+        struct k_mount_attr attr = {.attr_set = op->mount.flags};
+        int fd = k_open_tree(AT_FDCWD, "/proc", K_OPEN_TREE_CLONE | AT_RECURSIVE);
+        return fd < 0 || k_mount_setattr(fd, 0, &attr) < 0 ? -1 : fd;
+    }
+    return proc_mount_for(b->pid_ns, &op->mount.options, op->mount.flags);
+}
+
+/* Root of the host makes its own procfs and sysfs where they are mounted; others only here, see build/mntns.c. */
 int mount_open_proc(struct builder *b) {
-    if (b->pid_ns < 0 && b->namespaces->namespaces.pid == PLAN_PID_MODE_CONTAINER) return 0;
+    bool own = b->pid_ns < 0 && b->namespaces->namespaces.pid == PLAN_PID_MODE_CONTAINER;
     for (uint32_t i = 0; i < b->plan->count; i++) {
         struct plan_op *op = &b->plan->ops[i];
-        if (op->code != PLAN_MOUNT || op->kind != PLAN_KIND_MOUNT || strcmp(op->mount.type, "proc") != 0) continue;
-        op->fd = proc_mount_for(b->pid_ns, &op->mount.options, op->mount.flags);
-        if (op->fd < 0)
-            return error_fail(&b->err, errno, "mount", op->mount.destination, "procfs of a shared PID namespace");
+        if (op->code != PLAN_MOUNT || op->kind != PLAN_KIND_MOUNT) continue;
+        if (strcmp(op->mount.type, "proc") == 0 && !(own && privileges_of_host()))
+            op->fd = open_proc(b, op);
+        else if (strcmp(op->mount.type, "sysfs") == 0 && !privileges_of_host())
+            op->fd = mount_new("sysfs", &op->mount.options, -1, op->mount.flags);
+        else
+            continue;
+        if (op->fd < 0) return error_fail(&b->err, errno, "mount", op->mount.destination, op->mount.type);
     }
     return 0;
 }

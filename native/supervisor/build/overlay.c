@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 
 #include "base/kernel.h"
+#include "base/privileges.h"
 #include "build/propagation.h"
 
 #define FSCONFIG_STRING_MAX 256 /* fsconfig(2) takes at most this, its NUL included */
@@ -35,6 +36,7 @@ static int open_by_layer(const struct overlay *o, unsigned attributes, const cha
     int fs = k_fsopen("overlay"), fd = -1;
     *object = "overlay";
     if (fs < 0) return -1;
+    if (!privileges_of_host() && k_fsconfig(fs, K_FSCONFIG_SET_FLAG, "userxattr", NULL, 0) < 0) goto out;
     for (uint32_t i = 0; i < o->lower->count; i++) {
         *object = o->lower->at[i];
         if (set_path(fs, "lowerdir+", lower_name(o, i)) < 0) {
@@ -65,7 +67,8 @@ out:;
 
 /* "lowerdir=5:6:…", names in /proc/self/fd, which fits a page for any number of layers whatever their names are. */
 static int option_list(const struct overlay *o, char *data, size_t size) {
-    size_t used = (size_t)snprintf(data, size, "%slowerdir=", o->upper ? "volatile," : "");
+    size_t used = (size_t)snprintf(data, size, "%s%slowerdir=", privileges_of_host() ? "" : "userxattr,",
+                                   o->upper ? "volatile," : "");
     uint32_t lowers = o->lower->count, count = lowers + (o->upper ? 2 : 0);
     for (uint32_t i = 0; i < count; i++) {
         const char *path = i < lowers ? lower_name(o, i) : i == lowers ? o->upper : o->work;

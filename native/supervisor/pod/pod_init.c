@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/harden.h"
 #include "base/kernel.h"
+#include "base/privileges.h"
 #include "base/unshared.h"
 #include "build/env.h"
 #include "build/lsm.h"
@@ -49,7 +50,7 @@ static int arrange_descriptors(const struct start *start) {
 static int give_all_away(const struct plan *plan, uint32_t id, struct error *err) {
     static const int calls[] = {SYS_read, SYS_write, SYS_close, SYS_rt_sigreturn, SYS_exit_group};
     static const struct rlimit small = {STACK_BYTES, STACK_BYTES}, none = {0, 0};
-    if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+    if ((privileges_set_groups() && setgroups(0, NULL) < 0) || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
         return error_set(err, errno, "pod init", "identity");
     /* A change of identity clears both. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -113,7 +114,7 @@ static pid_t start_process(const struct start *start, const struct build_env *en
     }
     pid_t pid = (pid_t)syscall(NR_clone3, &args, sizeof args);
     if (pid == 0 && setns(env->empty_mntns, CLONE_NEWNS) < 0) _exit(1);
-    if (pid == 0) run(start, NOBODY);
+    if (pid == 0) run(start, privileges_set_groups() ? NOBODY : 0); /* the only ID there is */
     return pid;
 }
 

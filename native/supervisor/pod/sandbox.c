@@ -2,21 +2,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/kernel.h"
+#include "base/loopback.h"
 #include "base/member.h"
 #include "build/env.h"
 #include "build/mntns.h"
@@ -114,19 +112,6 @@ static int make_namespaces(struct sandbox *s, const struct request *r, const str
         (own->ipc && same_namespace("/proc/self/ns/ipc", &ipc)))
         return error_set(err, EPERM, "namespaces", "new namespaces of the pod are not new");
     return 0;
-}
-
-static int loopback_up(struct error *err) {
-    struct ifreq request = {.ifr_name = "lo"};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    int done = fd < 0 ? -1 : ioctl(fd, SIOCGIFFLAGS, &request);
-    if (done == 0) {
-        request.ifr_flags |= IFF_UP;
-        done = ioctl(fd, SIOCSIFFLAGS, &request);
-    }
-    int error = errno;
-    if (fd >= 0) close(fd);
-    return done < 0 ? error_set(err, error, "network", "loopback interface") : 0;
 }
 
 /* A bind mount keeps the namespace reachable for CNI plugins. The file is ours alone: made here, never through a symlink. */

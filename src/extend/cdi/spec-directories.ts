@@ -1,6 +1,7 @@
 import type { Stats } from 'node:fs';
 import { constants, open, readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { isHostRoot } from '../../base/host-root.js';
 import type { LoadedFile } from './index-devices.js';
 import { parseSpecFile, SpecFileError } from './parse.js';
 import type { SpecFile } from './spec-file.js';
@@ -116,8 +117,8 @@ const readBounded = async (path: string): Promise<string> => {
 const checkFile = (info: Stats): void => {
   if (!info.isFile()) throw new SpecFileError('not a regular file');
   if (info.size > MAX_FILE) throw new SpecFileError(`larger than ${MAX_FILE} bytes`);
-  const foreign = info.uid !== 0 && info.uid !== process.geteuid?.();
-  const writable = (info.mode & 0o002) !== 0 || ((info.mode & 0o020) !== 0 && info.gid !== 0);
+  const foreign = !isHostRoot(info.uid) && info.uid !== process.geteuid?.();
+  const writable = (info.mode & 0o002) !== 0 || ((info.mode & 0o020) !== 0 && !isHostRoot(info.gid));
   if (foreign || writable)
     throw new SpecFileError(
       `others than root can write it: owner ${info.uid}:${info.gid}, mode ${(info.mode & 0o777).toString(8)}; chown root:root and chmod 644`,
