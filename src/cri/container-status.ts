@@ -11,7 +11,7 @@ import { type Container, containerState, shownImage } from '../store/container.j
 import { shownMessage } from './shown-message.js';
 
 export const containerStatus = async (
-  runtime: Pick<Runtime, 'config' | 'containers'>,
+  runtime: Pick<Runtime, 'config' | 'containers' | 'timelines'>,
   request: ContainerStatusRequest__Output,
 ): Promise<ContainerStatusResponse> => {
   const container = runtime.containers.require(request.containerId);
@@ -53,7 +53,7 @@ const mountsOf = ({ config, imageVolumes }: Container): Mount[] => {
 };
 
 /** Under the names that `crictl inspect` shows for other runtimes: tools read the pid and the OCI specification there. */
-const verbose = async (runtime: Pick<Runtime, 'config'>, container: Container): Promise<string> => {
+const verbose = async (runtime: Pick<Runtime, 'config' | 'timelines'>, container: Container): Promise<string> => {
   const spec = await specInForce(runtime.config, container);
   const shown = JSON.stringify({
     sandboxID: container.sandboxId,
@@ -61,6 +61,7 @@ const verbose = async (runtime: Pick<Runtime, 'config'>, container: Container): 
     removing: container.stage === 'removing',
     cgroupPath: container.cgroupPath,
     layers: container.image.layers,
+    timeline: runtime.timelines.ofContainer(container.sandboxId, container.id),
     config: shownMessage('ContainerConfig', container.config),
   });
   return `${shown.slice(0, -1)},"runtimeSpec":${spec ? specText(spec) : 'null'}}`;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
@@ -6,6 +7,10 @@ import { defaultConfig } from '../base/config.js';
 import type { ImageSpec__Output } from '../gen/runtime/v1/ImageSpec.js';
 import type { StoredImage } from '../image/image-record.js';
 import { openImages } from '../lifecycle/image-runtime.js';
+import { Timelines } from '../lifecycle/timelines.js';
+import { Journal } from '../store/journal.js';
+import { ObjectStore } from '../store/object-store.js';
+import type { Sandbox } from '../store/sandbox.js';
 import { imageFsInfo } from './image-fs-info.js';
 import { listImages } from './image-list.js';
 import { pullImage } from './image-pull.js';
@@ -164,13 +169,15 @@ const handlers = { require: (name: string) => name };
 
 t.test('a request must name an image', async (t) => {
   const runtime = await setUp(t);
+  const sandboxes = new ObjectStore<Sandbox>('sandbox', Journal.open(join(t.testdir(), 'journal')));
+  const puller = { ...runtime, sandboxes, timelines: new Timelines(() => false) };
   const code = status.INVALID_ARGUMENT;
   for (const name of [null, '']) {
     await t.rejects(imageStatus(runtime, asked(name)), { code });
     await t.rejects(removeImage(runtime, asked(name)), { code });
-    await t.rejects(pullImage(runtime, { ...asked(name), auth: null, sandboxConfig: null }, handlers), { code });
+    await t.rejects(pullImage(puller, { ...asked(name), auth: null, sandboxConfig: null }, handlers), { code });
   }
-  await t.rejects(pullImage(runtime, { ...asked('a b'), auth: null, sandboxConfig: null }, handlers), { code });
+  await t.rejects(pullImage(puller, { ...asked('a b'), auth: null, sandboxConfig: null }, handlers), { code });
 });
 
 t.test('one filesystem holds images and containers, and its figures are those of the images', async (t) => {

@@ -13,7 +13,7 @@ import { containerStatusOf } from './container-status.js';
 import { shownMessage } from './shown-message.js';
 
 export const podSandboxStatus = async (
-  runtime: Pick<Runtime, 'sandboxes' | 'containers' | 'network'>,
+  runtime: Pick<Runtime, 'sandboxes' | 'containers' | 'network' | 'timelines'>,
   request: PodSandboxStatusRequest__Output,
 ): Promise<PodSandboxStatusResponse> => {
   const sandbox = runtime.sandboxes.require(request.podSandboxId);
@@ -40,12 +40,13 @@ export const sandboxStatusOf = (sandbox: Sandbox): PodSandboxStatus => ({
 });
 
 /** Under the names that `crictl inspectp` shows for other runtimes: tools read the pid and the network namespace there. */
-const verbose = ({ network }: Pick<Runtime, 'network'>, sandbox: Sandbox) => ({
+const verbose = ({ network, timelines }: Pick<Runtime, 'network' | 'timelines'>, sandbox: Sandbox) => ({
   pid: sandbox.supervisorPid,
   stage: sandbox.stage,
   netNamespaceClosed: sandbox.netnsPath !== '' && !isNamespace(sandbox.netnsPath),
   runtimeHandler: sandbox.runtimeHandler,
   cniResult: network.shown(sandbox.id),
+  timeline: timelines.of(sandbox.id),
   config: shownMessage('PodSandboxConfig', sandbox.config),
   runtimeSpec: {
     ociVersion: OCI_VERSION,

@@ -30,6 +30,7 @@ import { SpawnerService } from '../lifecycle/spawner-service.js';
 import { Supervisors } from '../lifecycle/supervisors.js';
 import { Flights, Turns } from '../base/turns.js';
 import type { Closing } from '../base/closing.js';
+import { Timelines } from '../lifecycle/timelines.js';
 import { UserNamespaces } from '../lifecycle/user-namespaces.js';
 import { countWritableLayers } from '../lifecycle/writable-layers.js';
 import { Network } from '../network/network.js';
@@ -100,6 +101,7 @@ export const compose = async (config: Config, daemonLog: Logger, closing: Closin
     supervisors,
     streamUrls: streaming,
     attachedInputs: new AttachedInputs(),
+    timelines: new Timelines((id) => stores.sandboxes.get(id) !== undefined),
     network,
     userNamespaces: new UserNamespaces(spawner, host, nativePrograms.supervisor, config.root),
     turns: new Turns(),

@@ -13,9 +13,10 @@ import { type PreparedContainer, prepareContainer } from './container-prepare.js
 import { makeHostPaths, missingHostPaths } from './host-paths.js';
 import { withoutLinksAbove } from './log-path.js';
 import { requestText } from './request-text.js';
-import { withRollback } from '../base/closing.js';
+import { type Closing, withRollback } from '../base/closing.js';
 import type { Runtime } from './runtime.js';
 import { asRuntimeError } from './supervisor-error.js';
+import type { Timed } from './timelines.js';
 
 export type CreateParts = Pick<
   Runtime,
@@ -40,6 +41,7 @@ export type CreateParts = Pick<
   | 'filters'
   | 'execPlans'
   | 'containerStats'
+  | 'timelines'
 >;
 
 /** Makes a container up to its execve and returns its ID. A repeat of the same request joins the running one or gets its result. */
@@ -75,41 +77,53 @@ export const createContainer = (
   );
 };
 
-const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__Output): Promise<string> =>
-  withRollback(parts.log, async (rollback) => {
-    requireReady(parts, sandbox.id);
-    const id = randomBytes(32).toString('hex');
-    rollback.defer('tell that it is not made', () => parts.extension.abandonContainer(id));
-    const [planned, missing] = await Promise.all([
-      prepareContainer(parts, sandbox, config, id),
-      missingHostPaths(config.mounts),
-    ]);
-    await makeHostPaths(missing);
-    const { maker, blueprint, prepared } = planned;
-    const container = record(sandbox, config, planned);
+const create = (parts: CreateParts, sandbox: Sandbox, config: ContainerConfig__Output): Promise<string> => {
+  const id = randomBytes(32).toString('hex');
+  const name = config.metadata?.name ?? '';
+  return parts.timelines.pass({ what: 'CreateContainer', sandbox: sandbox.id, container: id, name }, (timed) =>
+    withRollback(parts.log, (rollback) => make(parts, sandbox, config, id, rollback, timed)),
+  );
+};
 
-    parts.containers.put(container);
-    parts.layers.retain(heldLayers(container));
-    // What cannot be given back now is seen, so that the kubelet asks for its removal again.
-    rollback.defer('keep what is left', () => void parts.containers.learn(id, { stage: 'removing' }));
-    rollback.defer('release container', () => releaseContainer(parts, container));
+const make = async (
+  parts: CreateParts,
+  sandbox: Sandbox,
+  config: ContainerConfig__Output,
+  id: string,
+  rollback: Closing,
+  timed: Timed,
+): Promise<string> => {
+  requireReady(parts, sandbox.id);
+  rollback.defer('tell that it is not made', () => parts.extension.abandonContainer(id));
+  const [planned, missing] = await timed('plan', () =>
+    Promise.all([prepareContainer(parts, sandbox, config, id), missingHostPaths(config.mounts)]),
+  );
+  await makeHostPaths(missing);
+  const { maker, blueprint, prepared } = planned;
+  const container = record(sandbox, config, planned);
 
-    const supervisor = parts.supervisors.require(sandbox.id);
-    const logPath =
-      container.logPath === '' ? '' : await withoutLinksAbove(sandbox.config.logDirectory, container.logPath);
-    const request = () =>
-      supervisor
-        .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: prepared.plan })
-        .catch((error: unknown) => {
-          throw asRuntimeError(error, `container ${config.metadata?.name} of sandbox ${sandbox.id}`);
-        });
-    const { pid } = await maker.make(parts, blueprint, prepared, request);
-    // StopPodSandbox may have come in between: it must not leave a container behind that it never saw.
-    requireReady(parts, sandbox.id);
-    parts.execPlans.prepare(id, blueprint.spec);
-    parts.containers.update(id, { stage: 'live', pid });
-    return id;
-  });
+  parts.containers.put(container);
+  parts.layers.retain(heldLayers(container));
+  // What cannot be given back now is seen, so that the kubelet asks for its removal again.
+  rollback.defer('keep what is left', () => void parts.containers.learn(id, { stage: 'removing' }));
+  rollback.defer('release container', () => releaseContainer(parts, container));
+
+  const supervisor = parts.supervisors.require(sandbox.id);
+  const logPath =
+    container.logPath === '' ? '' : await withoutLinksAbove(sandbox.config.logDirectory, container.logPath);
+  const request = () =>
+    supervisor
+      .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: prepared.plan })
+      .catch((error: unknown) => {
+        throw asRuntimeError(error, `container ${config.metadata?.name} of sandbox ${sandbox.id}`);
+      });
+  const { pid } = await timed('set-up', () => maker.make(parts, blueprint, prepared, request));
+  // StopPodSandbox may have come in between: it must not leave a container behind that it never saw.
+  requireReady(parts, sandbox.id);
+  parts.execPlans.prepare(id, blueprint.spec);
+  parts.containers.update(id, { stage: 'live', pid });
+  return id;
+};
 
 const requireReady = (parts: CreateParts, sandboxId: string): void => {
   const sandbox = parts.sandboxes.get(sandboxId);

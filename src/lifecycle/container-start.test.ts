@@ -9,6 +9,7 @@ import { SupervisorError } from '../supervisor/supervisor.js';
 import { startContainer } from './container-start.js';
 import { Exits } from './exits.js';
 import type { Runtime } from './runtime.js';
+import { Timelines } from './timelines.js';
 import { Turns } from '../base/turns.js';
 
 const id = 'c'.repeat(64);
@@ -18,7 +19,7 @@ const failing = (t: Test, error: SupervisorError) => {
   const journal = Journal.open(join(t.testdir(), 'journal'));
   t.teardown(() => journal.close());
   const containers = new ContainerStore(journal);
-  const container = { id, sandboxId: 's', startedAt: '0', finishedAt: '0' } as Container;
+  const container = { id, sandboxId: 's', config: {}, startedAt: '0', finishedAt: '0' } as Container;
   containers.put(container);
   const asked: string[] = [];
   const supervisor = {
@@ -31,7 +32,8 @@ const failing = (t: Test, error: SupervisorError) => {
   const log = pino({ level: 'silent' });
   const supervisors = { require: () => supervisor };
   const extension = { startContainer: async () => undefined };
-  const parts = { log, containers, supervisors, extension, turns: new Turns(), exits: new Exits(containers, log) };
+  const [turns, exits, timelines] = [new Turns(), new Exits(containers, log), new Timelines(() => true)];
+  const parts = { log, containers, supervisors, extension, turns, exits, timelines };
   return {
     asked,
     containers,

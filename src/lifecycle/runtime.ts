@@ -27,6 +27,7 @@ import type { SpawnerService } from './spawner-service.js';
 import type { StreamUrls } from './stream-request.js';
 import type { Supervisors } from './supervisors.js';
 import type { Flights, Turns } from '../base/turns.js';
+import type { Timelines } from './timelines.js';
 import type { UserNamespaces } from './user-namespaces.js';
 
 /** All parts, wired in daemon/compose.ts. A verb's first parameter picks what it uses, so its signature is its list of dependencies. */
@@ -41,6 +42,7 @@ export interface Runtime extends ImageRuntime {
   readonly supervisors: Supervisors;
   readonly exits: Exits;
   readonly events: Events;
+  readonly timelines: Timelines;
   readonly turns: Turns;
   readonly flights: Flights;
   readonly host: Host;

@@ -9,7 +9,7 @@ import { endSupervisor } from './supervisor-end.js';
 import type { Runtime } from './runtime.js';
 
 type Holder = Parameters<typeof endSupervisor>[0] & Pick<Runtime, 'network' | 'spawner' | 'cgroupDriver' | 'systemd'>;
-type Keeper = Pick<Runtime, 'config' | 'sandboxes' | 'sandboxStats'>;
+type Keeper = Pick<Runtime, 'config' | 'sandboxes' | 'sandboxStats' | 'timelines'>;
 
 /**
  * All that a pod sandbox holds of the node, in the order in which it goes; whoever ends one, whatever it had come to, ends it by this list.
@@ -33,4 +33,5 @@ export const forgetSandbox = async (parts: Keeper, sandbox: Sandbox): Promise<vo
   await rm(podDirectory(parts.config, sandbox.id), { recursive: true, force: true });
   parts.sandboxStats.forget(sandbox);
   parts.sandboxes.delete(sandbox.id);
+  parts.timelines.forget(sandbox.id);
 };

@@ -16,11 +16,12 @@ import { netnsPath, podDirectory } from './paths.js';
 import { type PodFiles, hostResolvConf, hostsText, podHostname, resolvConfText } from './pod-files.js';
 import { podInit } from './pod-init.js';
 import { requestText } from './request-text.js';
-import { withRollback } from '../base/closing.js';
+import { type Closing, withRollback } from '../base/closing.js';
 import type { Runtime } from './runtime.js';
 import { forgetSandbox, releaseSandbox } from './sandbox-end.js';
 import { rollBackSandbox } from './sandbox-roll-back.js';
 import { asRuntimeError } from './supervisor-error.js';
+import type { Timed } from './timelines.js';
 
 type Parts = Pick<
   Runtime,
@@ -42,6 +43,7 @@ type Parts = Pick<
   | 'host'
   | 'sandboxStats'
   | 'extension'
+  | 'timelines'
 >;
 
 /** Makes a pod sandbox and returns its ID. A repeat of a running or finished request with the same name and attempt gets the same one. */
@@ -74,37 +76,44 @@ const blame = (error: unknown): never => {
   throw error instanceof SupervisorError && error.step === 'sysctl' ? asRuntimeError(error, 'the pod') : error;
 };
 
-const create = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: string): Promise<string> =>
-  withRollback(parts.log, async (rollback) => {
-    const sandbox = plan(parts, config, runtimeHandler);
-    const { id } = sandbox;
-    const userns = podUserNamespace(config.linux?.securityContext?.namespaceOptions);
-    if (sandbox.netnsPath !== '') requireNetwork(parts);
-    if (userns) await requireUserNamespaces(parts);
+const create = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: string): Promise<string> => {
+  const sandbox = plan(parts, config, runtimeHandler);
+  const subject = { what: 'RunPodSandbox', sandbox: sandbox.id, container: '', name: config.metadata?.name ?? '' };
+  // A pod that is not made leaves its failure alone.
+  return withRollback(parts.log, (rollback) =>
+    parts.timelines.pass(subject, (timed) => make(parts, sandbox, rollback, timed)),
+  );
+};
 
-    // Intent first: whatever happens from here on, a restarted daemon knows what to undo.
-    parts.sandboxes.put(sandbox);
-    // What cannot be given back now stays, NOTREADY: the kubelet's StopPodSandbox tries again.
-    rollback.defer('keep what is left', () => void parts.sandboxes.learn(id, { stage: 'stopping' }));
-    rollback.defer('release sandbox', async () => {
-      await releaseSandbox(parts, sandbox);
-      await forgetSandbox(parts, sandbox);
-    });
+const make = async (parts: Parts, sandbox: Sandbox, rollback: Closing, timed: Timed): Promise<string> => {
+  const { id, config } = sandbox;
+  const userns = podUserNamespace(config.linux?.securityContext?.namespaceOptions);
+  if (sandbox.netnsPath !== '') requireNetwork(parts);
+  if (userns) await requireUserNamespaces(parts);
 
-    const directory = podDirectory(parts.config, id);
-    // On the state directory's tmpfs nothing waits for a disk: a call here is cheaper than its way through the thread pool.
-    mkdirSync(join(directory, 'exits'), { recursive: true, mode: 0o700 });
-    mkdirSync(join(directory, 'containers'), { mode: 0o700 });
-
-    const supervisorPid = await startSupervisor(parts, sandbox, directory);
-    const ips = await attachNetwork(parts, sandbox);
-    writePodFiles(directory, sandbox, ips);
-    await parts.extension.runPod({ ...sandbox, ips, supervisorPid });
-    // It may have died while the plugins worked.
-    parts.supervisors.require(id);
-    parts.sandboxes.update(id, { stage: 'ready', ips, supervisorPid });
-    return id;
+  // Intent first: whatever happens from here on, a restarted daemon knows what to undo.
+  parts.sandboxes.put(sandbox);
+  // What cannot be given back now stays, NOTREADY: the kubelet's StopPodSandbox tries again.
+  rollback.defer('keep what is left', () => void parts.sandboxes.learn(id, { stage: 'stopping' }));
+  rollback.defer('release sandbox', async () => {
+    await releaseSandbox(parts, sandbox);
+    await forgetSandbox(parts, sandbox);
   });
+
+  const directory = podDirectory(parts.config, id);
+  // On the state directory's tmpfs nothing waits for a disk: a call here is cheaper than its way through the thread pool.
+  mkdirSync(join(directory, 'exits'), { recursive: true, mode: 0o700 });
+  mkdirSync(join(directory, 'containers'), { mode: 0o700 });
+
+  const supervisorPid = await timed('supervisor', () => startSupervisor(parts, sandbox, directory));
+  const ips = await timed('network', () => attachNetwork(parts, sandbox));
+  writePodFiles(directory, sandbox, ips);
+  await timed('plugins', () => parts.extension.runPod({ ...sandbox, ips, supervisorPid }));
+  // It may have died while the plugins worked.
+  parts.supervisors.require(id);
+  parts.sandboxes.update(id, { stage: 'ready', ips, supervisorPid });
+  return id;
+};
 
 const plan = (parts: Parts, config: PodSandboxConfig__Output, runtimeHandler: string): Sandbox => {
   const id = randomBytes(32).toString('hex');
