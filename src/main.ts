@@ -2,6 +2,7 @@
 import { Command, Option } from 'commander';
 import { addWhose } from './commands/whose.js';
 import { addImageCommands } from './commands/image-command.js';
+import { addNodeCommands } from './commands/node-command.js';
 import { runCheck } from './commands/check.js';
 import { runDaemon } from './daemon/daemon.js';
 import { ControlError } from './commands/control.js';
@@ -37,6 +38,7 @@ command('stop-pods', 'stop all pods, as at the shutdown of the node')
     process.exitCode = await runStopPods(ownConfig(whose), seconds);
   });
 
+addNodeCommands(command);
 addImageCommands(program);
 
 program

@@ -1,3 +1,4 @@
+import { bytes } from './amounts.js';
 import { table } from './table.js';
 
 /** What both sockets say of an image. */
@@ -23,13 +24,6 @@ export const imageTable = (images: readonly Shown[]): string =>
       ]),
     ),
   );
-
-const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
-
-const bytes = (size: number): string => {
-  const power = Math.min(UNITS.length - 1, Math.floor(Math.log10(Math.max(size, 1)) / 3));
-  return `${Number((size / 1000 ** power).toPrecision(3))} ${UNITS[power]}`;
-};
 
 /** To standard output in the format asked for. */
 export const print = (images: readonly Shown[], output: 'table' | 'json'): void => {
