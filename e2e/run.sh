@@ -1,6 +1,7 @@
 #!/bin/bash
 # run.sh [FILE…]: the end-to-end suite (or these compiled test files), as root, in mount, network and PID namespaces of its own. What a
-# test leaves behind ends with the namespaces, and is reported before: the suite then fails although every test passed.
+# test leaves behind ends with the namespaces, and is reported before: the suite then fails although every test passed. With ROOTLESS=1 the
+# daemons are an ordinary user's: what looks at cgroups fails then.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -35,7 +36,7 @@ JANGADA_SUITE=${TMPDIR: -6}
 trap 'rm -rf "$TMPDIR"' EXIT
 before=$(mounts)
 status=0
-node build/e2e/harness/run-tests.js e2e "${files[@]}" || status=$?
+${ROOTLESS:+e2e/harness/ordinary-user.sh} node build/e2e/harness/run-tests.js e2e "${files[@]}" || status=$?
 
 leak() { # what, list
   [ -z "$2" ] && return

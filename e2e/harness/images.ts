@@ -5,7 +5,16 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { buildImage, type Image, type RunConfig } from './image.js';
-import { buildLayer, directory, type Entry, file, hardlink, type Layer, layerOfDirectory } from './layer.js';
+import {
+  buildLayer,
+  compressLayer,
+  directory,
+  type Entry,
+  file,
+  hardlink,
+  type Layer,
+  layerOfDirectory,
+} from './layer.js';
 import { cachedLayer, cachedProgram } from './layer-cache.js';
 
 const run = promisify(execFile);
@@ -103,11 +112,18 @@ export const tinyImage = async (config: RunConfig = {}): Promise<Image> =>
 
 const DEBOOTSTRAP = ['--variant=minbase', '--include=procps', 'bookworm'];
 
+/** debootstrap needs root. */
+const debianOfUser = async (archive: string): Promise<Layer> => {
+  await run('mmdebstrap', ['--mode=unshare', ...DEBOOTSTRAP, archive], { maxBuffer: 2 ** 26 });
+  return compressLayer(await readFile(archive), 'gzip');
+};
+
 /** A Debian root file system as `debootstrap` makes it, plus the programs. Needs a Debian mirror the first time. */
 export const debianImage = async (config: RunConfig = {}): Promise<Image> => {
   const layer = await cachedLayer('debian', DEBOOTSTRAP, async () => {
     const root = await mkdtemp(join(tmpdir(), 'jangada-debian-'));
     try {
+      if (process.getuid?.() !== 0) return await debianOfUser(join(root, 'root.tar'));
       await run('debootstrap', [...DEBOOTSTRAP, root], { maxBuffer: 2 ** 26 });
       await rm(join(root, 'var/cache/apt/archives'), { recursive: true });
       await rm(join(root, 'var/lib/apt/lists'), { recursive: true });

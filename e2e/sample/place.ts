@@ -2,9 +2,18 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { until } from '../harness/wait.js';
 
+/** Whoever is not root gets a rootless daemon. */
+export const IS_ROOT = process.getuid?.() === 0;
+
+const { HOME: home = '', XDG_DATA_HOME: data = join(home, '.local', 'share'), XDG_RUNTIME_DIR: runtime } = process.env;
+if (!IS_ROOT && !runtime)
+  throw new Error(
+    'not root, and XDG_RUNTIME_DIR is not set: log in as the user (not by su), or set it to a directory of yours',
+  );
+
 /** Where the sample's daemon keeps its data: not where an installed one would. */
-export const ROOT = '/var/lib/jangada-sample';
-export const STATE = '/run/jangada';
+export const ROOT = IS_ROOT ? '/var/lib/jangada-sample' : join(data, 'jangada-sample');
+export const STATE = IS_ROOT ? '/run/jangada' : join(runtime ?? '', 'jg');
 export const SOCKET = join(STATE, 'jangada.sock');
 /** Everything else: the daemon's log, configuration, the registry, the pod's log. */
 export const HOME = join(ROOT, 'sample');

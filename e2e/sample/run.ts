@@ -1,12 +1,14 @@
+import { userInfo } from 'node:os';
 import { styleText } from 'node:util';
 import { join } from 'node:path';
 import { cgroupValue, containerInfo } from '../harness/cgroup.js';
 import type { Cri } from '../harness/client.js';
+import type { Image } from '../harness/image.js';
 import { debianImage } from '../harness/images.js';
 import { readLog } from '../harness/pod.js';
 import { until } from '../harness/wait.js';
-import { HOME, SOCKET } from './place.js';
-import { serveRegistry, startDaemon } from './start.js';
+import { HOME, IS_ROOT, SOCKET } from './place.js';
+import { importImage, serveRegistry, startDaemon } from './start.js';
 
 // `make run`: a Debian root file system from debootstrap, as an image in a real registry, becomes a container with limits.
 const POD = {
@@ -24,16 +26,11 @@ const quote = (text: string): void => console.log(text.trimEnd().replaceAll(/^/g
 const since = (begin: number): string => `${(performance.now() - begin).toFixed(0)} ms`;
 
 const main = async (): Promise<void> => {
-  if (process.getuid?.() !== 0)
-    throw new Error('not root: containers are made of namespaces, mounts and cgroups; run this as root');
   title('A container runtime, from nothing to a limited container');
   const { cri, reference, pid } = await prepare();
   say('daemon', `pid ${pid} on ${SOCKET}`);
-  let begin = performance.now();
-  const { imageRef } = await cri.pullImage({ image: { image: reference } });
-  say('pull', `${reference} in ${since(begin)}, image ${imageRef.slice(0, 19)}`);
   await removeEarlier(cri);
-  begin = performance.now();
+  let begin = performance.now();
   const { podSandboxId } = await cri.runPodSandbox({ config: POD });
   const { status } = await cri.podSandboxStatus({ podSandboxId });
   say('pod', `${podSandboxId.slice(0, 12)} with IP ${status?.network?.ip} in ${since(begin)}`);
@@ -48,11 +45,28 @@ const main = async (): Promise<void> => {
 const prepare = async () => {
   say('image', 'a Debian root file system from debootstrap; the first time takes a minute …');
   const image = await debianImage();
+  return IS_ROOT ? await preparePulled(image) : await prepareImported(image);
+};
+
+const preparePulled = async (image: Image) => {
   const registry = await serveRegistry();
   const reference = await registry.push(image, 'debian', 'bookworm');
   const size = image.blobs.reduce((sum, { data }) => sum + data.length, 0);
   say('registry', `docker-registry on ${registry.host} has debian:bookworm, ${(size / 1e6).toFixed(0)} MB`);
-  return { ...(await startDaemon()), reference };
+  const daemon = await startDaemon();
+  const begin = performance.now();
+  const { imageRef } = await daemon.cri.pullImage({ image: { image: reference } });
+  say('pull', `${reference} in ${since(begin)}, image ${imageRef.slice(0, 19)}`);
+  return { ...daemon, reference };
+};
+
+const prepareImported = async (image: Image) => {
+  const reference = 'localhost/debian:bookworm';
+  const daemon = await startDaemon();
+  const begin = performance.now();
+  await importImage(image, reference);
+  say('import', `${reference} in ${since(begin)}`);
+  return { ...daemon, reference };
 };
 
 /** A pod of an earlier `make run`. */
@@ -95,7 +109,10 @@ const show = async (cri: Cri, containerId: string): Promise<void> => {
   quote(stdout.toString());
 
   const { pid } = await containerInfo(cri, containerId);
-  title(`Outside: the host knows it as process ${pid}. Its limits, as the kernel has them`);
+  const outside = `Outside: the host knows it as process ${pid} of ${userInfo().username}`;
+  if (!IS_ROOT)
+    return title(`${outside}. Without root it has no limits; \`jangada check\` says what else there is not`);
+  title(`${outside}. Its limits, as the kernel has them`);
   const value = (v1: string, v2: string) => cgroupValue(cri, containerId, v1, v2);
   say(
     'memory',

@@ -1,14 +1,27 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { ociLayout } from '../harness/archive.js';
 import { type Cri, connect } from '../harness/client.js';
 import { MAIN } from '../harness/daemon.js';
+import type { Image } from '../harness/image.js';
 import { type Registry, startRegistry } from '../harness/registry.js';
 import { until } from '../harness/wait.js';
-import { end, HOME, remember, ROOT, SOCKET, STATE } from './place.js';
+import { end, HOME, IS_ROOT, remember, ROOT, SOCKET, STATE } from './place.js';
 
 const CNI_EXAMPLE = fileURLToPath(new URL('../../../deploy/cni/10-jangada.conflist', import.meta.url));
+
+const WHOSE = ['--config', join(HOME, 'config.toml'), ...(IS_ROOT ? [] : ['--rootless'])];
+
+/** Without a registry: a rootless daemon does not reach those on the loopback of the host. */
+export const importImage = async (image: Image, name: string): Promise<void> => {
+  const archive = join(HOME, 'image.tar');
+  await writeFile(archive, await ociLayout([{ image, name }]));
+  await promisify(execFile)(process.execPath, [MAIN, 'image', 'import', ...WHOSE, archive]);
+  await rm(archive);
+};
 
 /** A registry that goes on serving when this program has ended. */
 export const serveRegistry = async (): Promise<Registry> => {
@@ -31,7 +44,7 @@ export const startDaemon = async (): Promise<{ cri: Cri; pid: number }> => {
   await configureNetwork();
   await writeFile(join(HOME, 'config.toml'), CONFIGURATION);
   const log = await open(join(HOME, 'daemon.log'), 'a');
-  const child = spawn(process.execPath, [MAIN, 'daemon', '--config', join(HOME, 'config.toml')], {
+  const child = spawn(process.execPath, [MAIN, 'daemon', ...WHOSE], {
     stdio: ['ignore', log.fd, log.fd],
     detached: true,
     cwd: '/',
@@ -53,6 +66,7 @@ const CONFIGURATION = `version = 1
 root = "${ROOT}"
 state = "${STATE}"
 socket = "${SOCKET}"
+${IS_ROOT ? '' : `netns_dir = "${join(STATE, 'netns')}"`}
 
 [cni]
 conf_dir = "${join(HOME, 'cni')}"

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { connect } from '../harness/client.js';
 import { removeCgroups } from '../harness/cgroup.js';
-import { BRIDGE, end, HOME, ROOT, SOCKET, STATE } from './place.js';
+import { BRIDGE, end, HOME, IS_ROOT, ROOT, SOCKET, STATE } from './place.js';
 import { startDaemon } from './start.js';
 
 // `make stop`: removes every pod of the sample's daemon, then the daemon, the registry and what they left.
@@ -19,6 +20,13 @@ const removePods = async (): Promise<number> => {
   return items.length;
 };
 
+/** Files of images belong to IDs that the user is allowed to use in there only. */
+const endNamespaces = async (): Promise<void> => {
+  const pid = (await readFile(join(STATE, 'namespaces.pid'), 'utf8')).trim();
+  await promisify(execFile)('nsenter', ['--target', pid, '--user', '--preserve-credentials', 'rm', '-rf', ROOT]);
+  process.kill(Number(pid));
+};
+
 const main = async (): Promise<void> => {
   if (!existsSync(HOME)) return console.log('nothing to stop');
   // Containers outlive their daemon: one is needed to remove them, also when the last one was killed.
@@ -29,6 +37,7 @@ const main = async (): Promise<void> => {
   await end('registry');
   await promisify(execFile)('ip', ['link', 'delete', BRIDGE]).catch(() => undefined); // never made without a pod
   await removeCgroups('/jangada-sample');
+  if (!IS_ROOT) await endNamespaces();
   for (const place of [ROOT, STATE]) await rm(place, { recursive: true, force: true });
   console.log(`stopped: the daemon, the registry and ${pods} ${pods === 1 ? 'pod' : 'pods'}; nothing is left`);
 };

@@ -30,6 +30,11 @@ t.test('nothing of it is where root of the host keeps things', async (t) => {
   );
 });
 
+t.test('sockets of supervisors fit, whatever uid systemd-logind has put into the path', async (t) => {
+  const { state } = rootlessDefaults({ ...DIRECTORIES, runtime: '/run/user/99999999' });
+  t.ok(join(state, 'pods', 'f'.repeat(64), 'supervisor.sock').length <= 107);
+});
+
 t.test("the user's file wins over the defaults, key by key", async (t) => {
   const home = t.testdir();
   const directories = { ...DIRECTORIES, config: home };

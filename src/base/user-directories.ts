@@ -28,19 +28,20 @@ export const userDirectories = (env: NodeJS.ProcessEnv): UserDirectories => {
 
 /** What a configuration says of an ordinary user's daemon where its files say nothing. */
 export const rootlessDefaults = ({ data, config, runtime }: UserDirectories) => {
-  const [root, state] = [join(data, 'jangada'), join(runtime, 'jangada')];
+  const [root, sockets] = [join(data, 'jangada'), join(runtime, 'jangada')];
   return {
     root,
-    state,
-    socket: join(state, 'jangada.sock'),
-    compat_socket: join(state, 'containerd.sock'),
-    netns_dir: join(state, 'netns'),
-    control: { socket: join(state, 'control.sock') },
+    // A short name: a path of a socket below it has to fit into 107 bytes, with a uid of eight digits, too.
+    state: join(runtime, 'jg'),
+    socket: join(sockets, 'jangada.sock'),
+    compat_socket: join(sockets, 'containerd.sock'),
+    netns_dir: join(sockets, 'netns'),
+    control: { socket: join(sockets, 'control.sock') },
     cni: { conf_dir: join(config, 'cni', 'net.d'), cache_dir: join(root, 'cni') },
     cdi: { spec_dirs: ['/etc/cdi', '/var/run/cdi', join(config, 'cdi')] },
     images: { directory: join(root, 'images.d') },
     nri: {
-      socket_path: join(state, 'nri.sock'),
+      socket_path: join(sockets, 'nri.sock'),
       plugin_path: join(root, 'nri-plugins'),
       plugin_config_path: join(config, 'nri', 'conf.d'),
     },
