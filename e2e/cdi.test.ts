@@ -199,7 +199,7 @@ t.test('what leads elsewhere leads nowhere', async (t) => {
     missing: { mounts: [{ hostPath: '/no/such/library', containerPath: '/lib/x' }] },
     out: { deviceNodes: [{ path: '/out/device', hostPath: '/dev/null' }] },
     mount: { mounts: [{ hostPath: '/etc/hostname', containerPath: '/out/null', options: ['ro', 'rbind'] }] },
-    hook: { hooks: [{ hookName: 'createContainer', path: '/bin/true' }] },
+    rdt: { intelRdt: { closID: 'gold' } },
   });
   const pod = await Pod.run(node.daemon);
   const refused = (name: string, details: RegExp, code = status.FAILED_PRECONDITION) =>
@@ -207,8 +207,8 @@ t.test('what leads elsewhere leads nowhere', async (t) => {
   await refused('link', /a link, not a device: .*link; device \/dev\/x of CDI file .*hostile\.json/);
   await refused('missing', /no such file: \/no\/such\/library; mount \/lib\/x of CDI file .*hostile\.json/);
   await refused(
-    'hook',
-    /not known to the handler "native": hook createContainer, set by CDI file .*hostile\.json/,
+    'rdt',
+    /not known to the handler "native": intel rdt, set by CDI file .*hostile\.json/,
     status.UNIMPLEMENTED,
   );
   // The image's /out is a link to the host's canary: it is followed in the container's own tree only.

@@ -30,10 +30,6 @@ export const common: Adjustment = {
   },
   oomScoreAdj: 77,
   seccomp: ALLOW_ALL,
-};
-
-/** What only external runtimes can. */
-export const ofRuntimes: Adjustment = {
   hooks: {
     prestart: [{ path: '/bin/true' }],
     createRuntime: [{ path: '/bin/true' }],
@@ -42,6 +38,10 @@ export const ofRuntimes: Adjustment = {
     poststart: [{ path: '/bin/true' }],
     poststop: [{ path: '/bin/true' }],
   },
+};
+
+/** What only external runtimes can. */
+export const ofRuntimes: Adjustment = {
   netDevices: { eth9: 'fast0' },
   ioPriority: { class: 'IOPRIO_CLASS_IDLE', priority: 0 },
   scheduler: { policy: 'SCHED_BATCH', nice: 1 },

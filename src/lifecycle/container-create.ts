@@ -7,6 +7,7 @@ import type { OciLimits, OciResources } from '../oci/spec.js';
 import { stopSignal } from '../oci/stop-signal.js';
 import { type Container, containerKey, hasEnded, hasStarted, heldLayers } from '../store/container.js';
 import type { Sandbox } from '../store/sandbox.js';
+import type { CreationHooks } from '../supervisor/supervisor.js';
 import { now } from '../base/clock.js';
 import { releaseContainer } from './container-end.js';
 import { type PreparedContainer, prepareContainer } from './container-prepare.js';
@@ -38,6 +39,7 @@ export type CreateParts = Pick<
   | 'adjusters'
   | 'extension'
   | 'systemd'
+  | 'spawner'
   | 'filters'
   | 'execPlans'
   | 'containerStats'
@@ -111,9 +113,9 @@ const make = async (
   const supervisor = parts.supervisors.require(sandbox.id);
   const logPath =
     container.logPath === '' ? '' : await withoutLinksAbove(sandbox.config.logDirectory, container.logPath);
-  const request = () =>
+  const request = (hooks?: CreationHooks) =>
     supervisor
-      .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: prepared.plan })
+      .create({ id, logPath, stdin: config.stdin, stdinOnce: config.stdinOnce, plan: prepared.plan }, hooks)
       .catch((error: unknown) => {
         throw asRuntimeError(error, `container ${config.metadata?.name} of sandbox ${sandbox.id}`);
       });
@@ -157,6 +159,7 @@ const record = (
   message: '',
   pid: 0,
   external: maker.external,
+  ...(spec.hooks && !maker.external && { hooks: true }),
   user: {
     uid: spec.process.user.uid,
     gid: spec.process.user.gid,

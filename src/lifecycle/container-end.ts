@@ -2,12 +2,13 @@ import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Container, heldLayers } from '../store/container.js';
 import type { ContainerCgroup } from './container-cgroup.js';
+import { runPoststop } from './container-hooks.js';
 import { dropContainer } from './container-kill.js';
 import { containerDirectory, specPath } from './paths.js';
 import type { Runtime } from './runtime.js';
 
 type Holder = Pick<Runtime, 'supervisors' | 'exits' | 'containerCgroups'>;
-type Keeper = Pick<Runtime, 'config' | 'containers' | 'layers' | 'containerStats' | 'execPlans'>;
+type Keeper = Pick<Runtime, 'config' | 'log' | 'spawner' | 'containers' | 'layers' | 'containerStats' | 'execPlans'>;
 
 /**
  * All that a container holds, in the order in which it goes; whoever removes one, whatever it had come to, removes it by this list. Each step
@@ -15,6 +16,7 @@ type Keeper = Pick<Runtime, 'config' | 'containers' | 'layers' | 'containerStats
  */
 export const releaseContainer = async (parts: Holder & Keeper, container: Container): Promise<void> => {
   await endContainer(parts, container);
+  await runPoststop(parts, container);
   await Promise.all([
     parts.layers.discard(containerDirectory(parts.config, container.id)),
     rm(dirname(specPath(parts.config, container.sandboxId, container.id)), { recursive: true, force: true }),

@@ -76,6 +76,7 @@ t.test('native: the plan and later processes are those of the adjusted specifica
   for (const text of [
     ...['/plugin', '/srv/plugin', '/scratch', 'size=1m', '/other', 'ADDED=1', '/dev/added'],
     ...[`/cg/pod/${ID}/memory.max`, 'memory.high', '/dev/shm'],
+    ...['/bin/true', `{"ociVersion":"1.2.1","id":"${ID}","bundle":"/run/jangada/pods/${SANDBOX.id}/containers/${ID}"`],
   ])
     t.ok(plan.includes(text), text);
   t.notOk(plan.includes('/dev/mqueue'));

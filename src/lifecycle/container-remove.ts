@@ -5,6 +5,8 @@ import type { Runtime } from './runtime.js';
 type Parts = Pick<
   Runtime,
   | 'config'
+  | 'log'
+  | 'spawner'
   | 'containers'
   | 'supervisors'
   | 'exits'

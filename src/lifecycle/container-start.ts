@@ -2,11 +2,15 @@ import { failedPrecondition } from '../base/errors.js';
 import { type Container, hasEnded, hasStarted } from '../store/container.js';
 import { SupervisorError } from '../supervisor/supervisor.js';
 import { now } from '../base/clock.js';
+import { hooksAtStart, runPoststart } from './container-hooks.js';
 import { asRuntimeError } from './supervisor-error.js';
 import type { Timed } from './timelines.js';
 import type { Runtime } from './runtime.js';
 
-type Parts = Pick<Runtime, 'log' | 'containers' | 'supervisors' | 'turns' | 'exits' | 'extension' | 'timelines'>;
+type Parts = Pick<
+  Runtime,
+  'config' | 'log' | 'containers' | 'supervisors' | 'spawner' | 'turns' | 'exits' | 'extension' | 'timelines'
+>;
 
 /**
  * Releases a created container to its execve. A request that is repeated because its answer was lost gets the result of the first. A start
@@ -29,7 +33,8 @@ const start = async (parts: Parts, id: string, client: AbortSignal, timed: Timed
     if (hasEnded(container)) throw failedPrecondition(`${whyNot(container)}: container ${id}; create a new one`);
     const supervisor = parts.supervisors.require(container.sandboxId);
     try {
-      const { startedAt } = await timed('execve', () => supervisor.start(id));
+      const ms = await hooksAtStart(parts, container);
+      const { startedAt } = await timed('execve', () => supervisor.start(id, ms));
       parts.containers.learn(id, { startedAt: String(startedAt), startUnheard: client.aborted });
     } catch (error) {
       const cause = asRuntimeError(error, `container ${id}`);
@@ -44,6 +49,7 @@ const start = async (parts: Parts, id: string, client: AbortSignal, timed: Timed
       parts.exits.record(id, { exitCode: 128, oom: false, finishedAt: now(), message: cause.message });
       throw cause;
     }
+    await runPoststart(parts, container);
   });
 };
 

@@ -10,7 +10,9 @@ import type { Container } from '../store/container.js';
 import type { ObjectStore } from '../store/object-store.js';
 import type { Sandbox } from '../store/sandbox.js';
 import type { ContainerCgroup } from './container-cgroup.js';
+import type { CreationHooks } from '../supervisor/supervisor.js';
 import type { SeccompFilters } from './seccomp-filters.js';
+import type { SpawnerService } from './spawner-service.js';
 import type { Supervisors } from './supervisors.js';
 
 /** Of the runtime. */
@@ -18,6 +20,7 @@ export interface MakerParts {
   readonly config: Pick<Config, 'state'>;
   readonly containers: Pick<ObjectStore<Container>, 'require'>;
   readonly supervisors: Pick<Supervisors, 'require'>;
+  readonly spawner: Pick<SpawnerService, 'run'>;
   readonly cgroups: CgroupLayout;
   readonly filters: SeccompFilters;
 }
@@ -59,6 +62,11 @@ export interface Maker {
   readonly external: boolean;
   /** @throws RuntimeError for what it cannot carry out exactly. */
   prepare(parts: MakerParts, blueprint: Blueprint): Promise<Prepared>;
-  /** `create`, the request to the supervisor, with what goes before, beside and after it. */
-  make<T>(parts: MakerParts, blueprint: Blueprint, prepared: Prepared, create: () => Promise<T>): Promise<T>;
+  /** `create`, the request to the supervisor, with what goes before, beside, within and after it. */
+  make<T>(
+    parts: MakerParts,
+    blueprint: Blueprint,
+    prepared: Prepared,
+    create: (hooks?: CreationHooks) => Promise<T>,
+  ): Promise<T>;
 }

@@ -5,7 +5,7 @@ import { forgetSandbox } from './sandbox-end.js';
 import { stopSandbox } from './sandbox-stop.js';
 
 type Parts = Parameters<typeof stopSandbox>[0] &
-  Pick<Runtime, 'layers' | 'containerStats' | 'sandboxStats' | 'execPlans' | 'timelines'>;
+  Pick<Runtime, 'log' | 'spawner' | 'layers' | 'containerStats' | 'sandboxStats' | 'execPlans' | 'timelines'>;
 
 /** Stops a sandbox if need be, then removes its containers, its files and finally its name. */
 export const removeSandbox = async (parts: Parts, id: string): Promise<void> => {

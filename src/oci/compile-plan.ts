@@ -1,5 +1,6 @@
 import { capabilityMask } from './capabilities.js';
 import { internal } from '../base/errors.js';
+import { hookOps } from './hooks.js';
 import { PLAN_CODES, type PlanOp, type Propagation } from '../gen/plan.js';
 import { isMountFlag, isMountWord } from './mount-options.js';
 import type { PidNamespace } from './namespaces.js';
@@ -22,6 +23,8 @@ export interface PlanContext {
   readonly userns?: { readonly map: IdMap; readonly base: string } | undefined;
   /** Where the host has a device, for a daemon that may make no device nodes: they are bound instead. */
   readonly deviceSource?: ((device: OciDevice) => string) | undefined;
+  /** Where hooks find the container; required when the specification has any. */
+  readonly hooks?: { readonly id: string; readonly bundle: string };
   /** Compiled from `spec.linux.seccomp`; required exactly when the specification has a profile. */
   readonly seccompFilter?: Uint8Array;
 }
@@ -60,6 +63,7 @@ export function compilePlan(spec: OciSpec, context: PlanContext): PlanOp[] {
       ...(context.userns && { base: context.userns.base }),
       ...labelled(spec.linux.mountLabel),
     },
+    ...hookOps(spec, context.hooks),
     ...mounts.map((mount) => mountOp(mount, context.userns?.map, spec.linux.mountLabel)),
     ...devOps(spec, mounts, context),
     ...spec.linux.maskedPaths.map((destination): PlanOp => ({ op: 'mask', destination })),

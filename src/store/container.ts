@@ -35,6 +35,8 @@ export interface Container {
   readonly pid: number;
   /** An external OCI runtime made it and makes its further processes too. */
   readonly external?: boolean;
+  /** Its config.json has hooks, which are ours to run. */
+  readonly hooks?: boolean;
   readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] };
   /** Signal that StopContainer sends first, as a number. */
   readonly stopSignal: number;

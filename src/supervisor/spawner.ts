@@ -16,7 +16,8 @@ const CLOSE_MS = 5_000;
 const STDERR_MAX = 4096;
 
 export interface HostCommand {
-  /** The program by its absolute path, then its arguments. */
+  /** Absolute path of the program, when that is not argv[0]. */
+  program?: string;
   argv: string[];
   env: Record<string, string>;
   stdin: string | Uint8Array;
@@ -54,7 +55,7 @@ export class Spawner {
     const { argv, timeoutMs, maxOutput } = command;
     const env = Object.entries(command.env).map(([name, value]) => `${name}=${value}`);
     const stdin = typeof command.stdin === 'string' ? Buffer.from(command.stdin) : command.stdin;
-    const request = { argv, env, stdin, timeoutMs, maxOutput };
+    const request = { program: command.program ?? argv[0] ?? '', argv, env, stdin, timeoutMs, maxOutput };
     const options = { deadlineMs: timeoutMs + RUN_MARGIN_MS };
     const { status, stdout, stderr, timedOut } = await this.connection.request(RUN, request, options);
     const signal = status & 0x7f;

@@ -3,9 +3,11 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import {
   type Call,
+  CONTINUE,
   CREATE,
   type CreateRequest,
   CANCEL_EXEC,
+  CREATING,
   EXEC,
   EXITED,
   type ExitedMessage,
@@ -60,6 +62,14 @@ export interface ExecResult {
   stderr: Buffer;
 }
 
+/** What runs while a container is being made, when its namespaces are there and before anything of it runs. */
+export interface CreationHooks {
+  /** How much longer the creation may take. */
+  readonly ms: number;
+  /** `pid` is in the container's namespaces. */
+  readonly run: (pid: number) => Promise<void>;
+}
+
 export interface SupervisorEvents {
   onExit: (exit: SupervisorExit) => void;
   /** Called once, also after close(). */
@@ -68,6 +78,9 @@ export interface SupervisorEvents {
 
 /** The process that holds one pod. */
 export class Supervisor {
+  /** By container: those that are awaited. */
+  readonly #creating = new Map<string, (pid: number) => Promise<void>>();
+
   constructor(
     readonly pid: number,
     private readonly features: readonly string[],
@@ -80,8 +93,26 @@ export class Supervisor {
   }
 
   /** Builds a container up to execve; the pid of its process. A failed creation leaves nothing. */
-  create(container: CreateRequest): Promise<{ pid: number }> {
-    return this.#request(CREATE, container, CREATE_MS);
+  async create(container: CreateRequest, hooks?: CreationHooks): Promise<{ pid: number }> {
+    const { id } = container;
+    let failure: unknown;
+    this.#creating.set(id, async (pid) => {
+      await hooks?.run(pid).catch((error: unknown) => (failure = error));
+      // When the supervisor has given up in between, the answer to CREATE says so.
+      await this.#request(CONTINUE, { id, failed: failure !== undefined }, REQUEST_MS).catch(() => undefined);
+    });
+    try {
+      return await this.#request(CREATE, container, CREATE_MS + (hooks?.ms ?? 0));
+    } catch (error) {
+      throw failure ?? error;
+    } finally {
+      this.#creating.delete(id);
+    }
+  }
+
+  /** The supervisor waits for the hooks of a container. */
+  creating(id: string, pid: number): void {
+    void this.#creating.get(id)?.(pid);
   }
 
   /** Sets parameters of what came into the pod's namespaces since it was made: its interfaces. */
@@ -110,8 +141,9 @@ export class Supervisor {
     await this.#request(RELEASE, { id }, REQUEST_MS);
   }
 
-  start(id: string): Promise<{ startedAt: bigint }> {
-    return this.#request(START, { id }, START_MS);
+  /** `hooksMs`: how much longer it may take because of hooks. */
+  start(id: string, hooksMs = 0): Promise<{ startedAt: bigint }> {
+    return this.#request(START, { id }, START_MS + hooksMs);
   }
 
   async signal(id: string, signal: number): Promise<void> {
@@ -197,12 +229,14 @@ export async function connectSupervisor(
   fetch: FetchDescriptors,
 ): Promise<Supervisor> {
   const socket = await connect(join(directory, 'supervisor.sock'));
-  let live = false;
+  let live: Supervisor | undefined;
   const connection = new FrameConnection(
     socket,
     (type, fields) => {
-      if (type !== EXITED.type) throw new ProtocolError(`unknown event ${type}`);
-      events.onExit(EXITED.read(fields));
+      if (type === EXITED.type) return events.onExit(EXITED.read(fields));
+      if (type !== CREATING.type) throw new ProtocolError(`unknown event ${type}`);
+      const { id, pid } = CREATING.read(fields);
+      live?.creating(id, pid);
     },
     (cause) => {
       if (live) events.onClose(cause);
@@ -210,9 +244,9 @@ export async function connectSupervisor(
   );
   try {
     const { pid, features } = await connection.hello();
-    live = true;
     const cancels = features.includes('CANCEL_EXEC');
-    return new Supervisor(pid, features, connection, new SupervisorStreams(connection, directory, fetch, cancels));
+    live = new Supervisor(pid, features, connection, new SupervisorStreams(connection, directory, fetch, cancels));
+    return live;
   } catch (error) {
     connection.close();
     throw error;

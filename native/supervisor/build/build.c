@@ -20,6 +20,7 @@
 #include "build/device.h"
 #include "build/env.h"
 #include "build/first_process.h"
+#include "build/hook.h"
 #include "build/image_mount.h"
 #include "build/launch.h"
 #include "build/lsm.h"
@@ -87,7 +88,7 @@ static int prepare(struct builder *b) {
     if (!b->namespaces->namespaces.host_cgroup) flags = K_CLONE_NEWCGROUP;
     if (flags && unshare(flags) < 0) return error_fail(&b->err, errno, "namespaces", "cgroup", "new namespace");
     return mount_open_sources(b) < 0 || mask_open_null(b, b->env->null_fd) < 0 || rootfs_open(b) < 0 ||
-                   cgroup_delegate(b) < 0
+                   cgroup_delegate(b) < 0 || hooks_open(b) < 0
                ? -1
                : 0;
 }
@@ -99,11 +100,11 @@ static int leave_host(struct builder *b) {
     return rootfs_assemble(b) < 0 || image_mounts_narrow(b) < 0 ? -1 : userns_own_files(b);
 }
 
-/* The container's tree. Masks cover what the mounts brought; the root is closed when the last name in it is made. */
+/* The container's tree. Masks cover what the mounts and hooks brought; the root is closed when the last name in it is made. */
 static int apply(struct builder *b, const struct plan_credentials *c) {
     return mount_open_proc(b) < 0 || mount_open_shm(b) < 0 || rootfs_pivot(b) < 0 || mount_apply_all(b) < 0 ||
-                   device_apply_all(b) < 0 || mask_apply_all(b) < 0 || readonly_apply_all(b) < 0 ||
-                   mount_verify_proc(b) < 0 ||
+                   device_apply_all(b) < 0 || hooks_before_pivot(b) < 0 || mask_apply_all(b) < 0 ||
+                   readonly_apply_all(b) < 0 || mount_verify_proc(b) < 0 ||
                    enter_cwd(b, PATH_MAKE_DIRECTORY, userns_uid(b->env, c->uid), userns_gid(b->env, c->gid)) < 0 ||
                    rootfs_seal(b) < 0
                ? -1
@@ -155,7 +156,7 @@ static _Noreturn void build_container_child(struct builder *b) {
     const struct plan_credentials *c = &plan_find(b->plan, PLAN_CREDENTIALS)->credentials;
     bool born_inside = b->env->userns >= 0 && b->namespaces->namespaces.pid == PLAN_PID_MODE_CONTAINER;
     launch_begin(b, b->env->empty_mntns, b->env->null_fd);
-    int first = join(b, b->plan) < 0 ? -1 : born_inside ? first_process_start(b) : 0;
+    int first = join(b, b->plan) < 0 || hooks_begin(b) < 0 ? -1 : born_inside ? first_process_start(b) : 0;
     if (first < 0 || (first == 0 && (prepare(b) < 0 || leave_host(b) < 0 || apply(b, c) < 0 || own_stdio(b, c) < 0 ||
                                      rlimits_apply(b->plan, b->first, &b->err) < 0 ||
                                      enter_userns(b, CLONE_NEWNS | K_CLONE_NEWCGROUP) < 0)))

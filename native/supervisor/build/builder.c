@@ -62,7 +62,9 @@ struct builder builder_fresh(struct plan *plan, const struct build_env *env, con
                             .null_file = -1,
                             .empty_dir = -1,
                             .null_tree = -1,
-                            .console = -1};
+                            .console = -1,
+                            .host = -1,
+                            .hook_state = -1};
 }
 
 int builder_check_terminal(const struct plan *plan, const struct build_io *io, struct error *err) {

@@ -19,6 +19,7 @@ struct builder {
     int null_file, empty_dir;         /* attached sources to mask with, -1 until first needed */
     int null_tree;                    /* detached read-only clone of the host's proven null, when the plan makes none */
     int console;                      /* master of the pty */
+    int host, hook_state;             /* for hooks: detached copy of the host's tree; what they read, -1 without */
     struct error err;
 };
 

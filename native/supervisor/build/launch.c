@@ -15,6 +15,7 @@
 #include "base/keyring.h"
 #include "base/unshared.h"
 #include "build/credentials.h"
+#include "build/hook.h"
 #include "build/message.h"
 #include "build/seccomp.h"
 #include "build/terminal.h"
@@ -60,12 +61,15 @@ void launch_hand_over_console(struct builder *b) {
     close(b->console);
 }
 
-void launch_wait(struct builder *b) {
-    struct build_message message = {.type = BUILD_READY};
+static void say_and_wait(struct builder *b, uint32_t type) {
+    struct build_message message = {.type = type};
     char go;
     send_message(b, &message, -1);
     if (read(b->sync, &go, 1) != 1) _exit(127);
 }
+
+void launch_wait(struct builder *b) { say_and_wait(b, BUILD_READY); }
+void launch_await_hooks(struct builder *b) { say_and_wait(b, BUILD_HOOKS); }
 
 _Noreturn void launch_fail(struct builder *b) {
     struct build_message message = {.type = BUILD_FAILED, .error = b->err.error};
@@ -189,9 +193,9 @@ _Noreturn void launch_finish(struct builder *b, const struct plan_credentials *c
     bool second = b->pid_ns >= 0;
     if (keyring_join_new(&b->err) < 0) launch_fail(b);
     if (credentials_apply(c, filter, &b->err) < 0) launch_fail(b);
-    /* What stays open from here on is stdio, the socket and, for a moment, the console; nothing of it survives execve. */
-    int kept[] = {b->sync, b->console};
-    close_all_but(kept, 2);
+    /* What stays open from here on is stdio, the socket, what hooks read and, for a moment, the console; nothing of it survives execve. */
+    int kept[] = {b->sync, b->console, b->hook_state};
+    close_all_but(kept, 3);
     k_close_range(3, UINT_MAX, K_CLOSE_RANGE_CLOEXEC);
     bool unfiltered = filter && c->no_new_privileges;
     if (second) {
@@ -206,6 +210,6 @@ _Noreturn void launch_finish(struct builder *b, const struct plan_credentials *c
     }
     if (unfiltered && seccomp_load(filter, &b->err) < 0) launch_fail(b);
     if (wait) launch_wait(b);
-    exec_program(b);
+    if (hooks_before_exec(b) == 0) exec_program(b);
     launch_fail(b);
 }

@@ -17,6 +17,8 @@ _Noreturn void launch_finish(struct builder *b, const struct plan_credentials *c
 void launch_name_payload(struct builder *b, pid_t pid);
 void launch_hand_over_console(struct builder *b);
 void launch_wait(struct builder *b);
+/* Before that: hooks of the runtime's namespaces are due. */
+void launch_await_hooks(struct builder *b);
 
 /* Reports b->err and ends. */
 _Noreturn void launch_fail(struct builder *b);

@@ -60,6 +60,18 @@ static bool read_namespaces(const struct wire_bytes *op, struct plan_facts *out)
     return more == 0;
 }
 
+static bool read_hooks(const struct wire_bytes *op, struct plan_facts *out) {
+    struct wire_reader reader;
+    struct wire_field field;
+    int more;
+    wire_reader_init(&reader, op->data, op->len);
+    while ((more = wire_next(&reader, &field)) > 0) {
+        if (field.id == 4 && !wire_u32(&field, &out->hooks_create_ms)) return false;
+        if (field.id == 5 && !wire_u32(&field, &out->hooks_start_ms)) return false;
+    }
+    return more == 0;
+}
+
 int plan_facts_read(const struct wire_bytes *plan, struct plan_facts *out, struct error *err) {
     struct wire_reader reader;
     struct wire_field op;
@@ -71,6 +83,8 @@ int plan_facts_read(const struct wire_bytes *plan, struct plan_facts *out, struc
         if (op.id == PLAN_SECCOMP) out->filtered = true;
         if (op.id == PLAN_NAMESPACES && !read_namespaces(&op.value, out))
             return error_set(err, EINVAL, "namespaces", "malformed operation");
+        if (op.id == PLAN_HOOKS && !read_hooks(&op.value, out))
+            return error_set(err, EINVAL, "hooks", "malformed operation");
     }
     return more == 0 ? 0 : error_set(err, EINVAL, "plan", "truncated operation");
 }

@@ -10,8 +10,9 @@ void kept_plan_release(struct wire_bytes *kept);
 /* What the supervisor itself must know before it can hand a plan to the builder; the builder checks the rest. */
 struct plan_facts {
     bool terminal;
-    bool filtered; /* has a seccomp filter */
-    bool target;   /* the process joins the PID namespace of another container */
+    bool filtered;                            /* has a seccomp filter */
+    bool target;                              /* the process joins the PID namespace of another container */
+    uint32_t hooks_create_ms, hooks_start_ms; /* how much longer it may take */
     char target_id[CONTAINER_ID_MAX + 1];
 };
 int plan_facts_read(const struct wire_bytes *plan, struct plan_facts *out, struct error *err);

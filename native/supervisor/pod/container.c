@@ -14,7 +14,6 @@
 #include "build/env.h"
 #include "pod/verify.h"
 #include "cgroup/end.h"
-#include "loop/tty.h"
 #include "plan/kept_plan.h"
 #include "pod/maker.h"
 #include "pod/attach.h"
@@ -30,7 +29,7 @@
 #define REMOVE_RETRY_MS 10
 #define EXIT_START_FAILED 128
 
-enum event { EVENT_READY, EVENT_EXECUTED, EVENT_FAILED, EVENT_ENDED, EVENT_TIMEOUT, EVENTS };
+enum event { EVENT_HOOKS, EVENT_READY, EVENT_EXECUTED, EVENT_FAILED, EVENT_ENDED, EVENT_TIMEOUT, EVENTS };
 
 struct container_deadlines container_deadlines = {.create_ms = 30000, .start_ms = 10000};
 
@@ -83,6 +82,7 @@ void container_forget_tags(void) {
 
 static struct container *of_process(struct process *p) { return container_of(p, struct container, process); }
 
+static void on_hooks(struct process *p) { dispatch(of_process(p), EVENT_HOOKS); }
 static void on_ready(struct process *p) { dispatch(of_process(p), EVENT_READY); }
 static void on_executed(struct process *p) { dispatch(of_process(p), EVENT_EXECUTED); }
 static void on_ended(struct process *p) { dispatch(of_process(p), EVENT_ENDED); }
@@ -206,8 +206,13 @@ static void create_failed(struct container *c) {
 
 static void create_timed_out(struct container *c) {
     error_set(&c->error, ETIMEDOUT, "build", "container was not built within %d ms: %s",
-              (int)container_deadlines.create_ms, c->id);
+              (int)container_deadlines.create_ms + (int)c->hooks_create_ms, c->id);
     create_failed(c);
+}
+
+static void await(struct container *c) {
+    c->awaiting = true;
+    host->on_creating(c);
 }
 
 static void created(struct container *c) {
@@ -248,7 +253,7 @@ static void start_failed(struct container *c) {
 
 static void start_timed_out(struct container *c) {
     error_set(&c->error, ETIMEDOUT, "exec", "program did not begin within %d ms: container %s",
-              (int)container_deadlines.start_ms, c->id);
+              (int)container_deadlines.start_ms + (int)c->hooks_start_ms, c->id);
     begin_ending(c);
 }
 
@@ -261,14 +266,14 @@ static void wait_for_end(struct container *c) {
 static void nothing(struct container *c) { (void)c; }
 
 static void (*const actions[CONTAINER_STATES][EVENTS])(struct container *) = {
-    /*                      READY    EXECUTED       FAILED         ENDED          TIMEOUT */
-    [CONTAINER_FREE] = {nothing, nothing, nothing, nothing, nothing},
-    [CONTAINER_CREATING] = {created, create_failed, create_failed, create_failed, create_timed_out},
-    [CONTAINER_CREATED] = {nothing, wait_for_end, wait_for_end, begin_ending, nothing},
-    [CONTAINER_STARTING] = {nothing, started, start_failed, start_failed, start_timed_out},
-    [CONTAINER_RUNNING] = {nothing, nothing, nothing, begin_ending, nothing},
-    [CONTAINER_ENDING] = {nothing, nothing, nothing, ending_step, ending_step},
-    [CONTAINER_EXITED] = {nothing, nothing, nothing, nothing, nothing},
+    /*                      HOOKS    READY    EXECUTED       FAILED         ENDED          TIMEOUT */
+    [CONTAINER_FREE] = {nothing, nothing, nothing, nothing, nothing, nothing},
+    [CONTAINER_CREATING] = {await, created, create_failed, create_failed, create_failed, create_timed_out},
+    [CONTAINER_CREATED] = {nothing, nothing, wait_for_end, wait_for_end, begin_ending, nothing},
+    [CONTAINER_STARTING] = {nothing, nothing, started, start_failed, start_failed, start_timed_out},
+    [CONTAINER_RUNNING] = {nothing, nothing, nothing, nothing, begin_ending, nothing},
+    [CONTAINER_ENDING] = {nothing, nothing, nothing, nothing, ending_step, ending_step},
+    [CONTAINER_EXITED] = {nothing, nothing, nothing, nothing, nothing, nothing},
 };
 
 static void dispatch(struct container *c, enum event event) { actions[c->state][event](c); }
@@ -328,7 +333,10 @@ int container_create(const struct request *r, const char *id, struct error *err)
     c->stdin_once = request_u8(r, FIELD_CREATE_STDIN_ONCE);
     c->terminal = facts.terminal;
     c->filtered = facts.filtered;
+    c->hooks_create_ms = facts.hooks_create_ms;
+    c->hooks_start_ms = facts.hooks_start_ms;
     process_init(&c->process);
+    c->process.on_hooks = on_hooks;
     c->process.on_ready = on_ready;
     c->process.on_executed = on_executed;
     c->process.on_failed = on_failed;
@@ -346,7 +354,16 @@ int container_create(const struct request *r, const char *id, struct error *err)
         return -1;
     }
     oom_begin(c);
-    timer_set(&c->timer, container_deadlines.create_ms, on_timer);
+    timer_set(&c->timer, container_deadlines.create_ms + c->hooks_create_ms, on_timer);
+    return 0;
+}
+
+int container_continue(struct container *c, bool failed, struct error *err) {
+    if (c->state != CONTAINER_CREATING || !c->awaiting)
+        return error_set(err, EBUSY, "continue", "nothing is awaited by container %s", c->id);
+    c->awaiting = false;
+    if (failed) error_set(&c->error, ECANCELED, "hook", "a hook of container %s", c->id);
+    if (failed || handshake_continue(&c->process.handshake) < 0) create_failed(c);
     return 0;
 }
 
@@ -355,7 +372,7 @@ int container_start(struct container *c, uint32_t tag, struct error *err) {
         return error_set(err, EBUSY, "start", "container is not in state created: %s", c->id);
     c->state = CONTAINER_STARTING;
     c->start_tag = tag;
-    timer_set(&c->timer, container_deadlines.start_ms, on_timer);
+    timer_set(&c->timer, container_deadlines.start_ms + c->hooks_start_ms, on_timer);
     if (handshake_release(&c->process.handshake) < 0) start_failed(c);
     return 0;
 }
@@ -372,12 +389,6 @@ void container_kill(struct container *c) {
     if (!container_is_live(c)) return;
     process_kill(&c->process);
     cgroup_kill(&c->kept);
-}
-
-int container_resize(struct container *c, uint32_t width, uint32_t height, struct error *err) {
-    if (!c->terminal) return error_set(err, ENOTTY, "resize", "container %s", c->id);
-    if (c->output[0].source.fd < 0 || tty_resize(c->output[0].source.fd, width, height) == 0) return 0;
-    return error_set(err, errno, "resize", "terminal of %u x %u of container %s", width, height, c->id);
 }
 
 void container_remove(struct container *c) {

@@ -54,9 +54,11 @@ struct container {
     struct timer timer;
     uint32_t create_tag, start_tag; /* 0: nobody waits for the answer */
     bool create_failed;
-    bool killed;      /* the rest of the cgroup has been killed after the process ended */
-    bool left_behind; /* attached clients that did not keep up hold its outputs up no longer */
-    bool deleting;    /* its external runtime has been asked to forget it */
+    bool awaiting;                            /* hooks that the daemon runs */
+    uint32_t hooks_create_ms, hooks_start_ms; /* how much longer it may take */
+    bool killed;                              /* the rest of the cgroup has been killed after the process ended */
+    bool left_behind;                         /* attached clients that did not keep up hold its outputs up no longer */
+    bool deleting;                            /* its external runtime has been asked to forget it */
     struct child deletion;
     int64_t drain_until, delete_until, remove_until; /* 0: not begun */
     uint64_t created_at, started_at, exited_at;
@@ -71,6 +73,7 @@ struct container {
 struct container_host {
     struct build_env env;
     const char *directory;
+    void (*on_creating)(struct container *c);              /* hooks are awaited: container_continue */
     void (*on_created)(struct container *c, uint32_t tag); /* error set: it failed */
     void (*on_started)(struct container *c, uint32_t tag);
     void (*on_exited)(struct container *c);
@@ -91,6 +94,8 @@ struct container *container_next(struct container *after);
 
 /* Starts the building; on_created is called later, or -1 with *err is returned and nothing is left. */
 int container_create(const struct request *r, const char *id, struct error *err);
+/* What was awaited has succeeded, or the creation is to fail. */
+int container_continue(struct container *c, bool failed, struct error *err);
 int container_start(struct container *c, uint32_t tag, struct error *err);
 int container_signal(struct container *c, int signal, struct error *err);
 void container_kill(struct container *c);

@@ -174,3 +174,9 @@ void container_io_finish(struct container *c) {
     container_io_discard(c);
     log_close(&c->log);
 }
+
+int container_resize(struct container *c, uint32_t width, uint32_t height, struct error *err) {
+    if (!c->terminal) return error_set(err, ENOTTY, "resize", "container %s", c->id);
+    if (c->output[0].source.fd < 0 || tty_resize(c->output[0].source.fd, width, height) == 0) return 0;
+    return error_set(err, errno, "resize", "terminal of %u x %u of container %s", width, height, c->id);
+}

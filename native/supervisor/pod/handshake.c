@@ -51,6 +51,10 @@ static void handle(struct handshake *h, struct build_message *m, int fd) {
         h->payload = true;
         h->pid = m->pid;
         h->on_payload(h);
+    } else if (m->type == BUILD_HOOKS && h->on_hooks && h->create && !h->awaiting && !h->payload && !h->ready &&
+               fd < 0) {
+        h->awaiting = true;
+        h->on_hooks(h);
     } else if (m->type == BUILD_READY && h->create && !h->ready && (h->console >= 0) == h->terminal && fd < 0) {
         h->ready = true;
         h->on_ready(h);
@@ -107,7 +111,7 @@ static void on_ready(struct source *source, uint32_t events) {
 int handshake_begin(struct handshake *h, int fd, pid_t builder, bool create, bool terminal) {
     h->create = create;
     h->terminal = terminal;
-    h->ready = h->released = h->payload = false;
+    h->awaiting = h->ready = h->released = h->payload = false;
     h->console = -1;
     h->pid = h->builder = builder;
     h->error = (struct error){0};
@@ -116,9 +120,13 @@ int handshake_begin(struct handshake *h, int fd, pid_t builder, bool create, boo
     return 0;
 }
 
-int handshake_release(struct handshake *h) {
+int handshake_continue(struct handshake *h) {
     static const char go = 1;
-    h->released = true;
     ssize_t n = send(h->source.fd, &go, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     return n == 1 ? 0 : -1;
+}
+
+int handshake_release(struct handshake *h) {
+    h->released = true;
+    return handshake_continue(h);
 }

@@ -7,11 +7,12 @@ struct handshake {
     struct source source;
     bool create;   /* READY is expected, and GO is answered */
     bool terminal; /* CONSOLE is expected */
-    bool ready, released, payload;
+    bool awaiting, ready, released, payload;
     int console; /* the pty's master, or -1 */
     pid_t pid;   /* the process: the builder until a PAYLOAD message names another */
     pid_t builder;
     struct error error;
+    void (*on_hooks)(struct handshake *h); /* GO is due when others have run theirs; NULL: there are none */
     void (*on_payload)(struct handshake *h);
     void (*on_ready)(struct handshake *h);
     void (*on_executed)(struct handshake *h); /* end of file: execve happened, or the process died before it */
@@ -25,6 +26,8 @@ int handshake_begin(struct handshake *h, int fd, pid_t builder, bool create, boo
 /* Handles what has arrived already: called before the end of a process is believed. */
 void handshake_drain(struct handshake *h);
 
+/* GO: to hooks that are awaited, to READY. */
+int handshake_continue(struct handshake *h);
 int handshake_release(struct handshake *h);
 void handshake_end(struct handshake *h);
 bool handshake_is_open(const struct handshake *h);

@@ -53,6 +53,11 @@ static void payload_named(struct handshake *h) {
     p->pidfd = (int)syscall(NR_pidfd_open, h->pid, 0);
 }
 
+static void hooks_due(struct handshake *h) {
+    struct process *p = container_of(h, struct process, handshake);
+    p->on_hooks(p);
+}
+
 static void ready(struct handshake *h) {
     struct process *p = container_of(h, struct process, handshake);
     p->on_ready(p);
@@ -72,6 +77,7 @@ int process_begin(struct process *p, const struct build_process *built, int sync
     p->pid = built->builder;
     p->pidfd = built->pidfd;
     p->ended = false;
+    p->handshake.on_hooks = p->on_hooks ? hooks_due : NULL;
     p->handshake.on_payload = payload_named;
     p->handshake.on_ready = ready;
     p->handshake.on_executed = executed;

@@ -12,8 +12,9 @@ struct process {
     pid_t pid;            /* valid until `ended`: nobody else reaps it */
     int pidfd;
     bool ended;
-    bool payload_ended; /* but its builder has not spoken its last word yet */
-    int status;         /* as waitpid */
+    bool payload_ended;                  /* but its builder has not spoken its last word yet */
+    int status;                          /* as waitpid */
+    void (*on_hooks)(struct process *p); /* NULL: has none */
     void (*on_ready)(struct process *p);
     void (*on_executed)(struct process *p);
     void (*on_failed)(struct process *p, const struct error *err);

@@ -160,6 +160,19 @@ static void release(const struct request *r) {
     reply_empty(&connection, r->type, r->tag);
 }
 
+/* Of a container that nobody else hears of yet. */
+static void go_on(const struct request *r) {
+    struct error err;
+    char id[CONTAINER_ID_MAX + 1];
+    struct container *c = request_container_id(r, id) ? container_find(id) : NULL;
+    int done = c ? container_continue(c, request_u8(r, FIELD_CONTINUE_FAILED), &err)
+                 : error_set(&err, ESRCH, "continue", "container id");
+    if (done < 0)
+        reply_error(&connection, r->tag, &err);
+    else
+        reply_empty(&connection, r->type, r->tag);
+}
+
 /* Requests about one container. 0: done, answer at once; 1: answered later; -1: *err. */
 static int start(const struct request *r, struct container *c, struct error *err) {
     return container_start(c, r->tag, err) < 0 ? -1 : 1;
@@ -251,6 +264,7 @@ static const struct handler handlers[] = {
     {REQUEST_SHUTDOWN, .of_pod = shut_down},
     {REQUEST_HOLD, .of_pod = hold},
     {REQUEST_RELEASE, .of_pod = release},
+    {REQUEST_CONTINUE, .of_pod = go_on},
     {REQUEST_OPEN_EXEC, .of_container = stream_exec_open},
     {REQUEST_WAIT_EXEC, .of_pod = stream_exec_wait},
     {REQUEST_ATTACH, .of_container = attach_open},
@@ -323,6 +337,7 @@ void supervisor_main(int listener, int streams, const char *the_directory, int n
     host = (struct container_host){
         .env = {.empty_mntns = -1, .null_fd = null_fd, .pod_pidns = -1, .userns = -1},
         .directory = directory,
+        .on_creating = tell_creating,
         .on_created = tell_created,
         .on_started = tell_started,
         .on_exited = tell_exited,

@@ -11,6 +11,14 @@ void tell_pid(uint16_t request, uint32_t tag, pid_t pid) {
     message_send(connection, &w);
 }
 
+void tell_creating(struct container *c) {
+    struct wire_writer w;
+    message_begin(connection, &w, MESSAGE_CREATING, 0);
+    wire_put_string(&w, FIELD_CREATING_ID, c->id);
+    wire_put_u32(&w, FIELD_CREATING_PID, (uint32_t)c->process.pid);
+    message_send(connection, &w);
+}
+
 void tell_created(struct container *c, uint32_t tag) {
     if (tag == 0) return;
     if (c->error.error)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -142,7 +143,7 @@ static void on_ended(struct child *child, int status) {
 
 /* The strings of a request, NUL-terminated in one mapping, as execve wants them. */
 struct strings {
-    char *argv[STRINGS_MAX + 1], *env[STRINGS_MAX + 1];
+    char *argv[STRINGS_MAX + 1], *env[STRINGS_MAX + 1], program[PATH_MAX];
     char text[];
 };
 
@@ -173,7 +174,7 @@ _Noreturn static void become(const struct strings *s, const int fds[3], int repo
     setrlimit(RLIMIT_CORE, &no_core);
     if (chdir("/") == 0 && dup2(fds[0], 0) == 0 && dup2(fds[1], 1) == 1 && dup2(fds[2], 2) == 2) {
         k_close_range(3, ~0u, K_CLOSE_RANGE_CLOEXEC);
-        execve(s->argv[0], s->argv, s->env);
+        execve(s->program, s->argv, s->env);
     }
     int error = errno;
     ssize_t ignored = write(report, &error, sizeof error);
@@ -232,9 +233,9 @@ static int start(struct run *run, const struct request *r, const struct strings 
         if (!made) close(ends[0]);
     }
     if (!made)
-        error_set(err, errno, "run", "pipes of %s", s->argv[0]);
+        error_set(err, errno, "run", "pipes of %s", s->program);
     else if ((pid = launch(s, fds)) < 0)
-        error_set(err, errno, "run", "program %s", s->argv[0]);
+        error_set(err, errno, "run", "program %s", s->program);
     else {
         run->pid = pid;
         child_watch(&run->child, pid, on_ended);
@@ -274,8 +275,9 @@ int run_start(const struct request *r, struct error *err) {
     struct run *run = NULL;
     if (!put_strings(r, FIELD_RUN_ARGV, s->argv, &text) || !put_strings(r, FIELD_RUN_ENV, s->env, &text))
         error_set(err, E2BIG, "run", "more than %u strings", STRINGS_MAX);
-    else if (!s->argv[0] || s->argv[0][0] != '/')
-        error_set(err, EINVAL, "run", "program is not an absolute path: %s", s->argv[0] ? s->argv[0] : "none");
+    else if (!s->argv[0] || !request_string(r, FIELD_RUN_PROGRAM, s->program, sizeof s->program) ||
+             s->program[0] != '/')
+        error_set(err, EINVAL, "run", "program is not an absolute path");
     else if (!(run = allocate(r)))
         error_set(err, EAGAIN, "run", "%u programs are running", RUNS_MAX);
     else

@@ -121,6 +121,29 @@ void put_exec(struct draft *d, const char *const *argv) {
     op_end(d);
 }
 
+static void put_hooks(struct draft *d, const struct drafted_hook *hook) {
+    static const char state[] = "{\"id\":\"c\"";
+    if (!hook->stage) return;
+    mkdir(at("bundle"), 0755);
+    mkdir(at("bundle/rootfs"), 0755);
+    op_begin(d, PLAN_HOOKS);
+    wire_put_string(&d->w, 1, at("bundle"));
+    wire_put_bytes(&d->w, 2, (const uint8_t *)state, sizeof state - 1);
+    wire_put_u8(&d->w, 3, 0);
+    wire_put_u32(&d->w, 4, 0);
+    wire_put_u32(&d->w, 5, 0);
+    op_end(d);
+    for (; hook->stage; hook++) {
+        op_begin(d, PLAN_HOOK);
+        wire_put_u8(&d->w, 1, hook->stage);
+        wire_put_string(&d->w, 2, hook->argv[0]);
+        for (unsigned i = 0; i < 4 && hook->argv[i]; i++) wire_put_string(&d->w, 3, hook->argv[i]);
+        wire_put_string(&d->w, 4, "PATH=/bin:/usr/bin");
+        wire_put_u32(&d->w, 5, hook->timeout_ms ? hook->timeout_ms : 10000);
+        op_end(d);
+    }
+}
+
 void draft_container(struct draft *d, const char *layer, const char *name, const struct wish *w) {
     static const char *const nodes[][3] = {{"/dev/null", "1", "3"},    {"/dev/zero", "1", "5"},
                                            {"/dev/full", "1", "7"},    {"/dev/random", "1", "8"},
@@ -158,6 +181,7 @@ void draft_container(struct draft *d, const char *layer, const char *name, const
     op_end(d);
     mkdir(at("%s.upper", name), 0755);
     mkdir(at("%s.work", name), 0755);
+    put_hooks(d, w->hooks);
     if (w->early_bind[0]) put_bind(d, w->early_bind[0], w->early_bind[1], 0, false);
     put_mount(d, "proc", "/proc", 0xe, NULL, NULL);
     if (!w->no_dev) {

@@ -38,6 +38,12 @@ void put_credentials(struct draft *d, const struct identity *id);
 void put_seccomp(struct draft *d);
 void put_exec(struct draft *d, const char *const *argv);
 
+struct drafted_hook {
+    uint8_t stage; /* plan_hook_stage; 0: none */
+    const char *argv[4];
+    uint32_t timeout_ms; /* 0: 10 s */
+};
+
 /* What differs between the plans of the tests; zero is the ordinary container. */
 struct wish {
     const char *script;      /* run by sh -c */
@@ -59,6 +65,7 @@ struct wish {
     uint32_t extra_mount_flags;
     const char *device; /* another node, 1:5 */
     uint8_t pid;        /* plan_pid_mode; 0: container */
+    struct drafted_hook hooks[3];
     bool readonly_root, terminal, seccomp, no_dev, no_cgroup_mount;
     struct identity *identity;
 };
