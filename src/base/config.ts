@@ -135,6 +135,8 @@ export const ConfigSchema = z.strictObject({
       enable_unprivileged_icmp: z.boolean().default(true),
       /** A privileged container gets the devices it asks for instead of all of the node's. */
       privileged_without_host_devices: z.boolean().default(false),
+      /** Directories of files that name hooks for containers, as CRI-O and podman have them: oci-hooks(5). A later one wins. */
+      hooks_dir: z.array(path).default([]),
       /** Who makes cgroups; auto: systemd where it runs the host and cgroup v2 is the only hierarchy. */
       cgroup_driver: z.enum(['auto', 'cgroupfs', 'systemd']).default('auto'),
       /**

@@ -7,6 +7,7 @@ import { stopContainer } from '../lifecycle/container-stop.js';
 import { adjustLimits } from '../lifecycle/container-update.js';
 import { Nri } from '../extend/nri/nri.js';
 import { openPlugins } from './nri-plugins.js';
+import { HookDirectories } from '../extend/hooks/hook-directories.js';
 import { CdiDevices } from '../extend/cdi/cdi-devices.js';
 import { loadDefaultAppArmor } from '../lifecycle/apparmor-profile.js';
 import { AttachedInputs } from '../lifecycle/attached-inputs.js';
@@ -95,7 +96,7 @@ export const compose = async (config: Config, daemonLog: Logger, closing: Closin
     handlers,
     host,
     cdi,
-    adjusters: [cdi, nri],
+    adjusters: [new HookDirectories(config.containers.hooks_dir, log), cdi, nri],
     extension: nri,
     spawner,
     supervisors,

@@ -3,29 +3,29 @@ import { failedPrecondition, notFound } from '../../base/errors.js';
 import type { OciSpec } from '../../oci/spec.js';
 import type { Adjuster, Subject } from '../adjust.js';
 import type { OwnedAdjustment } from '../adjustment.js';
+import type { FileProblem } from '../scanned-directories.js';
+import { ToldOnce } from '../told-once.js';
 import { editsToAdjustment, type FileEdits } from './edits.js';
 import { type CdiDevice, type DeviceIndex, indexDevices, isConflict, type LoadedFile } from './index-devices.js';
 import { kindOf } from './names.js';
 import { requestedDevices } from './requested.js';
-import { type Scanned, SpecDirectories, type SpecProblem } from './spec-directories.js';
+import { type ScannedSpecs, SpecDirectories } from './spec-directories.js';
 
 /** What the CDI directories hold, for people. */
 export interface CdiReport {
   readonly directories: readonly string[];
   readonly files: ReadonlyArray<{ readonly path: string; readonly kind: string; readonly devices: number }>;
-  readonly problems: readonly SpecProblem[];
+  readonly problems: readonly FileProblem[];
 }
 
 /** Devices of the Container Device Interface, which vendors describe in files. */
 export class CdiDevices implements Adjuster {
   readonly #directories: SpecDirectories;
-  #told: ReadonlySet<string> = new Set();
+  readonly #told: ToldOnce;
 
-  constructor(
-    directories: readonly string[],
-    private readonly log: Pick<Logger, 'warn'>,
-  ) {
+  constructor(directories: readonly string[], log: Pick<Logger, 'warn'>) {
     this.#directories = new SpecDirectories(directories);
+    this.#told = new ToldOnce('CDI file left out', log);
   }
 
   async adjust(spec: Readonly<OciSpec>, { config }: Pick<Subject, 'config'>): Promise<readonly OwnedAdjustment[]> {
@@ -58,27 +58,20 @@ export class CdiDevices implements Adjuster {
     };
   }
 
-  /** Each problem is logged when it is first seen. */
-  async #scan(): Promise<Scanned> {
+  async #scan(): Promise<ScannedSpecs> {
     const scanned = await this.#directories.scan();
-    const told = new Set<string>();
-    for (const { path, message } of scanned.problems) {
-      const problem = `${path}: ${message}`;
-      if (!this.#told.has(problem)) this.log.warn({ path, problem: message }, 'CDI file left out');
-      told.add(problem);
-    }
-    this.#told = told;
+    this.#told.tell(scanned.problems);
     return scanned;
   }
 
-  #require(name: string, index: DeviceIndex, { files, problems }: Scanned): CdiDevice {
+  #require(name: string, index: DeviceIndex, { files, problems }: ScannedSpecs): CdiDevice {
     const entry = index.get(name);
     if (!entry) throw notFound(`unknown CDI device: ${name}; ${this.#lookedIn(name, files, problems)}`);
     if (isConflict(entry)) throw failedPrecondition(conflict(name, entry));
     return entry;
   }
 
-  #lookedIn(name: string, files: readonly LoadedFile[], problems: readonly SpecProblem[]): string {
+  #lookedIn(name: string, files: readonly LoadedFile[], problems: readonly FileProblem[]): string {
     const { directories } = this.#directories;
     if (directories.length === 0) return 'spec_dirs of [cdi] in the configuration is empty';
     const ofKind = files.filter(({ spec }) => spec.kind === kindOf(name)).map(({ path }) => path);
