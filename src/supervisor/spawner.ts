@@ -22,7 +22,7 @@ export interface HostCommand {
   env: Record<string, string>;
   stdin: string | Uint8Array;
   timeoutMs: number;
-  /** Bytes kept of each stream; the rest is read and thrown away. */
+  /** Bytes kept of each stream, its last. */
   maxOutput: number;
 }
 

@@ -26,7 +26,7 @@
 
 struct run_output {
     struct source source;
-    uint8_t *data; /* address space of max_output bytes, used as it fills */
+    uint8_t *data; /* address space of twice max_output bytes, used as it fills */
     uint32_t len;
     struct run *run;
 };
@@ -63,10 +63,15 @@ static void release(struct run *r) {
     child_forget(&r->child);
     for (int i = 0; i < 2; i++) {
         loop_close(&r->output[i].source);
-        if (r->output[i].data) munmap(r->output[i].data, r->max_output);
+        if (r->output[i].data) munmap(r->output[i].data, 2 * (size_t)r->max_output);
         r->output[i].data = NULL;
     }
     r->used = false;
+}
+
+static void put_output(struct wire_writer *w, unsigned field, const struct run_output *o) {
+    uint32_t kept = o->run->max_output, from = o->len > kept ? o->len - kept : 0;
+    wire_put_bytes(w, field, o->data ? o->data + from : NULL, o->len - from);
 }
 
 static void step(struct run *r) {
@@ -75,8 +80,8 @@ static void step(struct run *r) {
     if (!r->ended || (open && !r->drained) || !connection_has_room(connection)) return;
     message_begin(connection, &w, REQUEST_RUN | MESSAGE_REPLY, r->tag);
     wire_put_u32(&w, FIELD_RUN_REPLY_STATUS, (uint32_t)r->status);
-    wire_put_bytes(&w, FIELD_RUN_REPLY_STDOUT, r->output[0].data, r->output[0].len);
-    wire_put_bytes(&w, FIELD_RUN_REPLY_STDERR, r->output[1].data, r->output[1].len);
+    put_output(&w, FIELD_RUN_REPLY_STDOUT, &r->output[0]);
+    put_output(&w, FIELD_RUN_REPLY_STDERR, &r->output[1]);
     wire_put_u8(&w, FIELD_RUN_REPLY_TIMED_OUT, r->timed_out);
     release(r);
     message_send(connection, &w);
@@ -87,16 +92,22 @@ void run_on_room(void) {
         if (r->used) step(r);
 }
 
+/* Of more than is kept the end stays: it is where a program says why it fails. */
 static bool take(struct run_output *o) {
-    static uint8_t beyond[4096];
-    uint32_t left = o->run->max_output - o->len;
-    ssize_t n = left > 0 ? read(o->source.fd, o->data + o->len, left) : read(o->source.fd, beyond, sizeof beyond);
+    static uint8_t nowhere[4096];
+    uint32_t kept = o->run->max_output;
+    if (o->len == 2 * kept && kept > 0) {
+        memcpy(o->data, o->data + kept, kept);
+        o->len = kept;
+    }
+    ssize_t n = kept > 0 ? read(o->source.fd, o->data + o->len, 2 * kept - o->len)
+                         : read(o->source.fd, nowhere, sizeof nowhere);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (n <= 0) {
         loop_close(&o->source);
         return false;
     }
-    o->len += left > 0 ? (uint32_t)n : 0;
+    o->len += kept > 0 ? (uint32_t)n : 0;
     return true;
 }
 
@@ -254,10 +265,10 @@ static struct run *allocate(const struct request *r) {
     for (int i = 0; i < 2; i++) {
         run->output[i] = (struct run_output){.source = {.fd = -1}, .run = run};
         if (run->max_output == 0) continue;
-        void *data =
-            mmap(NULL, run->max_output, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        size_t size = 2 * (size_t)run->max_output;
+        void *data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         run->output[i].data = data == MAP_FAILED ? NULL : data;
-        if (data != MAP_FAILED) unshare_pages(data, run->max_output);
+        if (data != MAP_FAILED) unshare_pages(data, size);
     }
     if (run->max_output == 0 || (run->output[0].data && run->output[1].data)) return run;
     release(run);
