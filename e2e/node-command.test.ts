@@ -1,7 +1,8 @@
 import t from 'tap';
-import { jangada } from './harness/command.js';
+import { jangada, spawnJangada } from './harness/command.js';
 import { type Node, startNode } from './harness/node.js';
 import { OWN_NETWORK, Pod } from './harness/pod.js';
+import { until } from './harness/wait.js';
 
 let node: Node;
 let pod: Pod;
@@ -100,6 +101,23 @@ t.test('why a container has ended', async (t) => {
     out: /SIGTERM was sent, it had not ended in its grace period/,
   });
   t.match(await json('why', 'app'), { id: running, state: 'CONTAINER_RUNNING', cause: /^it runs, since/ });
+});
+
+t.test('what happens is told as it happens', async (t) => {
+  const child = spawnJangada(node.daemon, 'events');
+  t.teardown(() => child.kill('SIGKILL'));
+  let told = '';
+  child.stdout.setEncoding('utf8').on('data', (part: string) => (told += part));
+  // The first event may come before anybody listens.
+  await until('an event', async () => {
+    await pod.complete(node.busybox, { command: ['sh', '-c', 'exit 3'] });
+    return told.includes('stopped');
+  });
+  t.match(told, /Z {2}stopped {3}[0-9a-f]{12} {2}sea\/web-0\/container-\d+ {2}exit code 3 \(Error\)\n/);
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  await node.daemon.down();
+  t.equal(await ended, 1, 'it ends with the daemon');
+  await node.daemon.up();
 });
 
 t.test('what is not there is said, and so is a daemon that is not', async (t) => {

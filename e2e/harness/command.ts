@@ -10,9 +10,14 @@ export interface Result {
 }
 
 /** `jangada …` against the daemon. */
+export const spawnJangada = (daemon: Daemon, verb: string, ...args: string[]) =>
+  spawn(process.execPath, [MAIN, verb, '--config', join(daemon.home, 'config.toml'), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+
+/** The same, until it ends. */
 export const jangada = async (daemon: Daemon, verb: string, ...args: string[]): Promise<Result> => {
-  const command = [MAIN, verb, '--config', join(daemon.home, 'config.toml'), ...args];
-  const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawnJangada(daemon, verb, ...args);
   const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
   const [out, err, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
   return { code, out, err };

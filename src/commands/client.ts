@@ -37,3 +37,19 @@ const caller =
       );
     });
   };
+
+/** The messages of a streaming RPC, for as long as the daemon sends them. */
+export async function* followDaemon<Message>(
+  { socket }: Pick<Config, 'socket'>,
+  name: string,
+  request: object,
+): AsyncGenerator<Message> {
+  const client = new Client(`unix:${socket}`, credentials.createInsecure());
+  const method = loadCri().runtime[name];
+  if (!method) throw new Error(`no such RPC: ${name}`);
+  try {
+    yield* client.makeServerStreamRequest(method.path, method.requestSerialize, method.responseDeserialize, request);
+  } finally {
+    client.close();
+  }
+}

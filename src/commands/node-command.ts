@@ -22,6 +22,12 @@ export const addNodeCommands = (command: (usage: string, description: string) =>
       const { runPs } = await import('./ps.js');
       await runPs(ownConfig(whose), all, output);
     });
+  command('events', 'print what becomes of pods and containers as it happens')
+    .addOption(output())
+    .action(async ({ output, ...whose }: Options) => {
+      const { runEvents } = await import('./events.js');
+      await runEvents(ownConfig(whose), output);
+    });
   command('explain <pod-or-container>', 'show what the kernel enforces on it and where the time of its start went')
     .addOption(output())
     .action(async (name: string, { output, ...whose }: Options) => {
