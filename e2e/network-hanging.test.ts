@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,17 +13,21 @@ import { PATIENCE, until } from './harness/wait.js';
 let node: Node;
 let log: string;
 
-/** ADD of pods called `hang…` never ends, nor does a DEL of theirs while there is a file `stuck`. Each plugin has a helper. */
+/**
+ * ADD of pods called `hang…` never ends, nor does a DEL of theirs, or of pods called `stay…`, while there is a file `stuck`. Each plugin has a
+ * helper; those that hang in a DEL are counted.
+ */
 const script = (directory: string) => `#!/bin/sh
 cd ${directory}
 case "$CNI_COMMAND $CNI_ARGS" in
   *K8S_POD_NAME=hang*) hangs=yes ;;
+  DEL*K8S_POD_NAME=stay*) hangs=yes ;;
 esac
 helper() { sleep 1000 & echo $! > $CNI_CONTAINERID.new; mv $CNI_CONTAINERID.new $CNI_CONTAINERID; wait; }
 alive() { grep -qs '^State:.[^Z]' /proc/$(cat $CNI_CONTAINERID 2> /dev/null || echo none)/status; }
 case $CNI_COMMAND$hangs in
   ADDyes) helper ;;
-  DEL*) alive && touch beside; [ -e stuck ] && [ "$hangs" ] && { touch deleting; helper; }; rm -f $CNI_CONTAINERID ;;
+  DEL*) alive && touch beside; [ -e stuck ] && [ "$hangs" ] && { echo >> deleting; helper; exit 1; }; rm -f $CNI_CONTAINERID ;;
 esac
 echo '{"cniVersion":"1.0.0"}'
 `;
@@ -104,6 +109,24 @@ t.test('the spawner dies: what it ran ends with it, and is undone', async (t) =>
   t.notOk(existsSync(join(log, 'beside')));
   const next = await Pod.run(daemon, { linux: OWN_NETWORK });
   await next.remove();
+});
+
+t.test('a stop that is repeated while a DEL hangs waits for that one, and runs no other', async (t) => {
+  const { daemon } = node;
+  const stay = { name: 'stay', uid: randomUUID(), namespace: 'default', attempt: 0 };
+  const pod = await Pod.run(daemon, { linux: OWN_NETWORK, metadata: stay });
+  await rm(join(log, 'deleting'), { force: true });
+  await writeFile(join(log, 'stuck'), '');
+  const stops = Array.from({ length: 5 }, () => t.rejects(daemon.cri.stopPodSandbox({ podSandboxId: pod.id })));
+  await until('a DEL that hangs', async () => existsSync(join(log, pod.id)));
+  stops.push(t.rejects(daemon.cri.removePodSandbox({ podSandboxId: pod.id })));
+  t.equal((await daemon.cri.podSandboxStatus({ podSandboxId: pod.id })).status?.state, 'SANDBOX_NOTREADY');
+  await rm(join(log, 'stuck'));
+  process.kill(Number(await readFile(join(log, pod.id), 'utf8')), 'SIGKILL');
+  await Promise.all(stops);
+  t.equal(await readFile(join(log, 'deleting'), 'utf8'), '\n', 'one DEL, and all learn how it ended');
+  await pod.remove();
+  t.same((await daemon.cri.listPodSandbox({})).items, []);
 });
 
 t.test('nothing is left', (t) => node.daemon.assertNothingLeft(t));

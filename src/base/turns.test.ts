@@ -53,3 +53,21 @@ t.test('a repeated request joins the running one, a different one with its name 
   t.same(await both, [1, 1]);
   t.equal(await ask('other'), 2, 'the name is free again');
 });
+
+t.test('what can be asked in one way only is joined as well', async (t) => {
+  const flights = new Flights();
+  const hold = gate();
+  let runs = 0;
+  const ask = () =>
+    flights.join('stop', async () => {
+      runs++;
+      await hold.opened;
+      throw new Error('no');
+    });
+  const all = [ask(), ask(), ask()].map((asked) => t.rejects(asked, { message: 'no' }));
+  hold.open();
+  await Promise.all(all);
+  t.equal(runs, 1, 'and who joined fails with it');
+  await t.rejects(ask());
+  t.equal(runs, 2, 'the next goes on from there');
+});

@@ -23,6 +23,12 @@ export class Flights {
   async run<T>(key: string, detail: string, operation: () => Promise<T>, onConflict: () => Error): Promise<T> {
     const running = this.#running.get(key);
     if (running && running.detail !== detail) throw onConflict();
+    return this.join(key, operation, detail);
+  }
+
+  /** For what can be asked in one way only. */
+  async join<T>(key: string, operation: () => Promise<T>, detail = ''): Promise<T> {
+    const running = this.#running.get(key);
     if (running) return (await running.result) as T;
     const result = operation();
     this.#running.set(key, { detail, result });

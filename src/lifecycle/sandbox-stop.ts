@@ -12,6 +12,7 @@ type Parts = Pick<
   | 'supervisors'
   | 'exits'
   | 'turns'
+  | 'flights'
   | 'network'
   | 'cgroups'
   | 'cgroupDriver'
@@ -23,9 +24,13 @@ type Parts = Pick<
 
 /**
  * Kills a pod's containers, gives back its network and ends its supervisor. The intent is recorded first; a failed step leaves the
- * sandbox NOTREADY and visible, and the kubelet's next StopPodSandbox goes on from there.
+ * sandbox NOTREADY and visible, and the kubelet's next StopPodSandbox goes on from there. One that is repeated meanwhile joins the running
+ * one: a plugin that hangs is waited for once, not once for each time the kubelet lost its patience.
  */
-export const stopSandbox = async (parts: Parts, id: string): Promise<void> => {
+export const stopSandbox = (parts: Parts, id: string): Promise<void> =>
+  parts.flights.join(`stop of ${id}`, () => stop(parts, id));
+
+const stop = async (parts: Parts, id: string): Promise<void> => {
   const marked = parts.sandboxes.get(id);
   if (!marked || marked.stage === 'stopped') return;
   if (marked.stage === 'ready') parts.sandboxes.learn(id, { stage: 'stopping' });
