@@ -8,6 +8,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import type { Config } from '../base/config.js';
 import { resourceExhausted, unavailable } from '../base/errors.js';
 import type { StreamRequest, StreamUrls } from '../lifecycle/stream-request.js';
+import { Connections, LIMITS } from './connections.js';
 import { type Agreement, negotiate, type Refusal } from './negotiate.js';
 import { TlsFiles } from './tls-files.js';
 import { TokenCache } from './token-cache.js';
@@ -26,26 +27,30 @@ export type Session = { readonly request: StreamRequest } & (
 /**
  * Serves the URLs that Exec, Attach and PortForward hand out. Each is good once and for a minute; there is nothing else to be had here,
  * no redirect (CVE-2020-8559), no listing. On the default address only the node itself gets here; with net.ipv4.conf.*.route_localnet on,
- * its neighbours may too (CVE-2020-8558), and meet the token.
+ * its neighbours may too (CVE-2020-8558), and meet the token. Connections are bounded in number, and in time: those without a token by
+ * seconds, the others by idle_timeout and pings.
  */
 export class StreamingServer implements StreamUrls {
   readonly #server: Server;
   readonly #tls: TlsFiles | undefined;
   readonly #tokens = new TokenCache<StreamRequest>();
   readonly #webSockets: WebSocketServer;
-  readonly #connections = new Set<Socket>();
+  readonly #connections: Connections;
   #base: string | undefined;
 
   constructor(
     private readonly config: Config['streaming'],
     private readonly log: Logger,
     private readonly serve: (session: Session) => Promise<void>,
+    limits = LIMITS,
   ) {
+    this.#connections = new Connections(limits);
     const options = { headersTimeout: HEADERS_MS, requestTimeout: HEADERS_MS, noDelay: true, keepAlive: true };
     this.#tls = TlsFiles.of(config);
     this.#server = this.#tls
       ? createTlsServer({ ...options, ...this.#tls.read(), minVersion: 'TLSv1.2' })
       : createServer(options);
+    this.#server.maxConnections = limits.all;
     this.#webSockets = new WebSocketServer({
       noServer: true,
       perMessageDeflate: false,
@@ -63,10 +68,8 @@ export class StreamingServer implements StreamUrls {
       response.writeHead(refusal.code, { connection: 'close' }).end(`${refusal.text}\n`);
     });
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
-    this.#server.on('connection', (socket) => {
-      this.#connections.add(socket);
-      socket.on('close', () => this.#connections.delete(socket));
-    });
+    this.#server.on('connection', (socket: Socket) => this.#connections.add(socket));
+    this.#server.on('drop', () => this.log.warn({ limit: limits.all }, 'too many streaming connections'));
   }
 
   async listen(): Promise<void> {
@@ -92,7 +95,7 @@ export class StreamingServer implements StreamUrls {
   /** Ends all streams. */
   async close(): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
-    for (const socket of this.#connections) socket.destroy();
+    this.#connections.destroy();
     if (this.#base) await closed;
   }
 
@@ -114,6 +117,7 @@ export class StreamingServer implements StreamUrls {
     if ('refused' in agreement) return refuse(socket, agreement.refused);
     const promised = this.#tokens.consume(token);
     if (promised?.kind !== kind) return refuse(socket, { code: 404, text: '404 page not found' });
+    this.#connections.prove(request.socket);
     if (agreement.transport === 'spdy') {
       socket.write(switching(agreement.protocol));
       if (head.length > 0) socket.unshift(head);
