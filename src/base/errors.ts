@@ -36,3 +36,7 @@ const worded =
 
 export const imageVolumeMountFailed = worded('ImageVolumeMountFailed');
 export const recursiveReadOnlyUnsupported = worded('RROUnsupported');
+
+/** This one must be the first word of all, which it is for the kubelet where the status is UNKNOWN (its remote_image.go, PullImage). */
+export const registryUnavailable = ({ message, cause }: RuntimeError): RuntimeError =>
+  new RuntimeError(status.UNKNOWN, `RegistryUnavailable: ${message}`, { cause });

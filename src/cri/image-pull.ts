@@ -1,8 +1,9 @@
-import { invalidArgument } from '../base/errors.js';
+import { invalidArgument, registryUnavailable } from '../base/errors.js';
 import type { PodSandboxConfig__Output } from '../gen/runtime/v1/PodSandboxConfig.js';
 import type { PullImageRequest__Output } from '../gen/runtime/v1/PullImageRequest.js';
 import type { PullImageResponse } from '../gen/runtime/v1/PullImageResponse.js';
 import { parseReference } from '../image/reference.js';
+import { isRegistryUnavailable } from '../image/unreachable.js';
 import type { Runtime } from '../lifecycle/runtime.js';
 import { sandboxKey } from '../store/sandbox.js';
 
@@ -16,8 +17,14 @@ export const pullImage = async (
   const { auth, sandboxConfig } = request;
   const name = request.image.image;
   const subject = { what: 'PullImage', sandbox: sandboxOf(runtime, sandboxConfig), container: '', name };
-  const image = await runtime.timelines.pass(subject, () => runtime.pulls.pull(parseReference(name), auth));
+  const image = await runtime.timelines
+    .pass(subject, () => runtime.pulls.pull(parseReference(name), auth))
+    .catch(blame);
   return { imageRef: image.id };
+};
+
+const blame = (error: unknown): never => {
+  throw isRegistryUnavailable(error) ? registryUnavailable(error) : error;
 };
 
 /** The pod that the image is for: the kubelet says whose it is, not which sandbox. */

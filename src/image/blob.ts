@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RuntimeError, unavailable } from '../base/errors.js';
+import { status } from '@grpc/grpc-js';
+import { RuntimeError } from '../base/errors.js';
 import { algorithm, dataLoss, type Digest, finish } from './digest.js';
 import type { Answer } from './exchange.js';
 import type { Descriptor } from './manifest.js';
 import { printUrl } from './redirect.js';
 import type { RetryPolicy } from './retry.js';
-import { unreachable } from './unreachable.js';
+import { RegistryUnavailable, unreachable } from './unreachable.js';
 
 /**
  * The body behind `open` from `offset` on, resumed with a range request each time the connection breaks. It gives up when as many attempts
@@ -37,7 +38,13 @@ export async function* readBlob(
     }
     fruitless = offset > before ? 0 : fruitless + 1;
     if (fruitless >= retry.attempts)
-      throw unavailable(`connection cut at ${offset} of ${descriptor.size} bytes: ${what}`, cause);
+      throw new RegistryUnavailable(
+        status.UNAVAILABLE,
+        `connection cut at ${offset} of ${descriptor.size} bytes: ${what}`,
+        {
+          cause,
+        },
+      );
     await sleep(retry.baseMs, undefined, { signal });
   }
 }

@@ -1,5 +1,6 @@
 import { status as Status } from '@grpc/grpc-js';
 import { notFound, permissionDenied, RuntimeError, unavailable } from '../base/errors.js';
+import { RegistryUnavailable } from './unreachable.js';
 
 export const unauthenticated = (message: string) => new RuntimeError(Status.UNAUTHENTICATED, message);
 
@@ -16,6 +17,8 @@ export const refusal = (status: number, server: 'registry' | 'token server', wha
     case 429:
       return unavailable(`too many requests (429): ${what}; wait, or give the pod a pull secret with a higher limit`);
     default:
-      return unavailable(`${server} answered ${status}: ${what}`);
+      return status < 500
+        ? unavailable(`${server} answered ${status}: ${what}`)
+        : new RegistryUnavailable(Status.UNAVAILABLE, `${server} answered ${status}: ${what}`);
   }
 };

@@ -1,7 +1,10 @@
 import { RuntimeError, unavailable } from '../base/errors.js';
 
+/** The registry cannot serve at all: it is out of reach, or in trouble itself. */
+export class RegistryUnavailable extends RuntimeError {}
+
 /** No answer, or one that broke off. A connection that broke may work again; a certificate that is not trusted will not. */
-export class Unreachable extends RuntimeError {
+export class Unreachable extends RegistryUnavailable {
   constructor(
     cause: RuntimeError,
     readonly transient: boolean,
@@ -9,6 +12,10 @@ export class Unreachable extends RuntimeError {
     super(cause.code, cause.message, { cause: cause.cause });
   }
 }
+
+/** Of a failed pull; what other hosts said may be in front of it. */
+export const isRegistryUnavailable = (error: unknown): error is RuntimeError =>
+  error instanceof RuntimeError && [error, error.cause].some((it) => it instanceof RegistryUnavailable);
 
 export const isTransient = (error: unknown): boolean => error instanceof Unreachable && error.transient;
 
