@@ -129,6 +129,26 @@ static void test_start_fails(void) {
 }
 
 /* A frozen cgroup holds a builder still wherever it is. */
+static void freeze(void) {
+    int fd = open(frozen_file, O_WRONLY | O_CLOEXEC);
+    ok(fd >= 0 && write(fd, "FROZEN", 6) == 6, "a process that makes no progress");
+    close(fd);
+}
+
+/* As by its memory limit: what killed it is told by its end, as of a program that had begun. */
+static void test_killed_before_its_execve(void) {
+    struct wish w = {.script = "sleep 1000", .cgroup = {freezer}};
+    struct container *c = make("released", &w);
+    int before = exited;
+    freeze();
+    ok(container_start(c, 2, &err) == 0, "a builder is killed between its release and its execve");
+    container_kill(c);
+    wait_for(&started);
+    if (exited == before) wait_for(&exited);
+    ok(exit_code == 137, "it has exited with 137, not with a code of ours: %d", exit_code);
+    container_remove(c);
+}
+
 static void test_deadlines(void) {
     struct wish w = {.script = "sleep 1000", .cgroup = {freezer}, .limit = {{frozen_file, "FROZEN"}}};
     container_deadlines.create_ms = 200;
@@ -141,9 +161,8 @@ static void test_deadlines(void) {
     container_deadlines.start_ms = 200;
     w.limit[0][0] = NULL;
     struct container *c = make("stuck2", &w);
-    int fd = open(frozen_file, O_WRONLY | O_CLOEXEC), before = exited;
-    ok(fd >= 0 && write(fd, "FROZEN", 6) == 6, "a process that makes no progress");
-    close(fd);
+    int before = exited;
+    freeze();
     container_start(c, 2, &err);
     wait_for(&started);
     ok(started_error.error == ETIMEDOUT && strstr(started_error.detail, "not begin within 200 ms"),
@@ -223,6 +242,7 @@ int main(void) {
     test_life();
     test_killed();
     test_start_fails();
+    test_killed_before_its_execve();
     test_deadlines();
     test_state_directory_gone();
     rmdir(paths[0]);
