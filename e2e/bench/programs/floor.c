@@ -156,8 +156,10 @@ static void add_attribute(struct nlmsghdr *message, unsigned short type, const v
     message->nlmsg_len = NLMSG_ALIGN(message->nlmsg_len) + RTA_ALIGN(attribute->rta_len);
 }
 
-/* `ip link add floor0 type veth peer name eth0 netns PID`. It goes with its namespace. */
+/* `ip link add floorPID type veth peer name eth0 netns PID`. It goes with its namespace, which the kernel takes its time for. */
 static void add_veth(pid_t peer) {
+    char name[IFNAMSIZ];
+    snprintf(name, sizeof name, "floor%d", peer);
     struct {
         struct nlmsghdr header;
         struct ifinfomsg link;
@@ -166,7 +168,7 @@ static void add_veth(pid_t peer) {
                             .nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK,
                             .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg))}};
     char *base = (char *)&request;
-    add_attribute(&request.header, IFLA_IFNAME, "floor0", 7);
+    add_attribute(&request.header, IFLA_IFNAME, name, strlen(name) + 1);
     struct rtattr *info = (struct rtattr *)(base + NLMSG_ALIGN(request.header.nlmsg_len));
     add_attribute(&request.header, IFLA_LINKINFO, NULL, 0);
     add_attribute(&request.header, IFLA_INFO_KIND, "veth", 4);
