@@ -52,21 +52,27 @@ const call =
   (call, callback) => {
     const begin = performance.now();
     const gone = new AbortController();
-    call.once('cancelled', () => gone.abort());
+    const leave = () => gone.abort();
+    call.once('cancelled', leave);
     const mayAnswer = calls.begin(() => {
       callback(failed(name, begin, stopping(name), log));
-      gone.abort();
+      leave();
     });
+    // grpc-js calls an answered call cancelled, too; an abort that nobody hears costs a tenth of a millisecond.
+    const mayEnd = () => {
+      call.off('cancelled', leave);
+      return mayAnswer();
+    };
     // A synchronous throw and a rejection take the same way out.
     Promise.resolve()
       .then(() => rpc(call.request as never, gone.signal))
       .then(
         (reply) => {
-          if (!mayAnswer()) return;
+          if (!mayEnd()) return;
           log.debug({ rpc: name, ms: elapsed(begin) }, 'done');
           callback(null, reply);
         },
-        (error: unknown) => mayAnswer() && callback(failed(name, begin, error, log)),
+        (error: unknown) => mayEnd() && callback(failed(name, begin, error, log)),
       );
   };
 
