@@ -28,11 +28,12 @@ fi
 mv "$lib.new" "$lib"
 rm -rf "$lib.old"
 
-mkdir -p "$root/usr/bin" "$root/usr/share/doc/jangada" "$units" "$root/etc/jangada/config.d" "$root/etc/jangada/certs.d"
+mkdir -p "$root/usr/bin" "$root/usr/share/doc/jangada" "$root/usr/share/jangada/compat" "$units" "$root/etc/jangada/config.d" "$root/etc/jangada/certs.d"
 printf '#!/bin/sh\nexec %s /usr/lib/jangada/build/bin/jangada.js "$@"\n' "$node" >"$root/usr/bin/jangada.new"
 chmod 755 "$root/usr/bin/jangada.new"
 mv "$root/usr/bin/jangada.new" "$root/usr/bin/jangada"
 cp deploy/README.md "$root/usr/share/doc/jangada/"
+install -m 755 deploy/compat/* "$root/usr/share/jangada/compat/"
 cp deploy/jangada.service deploy/jangada-shutdown.service "$units/"
 # Not where packages have their users' units: those are enabled for everybody.
 cp deploy/jangada-user.service "$lib/"

@@ -14,7 +14,7 @@ import { buildLayer, file } from './harness/layer.js';
 import { Pod } from './harness/pod.js';
 import { until } from './harness/wait.js';
 
-const CTR = fileURLToPath(new URL('../../deploy/compat/ctr', import.meta.url));
+const compat = (name: string) => fileURLToPath(new URL(`../../deploy/compat/${name}`, import.meta.url));
 
 let daemon: Daemon;
 t.before(async () => {
@@ -165,7 +165,7 @@ t.test('what kind asks ctr', async (t) => {
   const program = join(daemon.home, 'jangada');
   await writeFile(program, `#!/bin/sh\nexec ${process.execPath} ${MAIN} "$@"\n`, { mode: 0o755 });
   const ctr = (args: string[], input?: Buffer) =>
-    run([CTR, '--namespace=k8s.io', ...args], input, { JANGADA: program, JANGADA_CONFIG: config() });
+    run([compat('ctr'), '--namespace=k8s.io', ...args], input, { JANGADA: program, JANGADA_CONFIG: config() });
   const [here, elsewhere] = [await imageOf('here'), await imageOf('elsewhere')];
   const index = buildIndex([
     { image: here, platform: { architecture: hostArchitecture() } },
@@ -187,6 +187,17 @@ t.test('what kind asks ctr', async (t) => {
   t.match((await daemon.cri.listImages({})).images, [{ pinned: true }]);
   t.match(await ctr(['content', 'fetch', 'x']), { code: 1, err: /^ctr: not one of the calls/ });
   t.match(await ctr(['images', 'rm', 'docker.io/library/app:1']), { code: 0 });
+});
+
+t.test('what kind and minikube ask the program containerd', async (t) => {
+  const program = join(daemon.home, 'jangada');
+  const containerd = (...args: string[]) => run([compat('containerd'), ...args], undefined, { JANGADA: program });
+  t.match(await containerd('--version'), { code: 0, out: /^containerd \S+ v\d+\.\d+\.\d+ \S+\n$/, err: '' });
+  t.match(await containerd('config', 'dump'), {
+    code: 0,
+    out: /^version = 3\n\n\[plugins\."io\.containerd\.cri\.v1\.images"\]\n {2}snapshotter = "overlayfs"\n$/,
+  });
+  t.match(await containerd(), { code: 1, err: /^containerd: not one of the calls/ });
 });
 
 t.test('nothing is left', (t) => daemon.assertNothingLeft(t));
