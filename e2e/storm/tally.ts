@@ -39,6 +39,8 @@ export class Tally {
   #failed(what: string, error: unknown): void {
     const { code, message } = error as { code?: status; message: string };
     this.add(`${what}: ${code === undefined ? 'error' : status[code]}`);
-    if (code === undefined || !WEATHER.has(code)) this.faults.push(`${what}: ${message}`);
+    if (code !== undefined && WEATHER.has(code)) return;
+    // The kubelet reads this word with the status UNKNOWN alone.
+    if (code !== status.UNKNOWN || !message.includes('RegistryUnavailable: ')) this.faults.push(`${what}: ${message}`);
   }
 }

@@ -277,7 +277,7 @@ t.test('host programs run with their own environment, input, bound and deadline'
   const late = await sh('sleep 1000 & sleep 1000', { timeoutMs: 100 });
   t.match(late, { code: null, signal: 9, timedOut: true });
   await t.rejects(p.spawner.run({ ...base, argv: ['/nonexistent/plugin'] }), { code: 'ENOENT' });
-  await t.rejects(p.spawner.run({ ...base, argv: ['sh'] }), { code: 'EINVAL' }, 'no search in PATH');
+  await t.rejects(p.spawner.run({ ...base, argv: ['sh'] }), /not an absolute path: "sh"/, 'no search in PATH');
   const slow = sh('sleep 0.5; echo slow');
   const quick = await sh('echo quick');
   t.equal(String(quick.stdout), 'quick\n', 'several at once');
