@@ -297,7 +297,9 @@ t.test('CVE-2020-10749: a pod does not take a neighbour for its router', async (
 t.test('SHUTDOWN while a container is being created ends both', async (t) => {
   const p = await pod(t);
   await p.sandbox();
-  const creating = p.create('box', ['/bin/sleep', '1000']).catch((error: { code: string }) => error.code);
+  // So much to make that it is still being made when the second request arrives.
+  const many = Array.from({ length: 500 }, (_, i) => ({ ...p.shared(), destination: `/many/${i}` }) as PlanOp);
+  const creating = p.create('box', ['/bin/sleep', '1000'], many).catch((error: { code: string }) => error.code);
   await p.supervisor.shutdown();
   t.not(typeof (await creating), 'number', 'its creation has failed');
   t.notOk(existsSync(join(p.directory, 'supervisor.sock')));
